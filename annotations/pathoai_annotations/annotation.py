@@ -1,0 +1,117 @@
+"""What an annotation is: an outline with a class, and who stands behind it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pathoai.errors import AnnotationError
+from pathoai.privacy.pseudonym import is_code
+
+_AUTHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_NAMESPACE = uuid.UUID("5b0ce1f4-7bd6-5a0c-9d3c-3a5d7f0c9a41")
+
+
+class Origin(StrEnum):
+    """Where an outline was first drawn."""
+
+    PATHOLOGIST = "pathologist"
+    MODEL = "model"
+    IHC = "ihc"
+    IMPORT = "import"
+
+
+class Status(StrEnum):
+    """What a pathologist said of it; a proposal is no annotation of record."""
+
+    PROPOSED = "proposed"
+    VALIDATED = "validated"
+    CORRECTED = "corrected"
+    REJECTED = "rejected"
+
+
+OF_RECORD = frozenset({Status.VALIDATED, Status.CORRECTED})
+"""What a pathologist stands behind: only this leaves in a package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An outline on a slide.
+
+    Args:
+        id: Its identity through all edits, exports and imports.
+        slide_id: Code of the slide.
+        label: Key of its class in the study's ontology.
+        geometry: Point, polygon or multi-polygon, with holes, in level-0 pixels.
+        origin: Where it was first drawn.
+        author: Code of who last changed it; never a name.
+        status: What a pathologist said of it.
+        confidence: Probability that a model gave it, 0 to 1.
+        derived_from: What it was made from, e.g. ``model:<name>@<sha256>``.
+
+    Raises:
+        AnnotationError: A part is malformed.
+    """
+
+    id: uuid.UUID
+    slide_id: str
+    label: str
+    geometry: BaseGeometry
+    origin: Origin
+    author: str
+    status: Status = Status.PROPOSED
+    confidence: float | None = None
+    derived_from: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be shown, stored or trusted."""
+        if not is_code(self.slide_id):
+            raise AnnotationError(
+                "an annotation names its slide by code", where=str(self.id), found=self.slide_id
+            )
+        check_author(self.author)
+        _check_geometry(self.geometry, str(self.id))
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise AnnotationError(
+                "confidence", where=str(self.id), found=self.confidence, allowed="0 to 1"
+            )
+
+
+def check_author(author: str) -> None:
+    """Refuse anything but a short code, so that no name or e-mail address enters a study.
+
+    Raises:
+        AnnotationError: It is none.
+    """
+    if not _AUTHOR.fullmatch(author):
+        raise AnnotationError(
+            "authors are short codes, never names or e-mail addresses",
+            where="author",
+            found=f"{len(author)} characters",
+            allowed="1 to 32 letters, digits, - or _, e.g. R1",
+        )
+
+
+def deterministic_id(*parts: str) -> uuid.UUID:
+    """The same id for the same parts, so that repeating an import repeats no annotation."""
+    return uuid.uuid5(_NAMESPACE, "\0".join(parts))
+
+
+def _check_geometry(geometry: BaseGeometry, where: str) -> None:
+    kinds = ("Point", "MultiPoint", "Polygon", "MultiPolygon", "LineString")
+    if geometry.geom_type not in kinds:
+        raise AnnotationError(
+            "unsupported geometry", where=where, found=geometry.geom_type, allowed=", ".join(kinds)
+        )
+    if geometry.is_empty or not shapely.is_valid(geometry):
+        raise AnnotationError(
+            "the outline is empty or crosses itself",
+            where=where,
+            found=shapely.is_valid_reason(geometry),
+            remedy="draw it again without crossing lines",
+        )

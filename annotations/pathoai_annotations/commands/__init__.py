@@ -1,0 +1,1 @@
+"""Commands about annotations; each module holds one and is light to import."""

@@ -1,0 +1,179 @@
+"""``pathoai annotations``: what the journal holds, in and out."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathoai.cli.command import Command
+from pathoai.errors import InvalidValueError
+from pathoai.study.study import Study
+
+if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
+    from pathoai_annotations.annotation import Annotation
+    from pathoai_annotations.journal import Journal
+
+
+def configure(parser: ArgumentParser) -> None:
+    words = parser.add_subparsers(metavar="ACTION", required=True)
+    _configure_exchange(words.add_parser("import", help="read proposals from a file"), _import)
+    export = words.add_parser("export", help="write annotations to a file")
+    _configure_exchange(export, _export)
+    export.add_argument("--status", nargs="+", help="only of these (default: all but rejected)")
+
+    propose = words.add_parser("propose", help="enter a model's objects as proposals")
+    _configure_choice(propose, _propose)
+    propose.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
+
+    validate = words.add_parser("validate", help="stand behind proposals")
+    _configure_choice(validate, _validate)
+    validate.add_argument("--author", required=True, help="your code, e.g. R1; never a name")
+    validate.add_argument("--by", metavar="CODE", help="only what this code proposed")
+    validate.add_argument("--label", help="only of this class")
+    validate.add_argument("--limit", type=int, help="at most so many per slide")
+
+    log = words.add_parser("log", help="list every edit")
+    log.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    log.set_defaults(action=_log)
+    summary = words.add_parser("summary", help="count annotations by slide and status")
+    summary.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    summary.set_defaults(action=_summary)
+
+
+def _configure_exchange(parser: ArgumentParser, action: object) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    parser.add_argument("file", type=Path, metavar="FILE", help="e.g. annotations.geojson")
+    parser.add_argument("--slide", metavar="ID", help="its slide; needed if there are several")
+    parser.add_argument("--author", default="import", help="code under which they enter")
+    parser.add_argument("--label", help="class of features without one")
+    parser.set_defaults(action=action)
+
+
+def _configure_choice(parser: ArgumentParser, action: object) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    parser.add_argument("--slide", metavar="ID", help="only this slide")
+    parser.add_argument(
+        "--region",
+        nargs=4,
+        type=float,
+        metavar=("X", "Y", "WIDTH", "HEIGHT"),
+        help="only what touches this rectangle, level-0 pixels",
+    )
+    parser.set_defaults(action=action)
+
+
+def run(options: Namespace) -> None:
+    from pathoai_annotations.journal import Journal
+
+    study = Study(options.study)
+    with Journal.open(study) as journal:
+        options.action(study, journal, options)
+
+
+def _one_slide(study: Study, slide_id: str | None) -> str:
+    ids = [row.slide_id for row in study.cohort]
+    if slide_id is None and len(ids) == 1:
+        return ids[0]
+    if slide_id is None:
+        raise InvalidValueError(
+            "which slide?", where="--slide", found=f"{len(ids)} slides", allowed=", ".join(ids)
+        )
+    return study.cohort[slide_id].slide_id
+
+
+def _slides(study: Study, slide_id: str | None) -> list[str]:
+    rows = [study.cohort[slide_id]] if slide_id else list(study.cohort)
+    return [row.slide_id for row in rows]
+
+
+def _import(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai_annotations.formats.annotation_format import ReadingContext, format_of
+
+    context = ReadingContext(
+        _one_slide(study, options.slide),
+        study.ontology,
+        options.author,
+        default_label=options.label,
+    )
+    found = list(format_of(options.file).read(options.file, context))
+    new = journal.propose(found)
+    print(f"{context.slide_id}: {len(found)} annotations read, {new} new, all proposals")
+
+
+def _export(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai_annotations.annotation import Status
+    from pathoai_annotations.formats.annotation_format import format_of
+
+    wanted = set(Status) - {Status.REJECTED}
+    if options.status:
+        unknown = sorted(set(options.status) - set(Status))
+        if unknown:
+            raise InvalidValueError(
+                "unknown status", found=", ".join(unknown), allowed=", ".join(Status)
+            )
+        wanted = {Status(s) for s in options.status}
+    slide_id = _one_slide(study, options.slide)
+    annotations = journal.annotations(slide_id, status=wanted)
+    count = format_of(options.file).write(options.file, annotations, study.ontology)
+    print(f"{slide_id}: {count} annotations written")
+
+
+def _propose(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai.store.objects import read_objects
+    from pathoai_annotations.annotation import Origin
+    from pathoai_annotations.proposals import proposals_of
+
+    for slide_id in _slides(study, options.slide):
+        objects = read_objects(study.objects_path(slide_id, f"prediction/{options.model}"))
+        found = proposals_of(objects, slide_id, study.ontology, origin=Origin.MODEL, author="model")
+        chosen = [a for a in found if _in_region(a, options.region)]
+        print(f"{slide_id}: {len(chosen)} objects proposed, {journal.propose(chosen)} new")
+
+
+def _in_region(annotation: Annotation, region: list[float] | None) -> bool:
+    if region is None:
+        return True
+    from pathoai.geometry import Region
+
+    x0, y0, x1, y1 = annotation.geometry.bounds
+    wanted = Region(*region)
+    return bool(x0 <= wanted.right and x1 >= wanted.x and y0 <= wanted.bottom and y1 >= wanted.y)
+
+
+def _validate(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai.geometry import Region
+    from pathoai_annotations.annotation import Status
+
+    region = Region(*options.region) if options.region else None
+    for slide_id in _slides(study, options.slide):
+        proposed = journal.annotations(slide_id, status={Status.PROPOSED}, region=region)
+        if options.label:
+            study.ontology[options.label]
+            proposed = [a for a in proposed if a.label == options.label]
+        if options.by:
+            proposed = [a for a in proposed if a.author == options.by]
+        chosen = proposed[: options.limit]
+        journal.validate((a.id for a in chosen), author=options.author)
+        print(f"{slide_id}: {len(chosen)} of {len(proposed)} proposals validated")
+
+
+def _log(study: Study, journal: Journal, options: Namespace) -> None:
+    for event in journal.events():
+        a = event.annotation
+        print(event.seq, event.at, event.author, event.operation, a.slide_id, a.id, a.label)
+
+
+def _summary(study: Study, journal: Journal, options: Namespace) -> None:
+    for row in study.cohort:
+        counts = journal.counts(row.slide_id)
+        print(f"{row.slide_id}: " + ", ".join(f"{n} {s}" for s, n in counts.items()))
+
+
+COMMAND = Command(
+    "annotations",
+    "import, export, validate and list annotations",
+    "pathoai annotations export my-study annotations.geojson --status validated corrected",
+    configure,
+    run,
+)

@@ -1,0 +1,111 @@
+"""``pathoai label``: labels for training, from stain or from annotations."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathoai.cli.command import Command
+from pathoai.progress import Advance
+from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
+from pathoai.study.cohort import CohortRow
+from pathoai.study.study import Study
+
+if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
+    from pathoai.store.label_image import LabelImage
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    parser.add_argument(
+        "--method",
+        required=True,
+        choices=("hematoxylin", "annotations"),
+        help="hematoxylin: nuclei by colour, proposals that no pathologist has seen; "
+        "annotations: what the journal holds",
+    )
+    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
+    parser.add_argument("--author", default="", help="annotations: only of this code")
+    parser.add_argument(
+        "--with-proposals", action="store_true", help="annotations: also those nobody judged"
+    )
+    parser.add_argument(
+        "--exhaustive",
+        action="store_true",
+        help="annotations: tissue without an outline is background, not unknown",
+    )
+
+
+def run(options: Namespace) -> None:
+    from pathoai.cli.each_slide import chosen_slides, for_each_slide
+
+    study = Study(options.study)
+    work = _hematoxylin if options.method == "hematoxylin" else _annotations
+    for_each_slide(
+        chosen_slides(study, options.slides),
+        "labelling",
+        lambda row, advance: work(study, options, row, advance),
+    )
+
+
+def _hematoxylin(study: Study, options: Namespace, row: CohortRow, advance: Advance) -> str:
+    from pathoai.inference.find_objects import find_objects
+    from pathoai.preprocess.device import choose_device
+    from pathoai.preprocess.hematoxylin_nuclei import label_nuclei
+    from pathoai.store.objects import write_objects
+    from pathoai.store.slide_store import SlideStore
+    from pathoai_annotations.annotation import Origin
+    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.proposals import proposals_of
+
+    started = utc_now()
+    store = SlideStore(study.store_path(row.slide_id))
+    nucleus = study.ontology["nucleus"]
+    label = label_nuclei(store, nucleus, choose_device(options.device), advance=advance)
+    objects = find_objects(label, classes=(nucleus.index,))
+    write_objects(study.objects_path(row.slide_id, label.name), objects)
+    with Journal.open(study) as journal:
+        new = journal.propose(
+            proposals_of(
+                objects, row.slide_id, study.ontology, origin=Origin.IMPORT, author="hematoxylin"
+            )
+        )
+    _record(study, row, label, started)
+    return f"{len(objects)} nuclei proposed by colour alone ({new} new), seen by no pathologist"
+
+
+def _annotations(study: Study, options: Namespace, row: CohortRow, advance: Advance) -> str:
+    from pathoai.store.slide_store import SlideStore
+    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.rasterise_annotations import AnnotationChoice, rasterise_annotations
+
+    started = utc_now()
+    choice = AnnotationChoice(options.author, options.with_proposals, options.exhaustive)
+    store = SlideStore(study.store_path(row.slide_id))
+    with Journal.open(study) as journal:
+        annotations = journal.annotations(row.slide_id)
+    label = rasterise_annotations(store, annotations, study.ontology, choice, advance=advance)
+    _record(study, row, label, started)
+    return f"label {label.name}: {label.about['description']}"
+
+
+def _record(study: Study, row: CohortRow, label: LabelImage, started: str) -> None:
+    ProvenanceRecord(
+        "label",
+        {"label": label.name, "about": label.about},
+        {f"store/{row.slide_id}": label.about["store_sha256"]},
+        {f"label/{row.slide_id}/{label.name}": sha256_of_json(label.shards)},
+        started,
+        utc_now(),
+    ).write(study.provenance_path)
+
+
+COMMAND = Command(
+    "label",
+    "make labels for training",
+    "pathoai label my-study --method hematoxylin",
+    configure,
+    run,
+)

@@ -1,0 +1,410 @@
+"""The journal: every edit of every annotation, appended and never changed.
+
+States and who may leave them::
+
+    (none) ──propose──▶ proposed ──validate──▶ validated ──correct──▶ corrected
+                           │                       │                      │
+                           └───────── reject ──────┴──────────────────────┘──▶ rejected
+
+A rejected annotation comes back by ``validate`` or ``correct``; nothing is ever lost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import shapely
+import sqlalchemy as sa
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy.orm import Session
+
+from pathoai import __version__
+from pathoai.errors import AnnotationError, StorageError
+from pathoai.geometry import Region
+from pathoai.study.study import Study
+from pathoai_annotations.annotation import Annotation, Origin, Status, check_author
+from pathoai_annotations.journal_schema import SCHEMA_VERSION, Base, EventRow
+
+TOOL = f"pathoai {__version__}"
+_WAIT_FOR_OTHERS_S = 60.0
+_IDS_PER_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One edit.
+
+    Args:
+        seq: Its number, growing by time.
+        at: ISO 8601, UTC, milliseconds.
+        author: Code of who did it.
+        tool: Program and version.
+        operation: ``propose``, ``validate``, ``correct`` or ``reject``.
+        annotation: Its whole state after the edit.
+    """
+
+    seq: int
+    at: str
+    author: str
+    tool: str
+    operation: str
+    annotation: Annotation
+
+
+class Journal:
+    """A study's journal, in one SQLite file that several programs may write at once.
+
+    Args:
+        path: The file; made on first use.
+
+    Raises:
+        AnnotationError: The file is no journal, or one of a newer pathoai.
+        StorageError: The place is not writable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file."""
+        self._name = path.name
+        url = sa.URL.create("sqlite", database=str(path))
+        self._engine = sa.create_engine(
+            url,
+            # Another program's transaction is waited for, never shown as an error.
+            connect_args={"timeout": _WAIT_FOR_OTHERS_S, "isolation_level": None},
+        )
+        sa.event.listen(self._engine, "connect", _configure)
+        sa.event.listen(self._engine, "begin", _begin)
+        self._reader = self._engine.execution_options(reads_only=True)
+        with self._errors():
+            self._prepare()
+
+    @classmethod
+    def open(cls, study: Study) -> Journal:
+        """The journal of a study."""
+        return cls(study.journal_path)
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            version = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
+            if version > SCHEMA_VERSION:
+                raise AnnotationError(
+                    "the journal was written by a newer pathoai",
+                    found=f"schema {version}",
+                    allowed=f"schema {SCHEMA_VERSION}",
+                    remedy="upgrade pathoai",
+                )
+            if version == 0:
+                Base.metadata.create_all(connection)
+                connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.IntegrityError as error:
+            raise AnnotationError("the journal refused the edit", found=str(error.orig)) from error
+        except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
+            raise StorageError(
+                "the journal cannot be written or read",
+                where=self._name,
+                found=_cause(error),
+                remedy="check that the study's folder is writable and its disk not full",
+            ) from error
+        except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+            raise AnnotationError(
+                "the journal is damaged",
+                where=self._name,
+                found=_cause(error),
+                remedy="restore it from your backup",
+            ) from error
+
+    def propose(self, annotations: Iterable[Annotation], *, tool: str = TOOL) -> int:
+        """Enter new annotations, all or none; those already there unchanged are skipped.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            AnnotationError: One is known with another content, or is not ``proposed``.
+        """
+        unique = {a.id: a for a in annotations}
+        with self._transaction() as session:
+            known = _latest(session, list(unique))
+            for annotation in unique.values():
+                if annotation.status is not Status.PROPOSED:
+                    raise AnnotationError(
+                        "new annotations are proposals",
+                        where=annotation.id,
+                        found=annotation.status,
+                    )
+            fresh = [a for a in unique.values() if a.id not in known]
+            for known_id, state in known.items():
+                _check_same(unique[known_id], state)
+            _append(session, "propose", fresh, tool)
+        return len(fresh)
+
+    def validate(self, ids: Iterable[uuid.UUID], *, author: str, tool: str = TOOL) -> None:
+        """A pathologist stands behind annotations as they are.
+
+        Raises:
+            AnnotationError: One is unknown; none is changed.
+        """
+        self._set_status("validate", ids, Status.VALIDATED, author=author, tool=tool)
+
+    def reject(self, ids: Iterable[uuid.UUID], *, author: str, tool: str = TOOL) -> None:
+        """A pathologist says that annotations are wrong; they stay in the journal.
+
+        Raises:
+            AnnotationError: One is unknown; none is changed.
+        """
+        self._set_status("reject", ids, Status.REJECTED, author=author, tool=tool)
+
+    def _set_status(
+        self, operation: str, ids: Iterable[uuid.UUID], status: Status, *, author: str, tool: str
+    ) -> None:
+        check_author(author)
+        wanted = list(dict.fromkeys(ids))
+        with self._transaction() as session:
+            states = _require(session, wanted)
+            # Saying the same again is no edit; a correction that is validated stays a correction.
+            keep = {status, Status.CORRECTED} if status is Status.VALIDATED else {status}
+            changed = [
+                replace(states[i], status=status, author=author)
+                for i in wanted
+                if states[i].status not in keep
+            ]
+            _append(session, operation, changed, tool)
+
+    def correct(
+        self,
+        annotation_id: uuid.UUID,
+        *,
+        author: str,
+        geometry: BaseGeometry | None = None,
+        label: str | None = None,
+        tool: str = TOOL,
+    ) -> Annotation:
+        """A pathologist changes an outline or a class, and stands behind the result.
+
+        Args:
+            annotation_id: Which.
+            author: Code of who does it.
+            geometry: The new outline, level-0 pixels.
+            label: The new class.
+            tool: Program and version.
+
+        Returns:
+            The annotation after the edit.
+
+        Raises:
+            AnnotationError: It is unknown, or the new outline is malformed.
+        """
+        check_author(author)
+        with self._transaction() as session:
+            state = _require(session, [annotation_id])[annotation_id]
+            corrected = replace(
+                state,
+                geometry=state.geometry if geometry is None else geometry,
+                label=state.label if label is None else label,
+                status=Status.CORRECTED,
+                author=author,
+            )
+            _append(session, "correct", [corrected], tool)
+        return corrected
+
+    def annotations(
+        self,
+        slide_id: str | None = None,
+        *,
+        status: Collection[Status] | None = None,
+        region: Region | None = None,
+        at_seq: int | None = None,
+    ) -> list[Annotation]:
+        """The state of the annotations, now or at a past moment.
+
+        Args:
+            slide_id: Only of this slide.
+            status: Only of these.
+            region: Only those whose bounds touch this rectangle, level-0 pixels.
+            at_seq: After that edit and none later.
+
+        Returns:
+            The annotations in the order in which they were first proposed.
+        """
+        row, latest = EventRow, sa.func.max(EventRow.seq).label("latest")
+        inner = sa.select(latest, sa.func.min(EventRow.seq).label("first"))
+        inner = inner.group_by(EventRow.annotation_id)
+        if slide_id is not None:
+            inner = inner.where(row.slide_id == slide_id)
+        if at_seq is not None:
+            inner = inner.where(row.seq <= at_seq)
+        last = inner.subquery()
+        query = sa.select(row).join(last, row.seq == last.c.latest).order_by(last.c.first)
+        if status is not None:
+            query = query.where(row.status.in_([s.value for s in status]))
+        if region is not None:
+            query = query.where(
+                row.min_x <= region.right,
+                row.max_x >= region.x,
+                row.min_y <= region.bottom,
+                row.max_y >= region.y,
+            )
+        with self._errors(), Session(self._reader) as session:
+            return [_state(found) for found in session.scalars(query)]
+
+    def get(self, annotation_id: uuid.UUID) -> Annotation:
+        """The present state of one annotation.
+
+        Raises:
+            AnnotationError: It is unknown.
+        """
+        with self._errors(), Session(self._reader) as session:
+            return _require(session, [annotation_id])[annotation_id]
+
+    def events(self, slide_id: str | None = None) -> Iterator[Event]:
+        """All edits, oldest first."""
+        query = sa.select(EventRow).order_by(EventRow.seq)
+        if slide_id is not None:
+            query = query.where(EventRow.slide_id == slide_id)
+        with self._errors(), Session(self._reader) as session:
+            for row in session.scalars(query.execution_options(yield_per=1000)):
+                yield Event(row.seq, row.at, row.author, row.tool, row.operation, _state(row))
+
+    def counts(self, slide_id: str | None = None) -> dict[Status, int]:
+        """How many annotations have each status now."""
+        latest = sa.select(sa.func.max(EventRow.seq)).group_by(EventRow.annotation_id)
+        if slide_id is not None:
+            latest = latest.where(EventRow.slide_id == slide_id)
+        query = (
+            sa.select(EventRow.status, sa.func.count())
+            .where(EventRow.seq.in_(latest))
+            .group_by(EventRow.status)
+        )
+        with self._errors(), Session(self._reader) as session:
+            found = {Status(status): count for status, count in session.execute(query)}
+        return {status: found.get(status, 0) for status in Status}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._errors(), Session(self._engine) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the file."""
+        self.close()
+
+
+def _cause(error: Exception) -> str:
+    return str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
+
+
+def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
+    cursor = connection.cursor()
+    # Readers never wait for the writer; FULL keeps a committed edit through a power cut.
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # Reading first and writing later in one transaction would deadlock two writers.
+    reads_only = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _latest(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
+    states: dict[uuid.UUID, Annotation] = {}
+    # SQLite bounds the number of parameters of a query.
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        part = [str(i) for i in ids[start : start + _IDS_PER_QUERY]]
+        latest = (
+            sa.select(sa.func.max(EventRow.seq))
+            .where(EventRow.annotation_id.in_(part))
+            .group_by(EventRow.annotation_id)
+        )
+        for row in session.scalars(sa.select(EventRow).where(EventRow.seq.in_(latest))):
+            states[uuid.UUID(row.annotation_id)] = _state(row)
+    return states
+
+
+def _require(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
+    states = _latest(session, ids)
+    missing = [str(i) for i in ids if i not in states]
+    if missing:
+        raise AnnotationError("unknown annotation", found=", ".join(missing[:3]))
+    return states
+
+
+def _check_same(new: Annotation, known: Annotation) -> None:
+    """Proposing again what a pathologist has since judged changes nothing; another outline does."""
+    edited = known.status in (Status.CORRECTED, Status.REJECTED, Status.VALIDATED)
+    same = new.label == known.label and new.geometry.equals(known.geometry)
+    if new.slide_id != known.slide_id or not (edited or same):
+        raise AnnotationError(
+            "an annotation of that id is known with another content",
+            where=new.id,
+            remedy="give the new one an id of its own",
+        )
+
+
+def _append(session: Session, operation: str, annotations: Sequence[Annotation], tool: str) -> None:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    rows = []
+    for a in annotations:
+        min_x, min_y, max_x, max_y = a.geometry.bounds
+        rows.append(
+            {
+                "at": at,
+                "author": a.author,
+                "tool": tool,
+                "operation": operation,
+                "annotation_id": str(a.id),
+                "slide_id": a.slide_id,
+                "label": a.label,
+                "geometry": shapely.to_wkb(a.geometry),
+                "min_x": min_x,
+                "min_y": min_y,
+                "max_x": max_x,
+                "max_y": max_y,
+                "origin": a.origin.value,
+                "status": a.status.value,
+                "confidence": a.confidence,
+                "derived_from": a.derived_from,
+            }
+        )
+    if rows:
+        session.execute(sa.insert(EventRow), rows)
+
+
+def _state(row: EventRow) -> Annotation:
+    return Annotation(
+        uuid.UUID(row.annotation_id),
+        row.slide_id,
+        row.label,
+        shapely.from_wkb(row.geometry),
+        Origin(row.origin),
+        row.author,
+        Status(row.status),
+        row.confidence,
+        row.derived_from,
+    )

@@ -1,0 +1,145 @@
+"""The journal's annotations become a label of the store, ready for training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathoai.errors import AnnotationError
+from pathoai.geometry import Size
+from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, Ontology
+from pathoai.progress import Advance, silent
+from pathoai.provenance import sha256_of_json
+from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.shards import shard_slices, shards_of
+from pathoai.store.slide_store import SlideStore
+from pathoai.vector.rasterise import rasterise
+from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationChoice:
+    """Which annotations become a label.
+
+    Args:
+        author: Only those that this code last changed; all authors where empty.
+        with_proposals: Also those that no pathologist has judged.
+        exhaustive: Tissue without an outline is background. Otherwise it is unknown (255) and
+            ignored in training: what nobody outlined is not negative.
+    """
+
+    author: str = ""
+    with_proposals: bool = False
+    exhaustive: bool = False
+
+    @property
+    def name(self) -> str:
+        """The label's name."""
+        return f"annotation/{self.author or 'all'}"
+
+    def admits(self, annotation: Annotation) -> bool:
+        """True for an annotation that belongs in the label."""
+        allowed = OF_RECORD | ({Status.PROPOSED} if self.with_proposals else frozenset())
+        return annotation.status in allowed and self.author in ("", annotation.author)
+
+
+def rasterise_annotations(
+    store: SlideStore,
+    annotations: list[Annotation],
+    ontology: Ontology,
+    choice: AnnotationChoice,
+    *,
+    advance: Advance = silent,
+) -> LabelImage:
+    """Paint annotations into the store; small outlines lie over large ones.
+
+    Args:
+        store: The slide's store.
+        annotations: Of this slide.
+        ontology: Their classes.
+        choice: Which of them.
+        advance: Told of shards done and shards in all.
+
+    Returns:
+        The label ``annotation/<author>``.
+
+    Raises:
+        AnnotationError: None of them belongs in the label.
+    """
+    chosen = [a for a in annotations if choice.admits(a)]
+    if not chosen:
+        raise AnnotationError(
+            "no annotation to make a label of",
+            where=store.slide_id,
+            found=f"{len(annotations)} annotations, none of the wanted author and status",
+            remedy="validate some, or say --with-proposals",
+        )
+    about = _about(chosen, choice, store)
+    if not is_label_complete(store.path, choice.name, about):
+        recipe = LabelRecipe(choice.name, ontology.classes[1:], about)
+        _write(store, LabelWriter(store.path, store.header, recipe), chosen, ontology, advance)
+    return store.label(choice.name)
+
+
+def _about(chosen: list[Annotation], choice: AnnotationChoice, store: SlideStore) -> dict[str, Any]:
+    statuses = Counter(a.status.value for a in chosen)
+    origins = Counter(a.origin.value for a in chosen)
+    content = sorted((str(a.id), a.label, a.status.value, a.geometry.wkt) for a in chosen)
+    return {
+        "origin": "+".join(sorted(origins)),
+        "status": "+".join(sorted(statuses)),
+        "method": "annotations",
+        "description": f"{len(chosen)} annotations, "
+        + ", ".join(f"{n} {s}" for s, n in sorted(statuses.items())),
+        "exhaustive": choice.exhaustive,
+        "annotations_sha256": sha256_of_json(content),
+        "store_sha256": store.identity,
+    }
+
+
+def _write(
+    store: SlideStore,
+    writer: LabelWriter,
+    chosen: list[Annotation],
+    ontology: Ontology,
+    advance: Advance,
+) -> None:
+    import shapely
+
+    chosen = sorted(chosen, key=lambda a: (-a.geometry.area, str(a.id)))
+    tree = shapely.STRtree([a.geometry for a in chosen])
+    exhaustive = bool(writer.about["exhaustive"])
+    shape, grid = writer.class_map.array.shape, store.grid()
+    shards = list(shards_of(shape))
+    for done, shard in enumerate(shards, start=1):
+        rows, columns = shard_slices(shard, shape)
+        size = Size(columns.stop - columns.start, rows.stop - rows.start)
+        region = grid.region(columns.start, rows.start, size.width, size.height)
+        box = shapely.box(region.x, region.y, region.right, region.bottom)
+        painted = rasterise(
+            [
+                (chosen[i].geometry, ontology[chosen[i].label].index)
+                for i in sorted(tree.query(box).tolist())
+            ],
+            grid,
+            origin_px=(columns.start, rows.start),
+            size_px=size,
+            fill=NOT_ASSESSED,
+        )
+        if exhaustive:
+            painted = _fill_tissue(store, painted, rows, columns)
+        writer.class_map.write(shard, painted)
+        advance(done, len(shards))
+    writer.finish()
+
+
+def _fill_tissue(
+    store: SlideStore, painted: NDArray[np.uint8], rows: slice, columns: slice
+) -> NDArray[np.uint8]:
+    on_tissue = store.tissue.on_grid(store.grid(), rows, columns)
+    unknown = (painted == NOT_ASSESSED) & on_tissue
+    return np.where(unknown, np.uint8(BACKGROUND_INDEX), painted)

@@ -1,0 +1,50 @@
+"""``pathoai overview``: one picture of each slide at work."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from pathoai.cli.command import Command
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    parser.add_argument("--model", metavar="NAME", help="lay this model's prediction over it")
+    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+
+
+def run(options: Namespace) -> None:
+    from pathoai.atomic_file import write_bytes_atomically
+    from pathoai.cli.each_slide import chosen_slides, for_each_slide
+    from pathoai.models.bundle import load_bundle
+    from pathoai.overview import OverviewSubject, draw_overview
+    from pathoai.progress import Advance
+    from pathoai.store.slide_store import SlideStore
+    from pathoai.study.cohort import CohortRow
+    from pathoai.study.study import Study
+    from pathoai.tiling.spec import TileSpec
+
+    study = Study(options.study)
+    bundle = load_bundle(study.model_path(options.model)) if options.model else None
+    folder = study.path / "overview"
+    folder.mkdir(exist_ok=True)
+
+    def work(row: CohortRow, advance: Advance) -> str:
+        store = SlideStore(study.store_path(row.slide_id))
+        spec = bundle.spec if bundle else TileSpec(mpp=store.mpp)
+        picture = draw_overview(OverviewSubject(store, spec, study.ontology, bundle))
+        write_bytes_atomically(folder / f"{row.slide_id}.png", picture)
+        advance(1, 1)
+        return f"overview/{row.slide_id}.png"
+
+    for_each_slide(chosen_slides(study, options.slides), "drawing", work)
+
+
+COMMAND = Command(
+    "overview",
+    "draw a picture of each slide: tissue, tiles, prediction, reliability",
+    "pathoai overview my-study --model breast-nuclei-segmentation",
+    configure,
+    run,
+)

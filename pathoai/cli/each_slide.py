@@ -1,0 +1,63 @@
+"""Work on a cohort goes on past a bad slide, and ends by listing it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from pathoai.errors import CohortError, PathoaiError, StudyError
+from pathoai.progress import Advance, progress_bar
+from pathoai.study.cohort import CohortRow
+from pathoai.study.study import Study
+
+
+def chosen_slides(study: Study, slides: Sequence[str] | None) -> list[CohortRow]:
+    """The rows of the slides named, or all.
+
+    Raises:
+        StudyError: The study has no slides, or no such slide.
+    """
+    cohort = study.cohort
+    if not len(cohort):
+        raise StudyError(
+            "the study has no slides yet",
+            where=study.path.name,
+            remedy="add some with `pathoai add STUDY SLIDES`",
+        )
+    return [cohort[slide_id] for slide_id in slides] if slides else list(cohort)
+
+
+def for_each_slide(
+    rows: Iterable[CohortRow], description: str, work: Callable[[CohortRow, Advance], str]
+) -> None:
+    """Do the work for every slide and print its one-line result.
+
+    Args:
+        rows: The slides.
+        description: Shown beside the progress bar.
+        work: Does it for one slide; returns what to print.
+
+    Raises:
+        PathoaiError: The only slide failed: its own error.
+        CohortError: Some of several slides failed; the others are done.
+    """
+    failures: list[PathoaiError] = []
+    count = 0
+    for row in rows:
+        count += 1
+        try:
+            with progress_bar(f"{description} {row.slide_id}") as advance:
+                result = work(row, advance)
+            print(f"{row.slide_id}: {result}")
+        except PathoaiError as error:
+            failures.append(error)
+            if count > 1 or len(failures) > 1:
+                print(f"pathoai: {error}", file=sys.stderr)
+    if failures and count == 1:
+        raise failures[0]
+    if failures:
+        raise CohortError(
+            f"{len(failures)} of {count} slides failed; the others are done",
+            found=" | ".join(f"{e}" for e in failures),
+            remedy="mend or leave out these slides and run the same command again",
+        )

@@ -1,0 +1,116 @@
+"""The program ``pathoai``: finds the command, runs it, and turns errors into one clear line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+
+from pathoai import __version__, entry_points
+from pathoai.cli.command import Command
+from pathoai.errors import MissingDependencyError, PathoaiError
+
+GROUP = "pathoai.commands"
+_FAILURE, _USAGE, _BUG, _INTERRUPTED = 1, 2, 70, 130
+# What a disk says when it is full or may not be written to; everything else is a bug of ours.
+_STORAGE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "this place may not be written to or read",
+    errno.EPERM: "this place may not be written to",
+    errno.EIO: "the disk failed",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words after ``pathoai``; those of this process where not given.
+
+    Returns:
+        The exit code: 0, or 1 for an error the user can act on, 70 for a bug, 130 for Ctrl-C.
+    """
+    try:
+        run_words(sys.argv[1:] if arguments is None else arguments)
+    except PathoaiError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("pathoai: stopped; finished work is kept, the same command goes on", file=sys.stderr)
+        return _INTERRUPTED
+    except OSError as error:
+        if error.errno in _STORAGE:
+            return _fail(f"{_STORAGE[error.errno]}. Remedy: make room or choose another place")
+        return _report_bug(error)
+    except Exception as error:  # noqa: BLE001 - the last resort, reported as the bug it is
+        return _report_bug(error)
+    return 0
+
+
+def run_words(words: Sequence[str]) -> None:
+    """Run the command that the words name.
+
+    Raises:
+        PathoaiError: As the command does.
+    """
+    options = _parse(list(words))
+    command: Command = options.command
+    command.run(options)
+
+
+def _fail(message: str) -> int:
+    print(f"pathoai: error: {message}", file=sys.stderr)
+    return _FAILURE
+
+
+def _report_bug(error: BaseException) -> int:
+    if os.environ.get("PATHOAI_DEBUG"):
+        traceback.print_exception(error)
+    print(
+        f"pathoai: a bug in pathoai: {type(error).__name__}: {error}. Remedy: run it again with "
+        "PATHOAI_DEBUG=1 and report what it prints (check it for names first)",
+        file=sys.stderr,
+    )
+    return _BUG
+
+
+def _parse(arguments: list[str]) -> Namespace:
+    parser = ArgumentParser(
+        prog="pathoai",
+        description="Whole-slide AI for pathologists and researchers.",
+        epilog="example: pathoai demo --out demo",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"pathoai {__version__}")
+    words = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in entry_points.names_in(GROUP):
+        _add(words, name)
+    return parser.parse_args(arguments)
+
+
+def _add(words: object, name: str) -> None:
+    try:
+        command: Command = entry_points.load(GROUP, name)
+    except MissingDependencyError as error:
+        command = _unavailable(name, error)
+    parser: ArgumentParser = words.add_parser(  # type: ignore[attr-defined]  # argparse keeps the type private
+        command.name,
+        help=command.summary,
+        description=command.summary,
+        epilog=f"example:\n  {command.example}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.configure(parser)
+    parser.set_defaults(command=command)
+
+
+def _unavailable(name: str, error: MissingDependencyError) -> Command:
+    def fail(options: Namespace) -> None:
+        raise error
+
+    return Command(name, f"not installed: {error.found}", f"pathoai {name}", lambda _: None, fail)

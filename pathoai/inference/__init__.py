@@ -1,0 +1,1 @@
+"""From a bundle and a store to blended probabilities, class maps and objects: torch alone."""

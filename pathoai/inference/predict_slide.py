@@ -1,0 +1,189 @@
+"""A slide's prediction: tiles, blended probabilities, a class map in the store.
+
+Work goes shard by shard, so memory does not depend on the slide's size and a killed run resumes at
+the shard it had reached. Tiles at the border of two shards are computed for both, which makes each
+shard's pixels independent of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pathoai.errors import ModelError
+from pathoai.geometry import Size
+from pathoai.inference.blending import BlendedBlock, blending_window
+from pathoai.models.bundle import ModelBundle
+from pathoai.ontology import NOT_ASSESSED, Ontology
+from pathoai.progress import Advance, silent
+from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.shards import Shard, shard_slices, shards_of
+from pathoai.store.slide_store import SlideStore
+
+_LARGEST_MPP_ERROR = 0.02
+
+
+def prediction_name(model: str) -> str:
+    """The label that holds the prediction of a model."""
+    return f"prediction/{model}"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model ready to predict.
+
+    Args:
+        bundle: What the model is.
+        network: Its weights, on ``device``.
+        ontology: The study's classes.
+        device: Where it computes.
+        batch_size: Tiles per batch.
+    """
+
+    bundle: ModelBundle
+    network: nn.Module
+    ontology: Ontology
+    device: torch.device
+    batch_size: int = 8
+
+    def about(self, store: SlideStore) -> dict[str, Any]:
+        """What a prediction says of itself: model, version of its input, and that it is one."""
+        return {
+            "origin": "model",
+            "status": "proposed",
+            "model": self.bundle.name,
+            "model_sha256": self.bundle.identity,
+            "store_sha256": store.identity,
+            "trained_on_labels": self.bundle.training.get("labels", "unknown"),
+        }
+
+    def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Calibrated probabilities ``(N, C, S, S)`` of tiles ``(N, S, S, 3)`` uint8."""
+        batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
+        with torch.inference_mode():
+            logits = self.network(self.bundle.normalisation(batch.to(self.device)))
+            found = self.bundle.calibration.probabilities(logits)
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+
+def predict_slide(
+    store: SlideStore, predictor: Predictor, *, advance: Advance = silent
+) -> LabelImage:
+    """Predict a whole slide into its store, or go on where an interrupted run stopped.
+
+    Args:
+        store: The slide's store.
+        predictor: The model.
+        advance: Told of shards done and shards in all.
+
+    Returns:
+        The label ``prediction/<model>``: the class map and, beside it, the probability of each
+        class but background, uint8, 255 for certainty.
+
+    Raises:
+        ModelError: The store has no level of the model's scale, or another ontology.
+    """
+    bundle = predictor.bundle
+    name, about = prediction_name(bundle.name), predictor.about(store)
+    classes = bundle.channel_classes(predictor.ontology)
+    if not is_label_complete(store.path, name, about):
+        recipe = LabelRecipe(
+            name,
+            classes,
+            about,
+            factor=store.factors[_level_of(store, bundle)],
+            probability_channels=tuple(c.key for c in classes[1:]),
+        )
+        _write(store, predictor, LabelWriter(store.path, store.header, recipe), advance)
+    return store.label(name)
+
+
+def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance: Advance) -> None:
+    origins = _tile_origins(store, predictor.bundle)
+    values = np.array(predictor.bundle.class_indices(predictor.ontology), np.uint8)
+    shape = writer.class_map.array.shape
+    shards = list(shards_of(shape))
+    for done, shard in enumerate(shards, start=1):
+        if not (writer.class_map.is_done(shard) and writer.probability.is_done(shard)):
+            block = _predict_shard(store, predictor, shape, shard, origins)
+            probabilities, seen = block.result()
+            winner = values[probabilities.argmax(axis=0)]
+            foreground = np.rint(probabilities[1:] * 255).astype(np.uint8)
+            writer.probability.write(shard, foreground)
+            writer.class_map.write(shard, np.where(seen, winner, np.uint8(NOT_ASSESSED)))
+        advance(done, len(shards))
+    writer.finish()
+
+
+def _level_of(store: SlideStore, bundle: ModelBundle) -> int:
+    for level, factor in enumerate(store.factors):
+        if abs(store.mpp * factor / bundle.spec.mpp - 1) <= _LARGEST_MPP_ERROR:
+            return level
+    raise ModelError(
+        "the store has no level of the model's scale",
+        where=f"{store.slide_id} {bundle.name}",
+        found=", ".join(f"{store.mpp * f:g}" for f in store.factors) + " µm per pixel",
+        allowed=f"{bundle.spec.mpp:g} µm per pixel",
+        remedy=f"tile the slide at --mpp {bundle.spec.mpp:g}, or train at the store's scale",
+    )
+
+
+def _overlap_px(bundle: ModelBundle) -> int:
+    # A quarter of a tile is what hides the seams when the model's own tiles did not overlap.
+    return bundle.spec.overlap_px or bundle.spec.size_px // 4
+
+
+def _tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
+    """Origins x, y ``(N, 2)`` of the tiles with tissue, in pixels of the model's level."""
+    size, overlap = bundle.spec.size_px, _overlap_px(bundle)
+    grid = store.grid(_level_of(store, bundle))
+    # Starting half an overlap outside keeps the fading edge of tiles off the slide's own edge.
+    x = np.arange(-(overlap // 2), grid.size_px.width, size - overlap)
+    y = np.arange(-(overlap // 2), grid.size_px.height, size - overlap)
+    origins = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.int64)
+    fraction = store.tissue.fraction(
+        origins[:, 0] * grid.downsample_x,
+        origins[:, 1] * grid.downsample_y,
+        (size * grid.downsample_x, size * grid.downsample_y),
+    )
+    return np.asarray(origins[fraction > 0])
+
+
+def _predict_shard(
+    store: SlideStore,
+    predictor: Predictor,
+    shape: tuple[int, ...],
+    shard: Shard,
+    origins: NDArray[np.int64],
+) -> BlendedBlock:
+    rows, columns = shard_slices(shard, shape)
+    bundle, size = predictor.bundle, predictor.bundle.spec.size_px
+    block = BlendedBlock(
+        len(bundle.classes),
+        x_px=columns.start,
+        y_px=rows.start,
+        width_px=columns.stop - columns.start,
+        height_px=rows.stop - rows.start,
+    )
+    touching = (
+        (origins[:, 0] < columns.stop)
+        & (origins[:, 0] + size > columns.start)
+        & (origins[:, 1] < rows.stop)
+        & (origins[:, 1] + size > rows.start)
+    )
+    window, level = blending_window(size), _level_of(store, bundle)
+    for batch in _batches(origins[touching], predictor.batch_size):
+        tiles = np.stack([store.read(level, int(x), int(y), Size(size, size)) for x, y in batch])
+        for (x, y), found in zip(batch, predictor.probabilities(tiles), strict=True):
+            block.add(int(x), int(y), found, window)
+    return block
+
+
+def _batches(origins: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    return (origins[start : start + size] for start in range(0, len(origins), size))

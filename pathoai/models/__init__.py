@@ -1,0 +1,1 @@
+"""Networks and the bundles in which they travel: torch alone, no training framework."""

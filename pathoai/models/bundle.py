@@ -1,0 +1,190 @@
+"""The model bundle: weights and all that is needed to use them rightly, in one folder.
+
+``bundle.json`` says what the model is and where it comes from; ``weights.safetensors`` holds
+numbers only (a pickle could run code on the hospital's workstation).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
+from pathoai.errors import ModelError, PathoaiError
+from pathoai.models.architecture import build_network
+from pathoai.models.calibration import Calibration
+from pathoai.ontology import LabelClass, Ontology
+from pathoai.provenance import sha256_of_file, sha256_of_json
+from pathoai.tiling.spec import TileSpec
+
+SCHEMA = 1
+_DESCRIPTION = "bundle.json"
+_WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of red, green and blue, of values 0 to 1."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """From ``(N, 3, H, W)`` uint8 to what the network takes, float32."""
+        mean = torch.tensor(self.mean, device=batch.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=batch.device).view(1, 3, 1, 1)
+        return (batch.float() / 255 - mean) / std
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """What a model is, without its weights.
+
+    Args:
+        name: Of the folder and of the predictions it makes.
+        architecture: Name in the entry-point group ``pathoai.architectures``.
+        arguments: What the architecture was built with.
+        ontology: Key of the ontology.
+        ontology_version: Its version.
+        classes: Class of each output channel; channel 0 is ``background``.
+        spec: Size, scale and overlap of the tiles it was trained on.
+        normalisation: Of its input.
+        calibration: Of its output.
+        training: Provenance: data, labels and their origin, split, seed, commit, metrics.
+        licence: SPDX identifier, or a name.
+        intended_use: What it may be used for, and what not.
+        weights_sha256: Of the weights' file; filled in when the bundle is saved.
+    """
+
+    name: str
+    architecture: str
+    arguments: Mapping[str, Any]
+    ontology: str
+    ontology_version: str
+    classes: tuple[str, ...]
+    spec: TileSpec
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    calibration: Calibration = field(default_factory=Calibration)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    intended_use: str = ""
+    weights_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse outputs without a meaning."""
+        if len(self.classes) < 2 or self.classes[0] != "background":
+            raise ModelError(
+                "channel 0 of a model is background, and another class follows",
+                where=self.name,
+                found=", ".join(self.classes),
+            )
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over description and weights: what predictions are signed with."""
+        return sha256_of_json(asdict(self))
+
+    def channel_classes(self, ontology: Ontology) -> tuple[LabelClass, ...]:
+        """The ontology's class of each output channel.
+
+        Raises:
+            ModelError: The study has another ontology than the model.
+            OntologyError: The ontology lacks a class of the model.
+        """
+        if ontology.key != self.ontology:
+            raise ModelError(
+                "the model was made for another ontology",
+                where=self.name,
+                found=ontology.key,
+                allowed=self.ontology,
+            )
+        return tuple(ontology[key] for key in self.classes)
+
+    def class_indices(self, ontology: Ontology) -> list[int]:
+        """The value in class maps of each output channel; the first is background's, 0."""
+        return [c.index for c in self.channel_classes(ontology)]
+
+
+def save_bundle(folder: Path, bundle: ModelBundle, network: nn.Module) -> ModelBundle:
+    """Write a bundle; its description is written last, so a folder without one is no bundle.
+
+    Returns:
+        The bundle with the hash of its weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    write_bytes_atomically(folder / _WEIGHTS, save(weights))
+    content = asdict(bundle) | {"weights_sha256": sha256_of_file(folder / _WEIGHTS)}
+    text = json.dumps({"schema": SCHEMA} | content, indent=1, sort_keys=True, allow_nan=False)
+    write_text_atomically(folder / _DESCRIPTION, text + "\n")
+    return load_bundle(folder)
+
+
+def load_bundle(folder: Path) -> ModelBundle:
+    """Read a bundle's description and check that its weights are unchanged.
+
+    Raises:
+        ModelError: There is no bundle, or it is malformed, incomplete or altered.
+    """
+    if not (folder / _DESCRIPTION).is_file():
+        siblings = sorted(p.name for p in folder.parent.glob("*") if (p / _DESCRIPTION).is_file())
+        raise ModelError(
+            "unknown model",
+            found=repr(folder.name),
+            allowed=", ".join(siblings) or "none has been trained yet",
+            remedy="train one with `pathoai train STUDY --recipe NAME`",
+        )
+    try:
+        raw = json.loads((folder / _DESCRIPTION).read_text("utf8"))
+        if (schema := raw.pop("schema")) != SCHEMA:
+            raise ModelError("another version of bundle", found=schema, allowed=SCHEMA)
+        bundle = _parse(raw)
+    except PathoaiError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError("malformed bundle", where=folder.name, found=str(error)) from error
+    weights = folder / _WEIGHTS
+    if not weights.is_file() or sha256_of_file(weights) != bundle.weights_sha256:
+        raise ModelError(
+            "the weights are missing or were altered",
+            where=folder.name,
+            remedy="copy the bundle again, or train it again",
+        )
+    return bundle
+
+
+def _parse(raw: dict[str, Any]) -> ModelBundle:
+    normalisation = {k: tuple(v) for k, v in raw.pop("normalisation").items()}
+    return ModelBundle(
+        spec=TileSpec(**raw.pop("spec")),
+        normalisation=Normalisation(**normalisation),
+        calibration=Calibration.from_dict(raw.pop("calibration")),
+        classes=tuple(raw.pop("classes")),
+        **raw,
+    )
+
+
+def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.Module:
+    """The network of a bundle, with its weights, ready to predict.
+
+    Raises:
+        ModelError: The weights do not fit the architecture.
+    """
+    network = build_network(
+        bundle.architecture, classes=len(bundle.classes), arguments=bundle.arguments
+    )
+    try:
+        network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            "the weights do not fit the architecture", where=bundle.name, found=str(error)
+        ) from error
+    return network.to(device).eval()

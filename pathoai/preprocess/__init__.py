@@ -1,0 +1,1 @@
+"""From slides to stores: batched work on pixels, on the GPU where there is one."""

@@ -1,0 +1,218 @@
+"""A slide becomes a store: tissue first, then the pixels of the chunks that hold some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import local
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathoai.geometry import Size
+from pathoai.ontology import LabelClass
+from pathoai.preprocess.resample import Taps, resample
+from pathoai.progress import Advance, silent
+from pathoai.slide.reader import SlideReader
+from pathoai.store.header import StoreHeader
+from pathoai.store.image_writer import WHITE, ImageWriter
+from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.shards import CHUNK_PX, Shard, shard_slices, shards_of
+from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
+from pathoai.store.tile_index import write_tile_index
+from pathoai.tiling.grid import TileGrid
+from pathoai.tiling.spec import TileSpec
+from pathoai.tissue.mask import TissueMask, find_tissue, tissue_grid
+
+TISSUE_CLASS = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
+_MARGIN_PX = 32
+"""Context kept around tissue, in store pixels: the edge of a biopsy is not the edge of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class TilingSettings:
+    """How slides become stores.
+
+    Args:
+        spec: Scale of the store, and the tiles whose index is kept.
+        tissue_method: Name in the entry-point group ``pathoai.tissue_methods``.
+        workers: Threads that read and decode.
+        device: Where pixels are resampled.
+    """
+
+    spec: TileSpec
+    tissue_method: str = "otsu"
+    workers: int = 2
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def tile_slide(
+    open_reader: Callable[[], SlideReader],
+    path: Path,
+    settings: TilingSettings,
+    *,
+    source_sha256: str = "",
+    advance: Advance = silent,
+) -> SlideStore:
+    """Make the store of one slide, or go on where an interrupted run stopped.
+
+    Args:
+        open_reader: Opens the slide; called once per thread.
+        path: Where the store goes.
+        settings: Scale and method.
+        source_sha256: Hash of the slide's file, kept in the store.
+        advance: Told of shards done and shards in all.
+
+    Raises:
+        NoTissueError: No tissue, or no tile with enough of it.
+        DamagedSlideError: The slide's pixels cannot be decoded.
+        StoreError: A store with other settings lies at the path.
+    """
+    with closing(open_reader()) as reader:
+        header = _header(reader, settings.spec.mpp, source_sha256)
+        if is_complete(path):
+            store = SlideStore(path)
+            if store.header == header:
+                return store
+        grid, mpp = tissue_grid(header.grid, header.mpp)
+        tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
+        tiles = TileGrid.over_tissue(settings.spec, reader.info, tissue)
+    writer = ImageWriter(path, header)
+    _write_pixels(writer, _ChunkReader(open_reader, header, settings), tissue, advance)
+    _write_tissue(path, header, tissue)
+    write_tile_index(path, tiles)
+    writer.finish()
+    return SlideStore(path)
+
+
+def _header(reader: SlideReader, mpp: float, source_sha256: str) -> StoreHeader:
+    info = reader.info
+    return StoreHeader(
+        slide_id=info.slide_id,
+        slide_width=info.size.width,
+        slide_height=info.size.height,
+        slide_mpp_x=info.mpp.x,
+        slide_mpp_y=info.mpp.y,
+        mpp=mpp,
+        source_sha256=source_sha256,
+        vendor=info.vendor,
+        objective_power=info.objective_power,
+        quickhash=info.quickhash,
+    )
+
+
+class _ChunkReader:
+    """Chunks of the store, read by threads, each with a reader of its own, then resampled."""
+
+    def __init__(
+        self, open_reader: Callable[[], SlideReader], header: StoreHeader, settings: TilingSettings
+    ) -> None:
+        self._open_reader = open_reader
+        self._header = header
+        self._settings = settings
+        self._thread = local()
+        self._opened: list[SlideReader] = []
+
+    def __enter__(self) -> _ChunkReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._opened:
+            reader.close()
+
+    @property
+    def _reader(self) -> SlideReader:
+        if not hasattr(self._thread, "reader"):
+            self._thread.reader = self._open_reader()
+            self._opened.append(self._thread.reader)
+        reader: SlideReader = self._thread.reader
+        return reader
+
+    def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
+        """One chunk of the store, ``(3, height, width)`` uint8."""
+        reader, grid = self._reader, self._header.grid
+        level = reader.info.level_for(min(grid.downsample_x, grid.downsample_y))
+        downsample = reader.info.levels[level].downsample
+        columns = Taps.between(x_px, size_px.width, grid.downsample_x / downsample)
+        rows = Taps.between(y_px, size_px.height, grid.downsample_y / downsample)
+        pixels = reader.read_region(
+            round(columns.first_px * downsample),
+            round(rows.first_px * downsample),
+            level,
+            Size(columns.length_px, rows.length_px),
+        )
+        batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+        out = resample(batch.to(self._settings.device), rows, columns)[0]
+        return np.asarray(out.cpu().numpy())
+
+
+def _chunks_with_tissue(
+    writer: ImageWriter, shard: Shard, tissue: TissueMask
+) -> list[tuple[int, int]]:
+    """Origins x, y of a shard's chunks that hold tissue or lie close to some, in store pixels."""
+    rows, columns = shard_slices(shard, writer.finest.array.shape)
+    y, x = np.mgrid[rows.start : rows.stop : CHUNK_PX, columns.start : columns.stop : CHUNK_PX]
+    grid = writer.header.grid
+    side = CHUNK_PX + 2 * _MARGIN_PX
+    fraction = tissue.fraction(
+        (x.ravel() - _MARGIN_PX) * grid.downsample_x,
+        (y.ravel() - _MARGIN_PX) * grid.downsample_y,
+        (side * grid.downsample_x, side * grid.downsample_y),
+    )
+    keep = fraction > 0
+    return list(zip(x.ravel()[keep].tolist(), y.ravel()[keep].tolist(), strict=True))
+
+
+def _write_pixels(
+    writer: ImageWriter, chunks: _ChunkReader, tissue: TissueMask, advance: Advance
+) -> None:
+    shape = writer.finest.array.shape
+    shards = list(shards_of(shape))
+    # Torch's own threads inside reader threads would only contend for the same cores.
+    with chunks, ThreadPoolExecutor(chunks._settings.workers) as pool:
+        for done, shard in enumerate(shards, start=1):
+            if not writer.finest.is_done(shard):
+                wanted = _chunks_with_tissue(writer, shard, tissue)
+                if wanted:
+                    writer.finest.write(shard, _shard_pixels(shape, shard, wanted, chunks, pool))
+            advance(done, len(shards))
+
+
+def _shard_pixels(
+    shape: tuple[int, ...],
+    shard: Shard,
+    wanted: list[tuple[int, int]],
+    chunks: _ChunkReader,
+    pool: ThreadPoolExecutor,
+) -> NDArray[np.uint8]:
+    rows, columns = shard_slices(shard, shape)
+    pixels = np.full((3, rows.stop - rows.start, columns.stop - columns.start), WHITE, np.uint8)
+
+    def fetch(origin: tuple[int, int]) -> tuple[int, int, NDArray[np.uint8]]:
+        x, y = origin
+        size = Size(min(CHUNK_PX, columns.stop - x), min(CHUNK_PX, rows.stop - y))
+        return x - columns.start, y - rows.start, chunks.read(x, y, size)
+
+    found: Iterator[tuple[int, int, NDArray[np.uint8]]] = pool.map(fetch, wanted)
+    for x, y, chunk in found:
+        pixels[:, y : y + chunk.shape[1], x : x + chunk.shape[2]] = chunk
+    return pixels
+
+
+def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
+    recipe = LabelRecipe(
+        TISSUE,
+        (TISSUE_CLASS,),
+        {"origin": "method", "method": tissue.method},
+        factor=round(tissue.mpp / header.mpp),
+    )
+    writer = LabelWriter(path, header, recipe)
+    mask = tissue.mask.astype(np.uint8)
+    for shard in shards_of(mask.shape):
+        rows, columns = shard_slices(shard, mask.shape)
+        writer.class_map.write(shard, mask[rows, columns])
+    writer.finish()

@@ -1,0 +1,1 @@
+"""Coded identities: how slides and patients enter a study without their names."""

@@ -1,0 +1,1 @@
+"""Slides: one small contract, one file per backend."""

@@ -1,0 +1,264 @@
+"""Labels of a store: class maps and probabilities on the image's own grid, as OME-Zarr labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pathoai.errors import StoreError
+from pathoai.geometry import Grid, Size
+from pathoai.ontology import NOT_ASSESSED, LabelClass
+from pathoai.store import ome
+from pathoai.store.header import StoreHeader
+from pathoai.store.pyramid import Reducer, build_level, first_of_four, level_factors, mean_of_four
+from pathoai.store.shards import ShardWriter, WriteJournal, create_array
+
+PROBABILITY = "probability"
+
+
+def group_name(label_name: str) -> str:
+    """The Zarr group of a label: ``prediction/nuclei`` lies at ``labels/prediction.nuclei``.
+
+    OME-Zarr allows labels in nested groups, but its validators and viewers look one level deep.
+    """
+    return label_name.replace("/", ".", 1)
+
+
+@dataclass(frozen=True)
+class LabelRecipe:
+    """What a label is.
+
+    Args:
+        name: Kind and name, e.g. ``prediction/nuclei``; a plain ``tissue`` is a kind of its own.
+        classes: Meaning of its values.
+        factor: Store pixels per pixel of its finest level.
+        about: Where it comes from: at least ``origin`` and, for proposals, ``status``.
+        probability_channels: Names of the classes whose probabilities are kept beside the class
+            map, in the order of their channels; none for a label without probabilities.
+    """
+
+    name: str
+    classes: Sequence[LabelClass]
+    about: dict[str, Any]
+    factor: int = 1
+    probability_channels: tuple[str, ...] = field(default=())
+
+
+class LabelWriter:
+    """A label under construction, resumable like the image.
+
+    Raises:
+        StoreError: A label of that name but of other provenance lies there.
+    """
+
+    def __init__(self, store_path: Path, header: StoreHeader, recipe: LabelRecipe) -> None:
+        """Create the arrays, or find those of an unfinished run of the same recipe."""
+        self._store_path = store_path
+        self._header = header
+        self._recipe = recipe
+        # OME-Zarr wants as many levels in a label as in its image, wherever the label starts.
+        self.factors = [recipe.factor * f for f in level_factors(header.grid)]
+        self._journal = WriteJournal(store_path.with_name(f"{header.slide_id}.{self._file_name}"))
+        self._group = self._open_or_create()
+        self._maps = self._levels(self._group, (), NOT_ASSESSED)
+        self.class_map = ShardWriter(store_path, self._maps[0], self._journal)
+        self._probabilities: list[zarr.Array[Any]] = []
+        if recipe.probability_channels:
+            inner = self._group.require_group(PROBABILITY)
+            self._probabilities = self._levels(inner, (len(recipe.probability_channels),), 0)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Where the label comes from."""
+        return self._recipe.about
+
+    @property
+    def _file_name(self) -> str:
+        return group_name(self._recipe.name)
+
+    @property
+    def probability(self) -> ShardWriter:
+        """The writer of probabilities, uint8, 255 for certainty."""
+        return ShardWriter(self._store_path, self._probabilities[0], self._journal)
+
+    def _open_or_create(self) -> zarr.Group:
+        path = f"labels/{self._file_name}"
+        root = zarr.open_group(self._store_path, mode="r+", zarr_format=3)
+        if path in root:
+            group = root[path]
+            attributes = dict(group.attrs).get("pathoai")
+            about = attributes.get("about") if isinstance(attributes, dict) else None
+            if isinstance(group, zarr.Group) and about == self._recipe.about:
+                return group
+        root.require_group("labels")
+        group = root.create_group(path, overwrite=True)
+        self._journal.forget()
+        group.attrs.put(self._attributes(complete=False))
+        return group
+
+    def _levels(self, group: zarr.Group, lead: tuple[int, ...], fill: int) -> list[zarr.Array[Any]]:
+        arrays = []
+        for index, factor in enumerate(self.factors):
+            size = _grid(self._header, factor).size_px
+            found = group.get(str(index))
+            if not isinstance(found, zarr.Array):
+                shape = (*lead, size.height, size.width)
+                found = create_array(group, str(index), shape, fill=fill, overwrite=True)
+            arrays.append(found)
+        return arrays
+
+    def _attributes(self, *, complete: bool) -> dict[str, Any]:
+        recipe = self._recipe
+        return {
+            "ome": ome.label_attributes(
+                recipe.name, self.factors, self._header.mpp, recipe.classes
+            ),
+            "pathoai": {
+                "complete": complete,
+                "about": recipe.about,
+                "factor": recipe.factor,
+                "probability_channels": list(recipe.probability_channels),
+                "shards": {},
+            },
+        }
+
+    def finish(self) -> None:
+        """Build the coarser levels, note every hash, and list the label in its store."""
+        self._build(self._maps, first_of_four)
+        if self._probabilities:
+            self._build(self._probabilities, mean_of_four)
+            mpp, name = self._header.mpp, f"{self._recipe.name} probability"
+            scales = ome.multiscales(name, self.factors, mpp, channels=True)
+            inner = self._group.require_group(PROBABILITY)
+            inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
+        attributes = self._attributes(complete=True)
+        attributes["pathoai"]["shards"] = self._journal.hashes(f"labels/{self._file_name}")
+        self._group.attrs.put(attributes)
+        _list_label(self._store_path, self._recipe.name)
+        self._journal.forget()
+
+    def _build(self, levels: list[zarr.Array[Any]], reduce: Reducer) -> None:
+        for below, level in pairwise(levels):
+            build_level(below, ShardWriter(self._store_path, level, self._journal), reduce)
+
+
+class LabelImage:
+    """A finished label, open for reading.
+
+    Raises:
+        StoreError: There is none of that name, or it is not complete.
+    """
+
+    def __init__(self, store_path: Path, name: str, *, header: StoreHeader) -> None:
+        """Read the metadata."""
+        self.name = name
+        self._header = header
+        path = f"labels/{group_name(name)}"
+        if not (store_path / path / "zarr.json").exists():
+            raise StoreError(
+                "the store has no such label",
+                where=header.slide_id,
+                found=repr(name),
+                allowed=", ".join(label_names(store_path)) or "none yet",
+            )
+        self._group = zarr.open_group(store_path / path, mode="r", zarr_format=3)
+        attributes = dict(self._group.attrs)
+        about: Any = attributes["pathoai"]
+        if not about["complete"]:
+            raise StoreError(
+                "the label is not complete: an earlier run was interrupted",
+                where=f"{header.slide_id} {name}",
+                remedy="run the command that makes it again; it goes on where it stopped",
+            )
+        self.about: dict[str, Any] = about["about"]
+        self.shards: dict[str, str] = about["shards"]
+        self.probability_channels: tuple[str, ...] = tuple(about["probability_channels"])
+        self._factor = int(about["factor"])
+        self.factors = [self._factor * f for f in level_factors(header.grid)]
+
+    @property
+    def mpp(self) -> float:
+        """Scale of the finest level, µm per pixel."""
+        return self._header.mpp * self._factor
+
+    def grid(self, level: int = 0) -> Grid:
+        """The raster of a level over the slide."""
+        return _grid(self._header, self.factors[level])
+
+    def array(self, level: int = 0) -> zarr.Array[Any]:
+        """The class map of a level, ``(height, width)`` uint8; 255 where nothing was assessed."""
+        return _array(self._group, str(level))
+
+    def probability(self, level: int = 0) -> zarr.Array[Any]:
+        """Probabilities of a level, ``(channels, height, width)`` uint8, 255 for certainty.
+
+        Raises:
+            StoreError: The label has no probabilities.
+        """
+        return _array(self._group, f"{PROBABILITY}/{level}")
+
+    def read(self, x_px: int, y_px: int, size_px: Size, level: int = 0) -> NDArray[np.uint8]:
+        """A part of the class map, ``(height, width)`` uint8; 255 outside the image.
+
+        Args:
+            x_px: Left edge in pixels of the level; may be negative.
+            y_px: Top edge likewise.
+            size_px: What to read, likewise.
+            level: Index of the level.
+        """
+        array = self.array(level)
+        height, width = array.shape
+        left, top = max(x_px, 0), max(y_px, 0)
+        right, bottom = min(x_px + size_px.width, width), min(y_px + size_px.height, height)
+        out = np.full((size_px.height, size_px.width), NOT_ASSESSED, np.uint8)
+        if left < right and top < bottom:
+            out[top - y_px : bottom - y_px, left - x_px : right - x_px] = array[
+                top:bottom, left:right
+            ]
+        return out
+
+    def read_all(self, level: int = 0) -> NDArray[np.uint8]:
+        """The whole class map of a level, ``(height, width)`` uint8."""
+        return np.asarray(self.array(level)[:], dtype=np.uint8)
+
+
+def is_label_complete(store_path: Path, name: str, about: dict[str, Any]) -> bool:
+    """True where a label of that name and provenance is finished."""
+    path = store_path / "labels" / group_name(name)
+    if not (path / "zarr.json").exists():
+        return False
+    found = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).get("pathoai")
+    return isinstance(found, dict) and bool(found["complete"]) and found["about"] == about
+
+
+def label_names(store_path: Path) -> tuple[str, ...]:
+    """Names of the finished labels of a store."""
+    if not (store_path / "labels" / "zarr.json").exists():
+        return ()
+    attributes = dict(zarr.open_group(store_path / "labels", mode="r", zarr_format=3).attrs)
+    ome_attribute: Any = attributes.get("ome", {})
+    return tuple(name.replace(".", "/", 1) for name in ome_attribute.get("labels", ()))
+
+
+def _list_label(store_path: Path, name: str) -> None:
+    group = zarr.open_group(store_path / "labels", mode="r+", zarr_format=3)
+    names = sorted(group_name(n) for n in {*label_names(store_path), name})
+    group.attrs.put({"ome": {"version": ome.VERSION, "labels": names}})
+
+
+def _grid(header: StoreHeader, factor: int) -> Grid:
+    return header.grid.coarser(factor) if factor > 1 else header.grid
+
+
+def _array(group: zarr.Group, path: str) -> zarr.Array[Any]:
+    found = group.get(path)
+    if not isinstance(found, zarr.Array):
+        raise StoreError("the label has no such array", where=group.path, found=path)
+    return found

@@ -1,0 +1,104 @@
+"""Objects of a label, in columns: GeoParquet 1.1 (https://geoparquet.org), which GIS tools read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from numpy.typing import NDArray
+
+from pathoai.errors import InvalidValueError, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTable:
+    """Objects found on one slide.
+
+    Args:
+        geometry: ``(N,)`` object array of shapely polygons, level-0 pixels.
+        class_index: ``(N,)`` uint8, values of the ontology.
+        probability: ``(N,)`` float32, 0 to 1; 1 where the source gives none.
+        area_um2: ``(N,)`` float32.
+        source: Where they come from: at least ``origin``, and the model's or method's identity.
+    """
+
+    geometry: NDArray[np.object_]
+    class_index: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    area_um2: NDArray[np.float32]
+    source: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths and probabilities outside 0 to 1."""
+        lengths = {len(self.geometry), len(self.class_index), len(self.probability)}
+        if lengths != {len(self.area_um2)}:
+            raise InvalidValueError("object columns differ in length", found=sorted(lengths))
+        if len(self) and not (self.probability.min() >= 0 and self.probability.max() <= 1):
+            raise InvalidValueError("probabilities of objects", allowed="0 to 1")
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.area_um2)
+
+
+def write_objects(path: Path, objects: ObjectTable) -> None:
+    """Write the table; an old one stays until the new one is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    column = {
+        "encoding": "WKB",
+        "geometry_types": ["MultiPolygon", "Polygon"],
+        "crs": None,
+        "edges": "planar",
+    }
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    table = pa.table(
+        {
+            "geometry": pa.array(shapely.to_wkb(objects.geometry), pa.binary()),
+            "class_index": objects.class_index,
+            "probability": objects.probability,
+            "area_um2": objects.area_um2,
+        }
+    ).replace_schema_metadata(
+        {"geo": json.dumps(geo), "pathoai": json.dumps(objects.source, sort_keys=True)}
+    )
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        pq.write_table(table, temporary, compression="zstd")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_objects(path: Path) -> ObjectTable:
+    """Read a table back.
+
+    Raises:
+        StoreError: There is none, or the file is damaged.
+    """
+    if not path.exists():
+        raise StoreError(
+            "no objects of that label were written for the slide",
+            where=f"{path.parent.name} {path.stem}",
+            remedy="run `pathoai predict` or `pathoai label` first",
+        )
+    try:
+        table = pq.read_table(path)
+        source = json.loads((table.schema.metadata or {})[b"pathoai"])
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise StoreError("damaged object table", where=path.stem, found=str(error)) from error
+    wkb = np.asarray(table["geometry"].to_pylist(), dtype=object)
+    return ObjectTable(
+        np.atleast_1d(np.asarray(shapely.from_wkb(wkb), dtype=object)),
+        table["class_index"].to_numpy(),
+        table["probability"].to_numpy(),
+        table["area_um2"].to_numpy(),
+        source,
+    )

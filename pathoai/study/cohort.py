@@ -1,0 +1,211 @@
+"""The coded slides of a study, one row each, in ``cohort.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import MissingFileError, StudyError
+from pathoai.geometry import Mpp
+from pathoai.privacy.pseudonym import is_code
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRow:
+    """One slide of the study.
+
+    Args:
+        slide_id: Its code.
+        patient_id: Its patient's code; empty where the patient is not known.
+        centre_id: Its centre's code; empty where not known.
+        stain: ``HE``, or the marker of an IHC slide.
+        mpp: The true scale in µm per pixel where the file's own is missing or wrong.
+        source_sha256: SHA-256 of the file the slide came in.
+    """
+
+    slide_id: str
+    patient_id: str = ""
+    centre_id: str = ""
+    stain: str = "HE"
+    mpp: float | None = None
+    source_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse anything but codes where a name could slip in, and impossible scales."""
+        for name in ("slide_id", "patient_id", "centre_id"):
+            value = getattr(self, name)
+            if not is_code(value) and (value or name == "slide_id"):
+                raise StudyError(
+                    "cohort.csv holds codes only",
+                    where=f"column {name}",
+                    allowed="16 characters made by `pathoai add`",
+                    remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
+                )
+        if self.mpp is not None:
+            Mpp.square(self.mpp)
+
+    @property
+    def stated_mpp(self) -> Mpp | None:
+        """The scale stated by the user, if any."""
+        return None if self.mpp is None else Mpp.square(self.mpp)
+
+
+COLUMNS = tuple(f.name for f in fields(CohortRow))
+
+
+class Cohort:
+    """All rows, by slide id, in the order in which the slides were added."""
+
+    def __init__(self, rows: Iterable[CohortRow] = ()) -> None:
+        """A cohort of these rows; a repeated slide id keeps the last."""
+        self._rows = {row.slide_id: row for row in rows}
+
+    @classmethod
+    def read(cls, path: Path) -> Cohort:
+        """The cohort in a CSV file.
+
+        Raises:
+            StudyError: A column is unknown or a value is malformed; the message names the line.
+        """
+        with path.open(newline="", encoding="utf8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise StudyError(
+                    "cohort.csv has other columns than expected",
+                    found=", ".join(reader.fieldnames or ()),
+                    allowed=", ".join(COLUMNS),
+                )
+            return cls(_parse_row(row, reader.line_num) for row in reader)
+
+    def write(self, path: Path) -> None:
+        """Write the CSV file; the old one stays until the new one is whole."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {k: "" if v is None else v for k, v in asdict(row).items()} for row in self
+        )
+        write_text_atomically(path, text.getvalue())
+
+    def merged(self, rows: Iterable[CohortRow]) -> Cohort:
+        """This cohort with rows added; what a known slide newly states replaces what was empty."""
+        merged = dict(self._rows)
+        for row in rows:
+            known = merged.get(row.slide_id)
+            if known is None:
+                merged[row.slide_id] = row
+                continue
+            stated = {k: v for k, v in asdict(row).items() if v not in ("", None)}
+            merged[row.slide_id] = replace(known, **stated)
+        return Cohort(merged.values())
+
+    def without(self, slide_ids: Iterable[str]) -> Cohort:
+        """This cohort less some slides."""
+        gone = set(slide_ids)
+        return Cohort(row for row in self if row.slide_id not in gone)
+
+    def __iter__(self) -> Iterator[CohortRow]:
+        """Rows in the order of their adding."""
+        return iter(self._rows.values())
+
+    def __len__(self) -> int:
+        """Number of slides."""
+        return len(self._rows)
+
+    def __contains__(self, slide_id: object) -> bool:
+        """True for the id of one of its slides."""
+        return slide_id in self._rows
+
+    def __getitem__(self, slide_id: str) -> CohortRow:
+        """The row of a slide.
+
+        Raises:
+            StudyError: The study has no such slide.
+        """
+        try:
+            return self._rows[slide_id]
+        except KeyError:
+            raise StudyError(
+                "the study has no such slide",
+                found=slide_id,
+                allowed=", ".join(self._rows) or "none: the cohort is empty",
+            ) from None
+
+
+def _parse_row(row: Mapping[str, str | None], line: int) -> CohortRow:
+    try:
+        values = {k: (v or "").strip() for k, v in row.items()}
+        mpp = values.pop("mpp")
+        return CohortRow(mpp=float(mpp) if mpp else None, **values)
+    except (ValueError, TypeError) as error:
+        raise StudyError("malformed row", where=f"cohort.csv line {line}", found=error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSlide:
+    """A slide as the user names it, before coding; it never enters the study in this form.
+
+    Args:
+        path: Where its file lies.
+        patient: Any identifier of its patient; empty where not known.
+        centre: Any identifier of its centre.
+        stain: ``HE`` or a marker.
+        mpp: The true scale where the file's own is missing or wrong.
+    """
+
+    path: Path
+    patient: str = ""
+    centre: str = ""
+    stain: str = "HE"
+    mpp: float | None = None
+
+
+_INCOMING_COLUMNS = ("slide", "patient", "centre", "stain", "mpp")
+
+
+def read_incoming(path: Path) -> list[IncomingSlide]:
+    """The slides of a user's cohort file: CSV with columns slide, patient, centre, stain, mpp.
+
+    Only ``slide`` is required; relative paths start at the CSV file's folder.
+
+    Raises:
+        MissingFileError: The file does not exist.
+        StudyError: A column is unknown, or a row is malformed; the message names the line.
+    """
+    if not path.exists():
+        raise MissingFileError("no such cohort file", where="COHORT.csv")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        if "slide" not in names or not set(names) <= set(_INCOMING_COLUMNS):
+            raise StudyError(
+                "the cohort file has other columns than expected",
+                where="COHORT.csv",
+                found=", ".join(names) or "none",
+                allowed="slide (required), " + ", ".join(_INCOMING_COLUMNS[1:]),
+            )
+        return [_parse_incoming(row, path.parent, reader.line_num) for row in reader]
+
+
+def _parse_incoming(row: Mapping[str, str | None], folder: Path, line: int) -> IncomingSlide:
+    values = {k: (v or "").strip() for k, v in row.items() if k is not None}
+    where = f"COHORT.csv line {line}"
+    if not values["slide"] or None in row:
+        raise StudyError("a row needs a slide and no more cells than columns", where=where)
+    try:
+        mpp = float(values["mpp"]) if values.get("mpp") else None
+    except ValueError as error:
+        raise StudyError(
+            "mpp is not a number", where=where, found=values["mpp"], allowed="e.g. 0.25"
+        ) from error
+    return IncomingSlide(
+        path=folder / values["slide"],
+        patient=values.get("patient", ""),
+        centre=values.get("centre", ""),
+        stain=values.get("stain") or "HE",
+        mpp=mpp,
+    )

@@ -1,0 +1,221 @@
+"""The study folder: where everything lies, and how slides enter it."""
+
+from __future__ import annotations
+
+import tomllib
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import MissingFileError, OntologyError, StudyError
+from pathoai.ontology import Ontology, load_ontology
+from pathoai.privacy.link_table import LinkTable
+from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
+from pathoai.provenance import sha256_of_file, utc_now
+from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
+
+_SHEET = "study.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class StudySheet:
+    """What a transparency portal asks of a study.
+
+    Args:
+        uuid: Identity of the study; it also names its vault.
+        title: What the study is called.
+        ontology: Key of a shipped ontology, or name of a YAML file in the study folder.
+        created: ISO 8601, UTC.
+        responsible: Role of the person who answers for it; never a patient's name.
+        legal_basis: E.g. ``GDPR 6.1.e, 9.2.j``.
+    """
+
+    uuid: str
+    title: str
+    ontology: str
+    created: str
+    responsible: str = ""
+    legal_basis: str = ""
+
+
+class Study:
+    """An existing study.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        MissingFileError: The folder does not exist.
+        StudyError: It is no study, or its sheet is malformed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the sheet; nothing else is opened."""
+        self.path = path
+        if not path.exists():
+            raise MissingFileError(
+                "no such study", where=path.name, remedy="make one with `pathoai init STUDY`"
+            )
+        if not (path / _SHEET).is_file():
+            raise StudyError(
+                f"not a study: there is no {_SHEET} in it",
+                where=path.name,
+                remedy="make a study with `pathoai init STUDY`",
+            )
+        self.sheet = _read_sheet(path / _SHEET)
+
+    @classmethod
+    def create(cls, path: Path, *, ontology: str, title: str = "", **sheet: str) -> Study:
+        """Make a study in a new or empty folder; an existing study of the same ontology is kept.
+
+        Raises:
+            OntologyError: The ontology is unknown.
+            StudyError: The folder holds something else, or a study with another ontology.
+        """
+        load_ontology(ontology)
+        if (path / _SHEET).is_file():
+            existing = cls(path)
+            if existing.sheet.ontology != ontology:
+                raise StudyError(
+                    "the study exists with another ontology",
+                    where=path.name,
+                    found=existing.sheet.ontology,
+                    allowed=ontology,
+                    remedy="choose another folder",
+                )
+            return existing
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise StudyError(
+                "the folder is not empty and holds no study",
+                where=path.name,
+                remedy="choose another folder",
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        content = StudySheet(str(uuid.uuid4()), title or path.name, ontology, utc_now(), **sheet)
+        write_text_atomically(path / _SHEET, tomli_w.dumps({"study": asdict(content)}))
+        return cls(path)
+
+    @property
+    def ontology(self) -> Ontology:
+        """The classes of the study.
+
+        Raises:
+            OntologyError: The sheet names an unknown ontology.
+        """
+        own = self.path / self.sheet.ontology
+        return load_ontology(own if own.suffix == ".yaml" else self.sheet.ontology)
+
+    @property
+    def vault(self) -> Path:
+        """The folder outside the study that holds its key and link table."""
+        vault = vault_folder(self.sheet.uuid)
+        if vault.resolve().is_relative_to(self.path.resolve()):
+            raise StudyError(
+                "the key must lie outside the study",
+                where="PATHOAI_VAULT",
+                remedy="point PATHOAI_VAULT at a folder that is not inside the study",
+            )
+        return vault
+
+    @property
+    def cohort(self) -> Cohort:
+        """The coded slides, as they are on disk now."""
+        path = self.path / "cohort.csv"
+        return Cohort.read(path) if path.exists() else Cohort()
+
+    def add(self, slides: Iterable[IncomingSlide]) -> list[CohortRow]:
+        """Code slides and enter them; the same file is the same slide however often it is added.
+
+        A slide's code is made from its content, so neither its name nor its place matters.
+
+        Raises:
+            MissingFileError: A slide's file does not exist; none of them is entered.
+        """
+        incoming = list(slides)
+        for slide in incoming:
+            if not slide.path.is_file():
+                raise MissingFileError("no such slide file", where=slide.path.name)
+        key = load_or_create_key(self.vault)
+        rows = [_coded(key, slide) for slide in incoming]
+        LinkTable(self.vault).update(
+            {row.slide_id: slide.path for row, slide in zip(rows, incoming, strict=True)}
+        )
+        self.cohort.merged(rows).write(self.path / "cohort.csv")
+        return rows
+
+    def source_of(self, slide_id: str) -> Path:
+        """Where the source file of a slide lies, from the link table outside the study.
+
+        Raises:
+            StudyError: The study has no such slide.
+            MissingFileError: The file has moved.
+        """
+        return LinkTable(self.vault).path_of(self.cohort[slide_id].slide_id)
+
+    def store_path(self, slide_id: str) -> Path:
+        """Where the slide's store lies or will lie."""
+        return self.path / "stores" / f"{slide_id}.zarr"
+
+    def objects_path(self, slide_id: str, label_name: str) -> Path:
+        """Where the objects (GeoParquet) of one of the slide's labels lie or will lie."""
+        return self.path / "objects" / slide_id / f"{label_name.replace('/', '.')}.parquet"
+
+    def model_path(self, name: str) -> Path:
+        """Where a model bundle lies or will lie."""
+        return self.path / "models" / name
+
+    @property
+    def journal_path(self) -> Path:
+        """The SQLite file of the annotation journal."""
+        return self.path / "journal.sqlite"
+
+    @property
+    def provenance_path(self) -> Path:
+        """The folder of provenance records."""
+        return self.path / "provenance"
+
+    @property
+    def splits_path(self) -> Path:
+        """The folder of training splits."""
+        return self.path / "splits"
+
+    def derived_copies(self, slide_id: str) -> list[Path]:
+        """Everything in the study made from one slide, so that an erasure can reach all of it."""
+        candidates = (
+            self.store_path(slide_id),
+            self.path / "objects" / slide_id,
+            self.path / "overview" / f"{slide_id}.png",
+        )
+        return [path for path in candidates if path.exists()]
+
+
+def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
+    digest = sha256_of_file(slide.path)
+    return CohortRow(
+        slide_id=code(key, "slide", digest),
+        patient_id=code(key, "patient", slide.patient) if slide.patient else "",
+        centre_id=code(key, "centre", slide.centre) if slide.centre else "",
+        stain=slide.stain,
+        mpp=slide.mpp,
+        source_sha256=digest,
+    )
+
+
+def _read_sheet(path: Path) -> StudySheet:
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text("utf8"))["study"]
+        sheet = StudySheet(**raw)
+        uuid.UUID(sheet.uuid)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, OntologyError) as error:
+        raise StudyError(
+            "malformed study sheet",
+            where=_SHEET,
+            found=str(error),
+            allowed="a [study] table of " + ", ".join(StudySheet.__dataclass_fields__),
+        ) from error
+    return sheet

@@ -1,0 +1,1 @@
+"""What proves other parts: generated slides with known truth, and conformance tests."""

@@ -1,0 +1,1 @@
+"""How a slide is cut into tiles."""

@@ -1,0 +1,1 @@
+"""Where the tissue is on a slide."""

@@ -1,0 +1,146 @@
+"""The tissue mask, and the choice of the method that finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathoai import entry_points
+from pathoai.errors import InvalidValueError, NoTissueError
+from pathoai.geometry import Grid
+from pathoai.slide.reader import SlideReader
+from pathoai.slide.resampled import read_grid
+
+GROUP = "pathoai.tissue_methods"
+
+TissueMethod = Callable[[NDArray[np.uint8], float], NDArray[np.bool_]]
+"""From pixels ``(H, W, 3)`` uint8 and their mpp to a mask ``(H, W)``; registered by entry point."""
+
+
+@dataclass(frozen=True, slots=True)
+class TissueMask:
+    """Which pixels of a coarse grid show tissue.
+
+    Args:
+        mask: ``(H, W)`` bool.
+        grid: The raster the mask lies on.
+        mpp: Scale of the mask, µm per pixel.
+        method: Name of the method that found it.
+    """
+
+    mask: NDArray[np.bool_]
+    grid: Grid
+    mpp: float
+    method: str
+
+    def __post_init__(self) -> None:
+        """Refuse a mask of another size than its grid."""
+        if self.mask.shape != (self.grid.size_px.height, self.grid.size_px.width):
+            raise InvalidValueError("mask and grid differ in size", found=self.mask.shape)
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the tissue, mm²."""
+        return float(self.mask.sum()) * self.mpp**2 / 1e6
+
+    def on_grid(self, grid: Grid, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """The mask at the pixel centres of a block of a finer grid, ``(h, w)`` bool.
+
+        Args:
+            grid: The finer raster over the same slide.
+            rows: Rows of the block, in pixels of ``grid``.
+            columns: Columns likewise.
+        """
+        y = (np.arange(rows.start, rows.stop) + 0.5) * grid.downsample_y / self.grid.downsample_y
+        x = (
+            (np.arange(columns.start, columns.stop) + 0.5)
+            * grid.downsample_x
+            / self.grid.downsample_x
+        )
+        height, width = self.mask.shape
+        inside_y = np.minimum(y.astype(np.int64), height - 1)
+        inside_x = np.minimum(x.astype(np.int64), width - 1)
+        return np.asarray(self.mask[np.ix_(inside_y, inside_x)])
+
+    def fraction(
+        self,
+        left: NDArray[np.floating[Any]],
+        top: NDArray[np.floating[Any]],
+        size: tuple[float, float],
+    ) -> NDArray[np.float32]:
+        """Share of tissue in rectangles of one size, ``(N,)`` float32; outside counts as none.
+
+        Args:
+            left: ``(N,)`` left edges, level-0 pixels.
+            top: ``(N,)`` top edges, level-0 pixels.
+            size: Width and height of all of them, level-0 pixels.
+        """
+        height, width = self.mask.shape
+        total = np.zeros((height + 1, width + 1), np.float64)
+        total[1:, 1:] = self.mask.cumsum(0, dtype=np.float64).cumsum(1)
+        x0, x1 = left / self.grid.downsample_x, (left + size[0]) / self.grid.downsample_x
+        y0, y1 = top / self.grid.downsample_y, (top + size[1]) / self.grid.downsample_y
+        covered = (
+            _interpolated(total, y1, x1)
+            - _interpolated(total, y0, x1)
+            - _interpolated(total, y1, x0)
+            + _interpolated(total, y0, x0)
+        )
+        return np.asarray(covered / ((x1 - x0) * (y1 - y0)), dtype=np.float32)
+
+
+def _interpolated(
+    total: NDArray[np.float64], y: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """The summed-area table between its nodes: exact, since the mask is constant in a pixel."""
+    y = np.clip(y, 0, total.shape[0] - 1)
+    x = np.clip(x, 0, total.shape[1] - 1)
+    y0 = np.minimum(y.astype(np.int64), total.shape[0] - 2)
+    x0 = np.minimum(x.astype(np.int64), total.shape[1] - 2)
+    fy, fx = y - y0, x - x0
+    upper = total[y0, x0] * (1 - fx) + total[y0, x0 + 1] * fx
+    lower = total[y0 + 1, x0] * (1 - fx) + total[y0 + 1, x0 + 1] * fx
+    return np.asarray(upper * (1 - fy) + lower * fy)
+
+
+def find_tissue(reader: SlideReader, grid: Grid, *, mpp: float, method: str = "otsu") -> TissueMask:
+    """The tissue of a slide on a coarse grid.
+
+    Args:
+        reader: The slide.
+        grid: The raster to find it on, normally of 2 to 16 µm per pixel.
+        mpp: The scale of that raster.
+        method: Name in the entry-point group ``pathoai.tissue_methods``.
+
+    Raises:
+        InvalidValueError: The method is unknown.
+        NoTissueError: Nothing was found; an empty result is never passed on.
+    """
+    find: TissueMethod = entry_points.load(GROUP, method)
+    mask = find(read_grid(reader, grid), mpp)
+    if not mask.any():
+        raise NoTissueError(
+            "no tissue found",
+            where=reader.info.slide_id or "slide",
+            found=f"0 of {mask.size} pixels at {mpp:g} µm per pixel by method {method}",
+            remedy="look at the slide's thumbnail: a blank or very faint slide has nothing to tile",
+        )
+    return TissueMask(mask, grid, mpp, method)
+
+
+def tissue_grid(store_grid: Grid, store_mpp: float) -> tuple[Grid, float]:
+    """The level of a store's pyramid on which tissue is looked for, and its mpp.
+
+    About 8 µm per pixel; finer on small slides, so that a tiny biopsy still spans many pixels.
+    """
+    factor, finest_side_px = 1, 256
+    while store_mpp * factor * 2 <= 8.5:
+        coarser = store_grid.coarser(factor * 2).size_px
+        if max(coarser.width, coarser.height) < finest_side_px:
+            break
+        factor *= 2
+    return (store_grid.coarser(factor) if factor > 1 else store_grid), store_mpp * factor

@@ -1,0 +1,1 @@
+"""Between rasters and polygons, exactly: outlines follow pixel edges."""

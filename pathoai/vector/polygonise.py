@@ -1,0 +1,144 @@
+"""From a class map to polygons whose outlines are pixel edges, so that areas are equal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import Polygon
+from shapely.affinity import affine_transform
+
+AffineParameters = tuple[float, float, float, float, float, float]
+"""Shapely's ``a, b, d, e, xoff, yoff``; see ``Grid.affine_to_level_0``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A connected region of one value within one block of a raster.
+
+    Args:
+        value: Its value in the class map.
+        polygon: Its outline with holes, in pixels of the raster (edges at integers).
+        weight: Mean of the block's weights over the region, 1 where there are none.
+    """
+
+    value: int
+    polygon: Polygon
+    weight: float = 1.0
+
+
+def polygonise(
+    class_map: NDArray[np.uint8],
+    *,
+    ignore: Sequence[int] = (0, 255),
+    origin_px: tuple[int, int] = (0, 0),
+    weights: NDArray[np.float32] | None = None,
+) -> list[Piece]:
+    """Outline every region of equal value; pixels that touch at a corner only are apart.
+
+    Args:
+        class_map: ``(H, W)`` uint8, the whole raster or a block of it.
+        ignore: Values that are not outlined.
+        origin_px: x and y of the block in the raster.
+        weights: ``(H, W)`` float32 to average over each region, e.g. probabilities.
+
+    Returns:
+        The regions, in pixels of the whole raster.
+    """
+    from rasterio import features
+    from scipy import ndimage
+
+    pieces = []
+    for value in np.unique(class_map):
+        if int(value) in ignore:
+            continue
+        regions, count = ndimage.label(class_map == value, output=np.int32)
+        means = (
+            np.ones(count)
+            if weights is None
+            else ndimage.mean(weights, regions, np.arange(1, count + 1))
+        )
+        for geometry, region in features.shapes(regions, mask=regions > 0, connectivity=4):
+            polygon = shapely.transform(
+                shapely.geometry.shape(geometry), lambda xy: xy + np.array(origin_px)
+            )
+            pieces.append(Piece(int(value), polygon, float(means[int(region) - 1])))
+    return pieces
+
+
+def merge_seams(pieces: Iterable[Piece], *, block_px: int) -> list[Piece]:
+    """Unite regions that the border between two blocks cut in two.
+
+    Args:
+        pieces: The regions of all blocks, in pixels of the whole raster.
+        block_px: Side of a block; blocks start at multiples of it.
+
+    Returns:
+        The regions as if the raster had been outlined whole; order is not kept.
+    """
+    whole: list[Piece] = []
+    cut: dict[int, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        x0, y0, x1, y1 = piece.polygon.bounds
+        inside = x0 % block_px and y0 % block_px and x1 % block_px and y1 % block_px
+        (whole if inside else cut[piece.value]).append(piece)
+    for value, parts in cut.items():
+        whole.extend(_united(value, parts))
+    return whole
+
+
+def _united(value: int, parts: list[Piece]) -> list[Piece]:
+    outlines = np.array([p.polygon for p in parts], dtype=object)
+    tree = shapely.STRtree(outlines)
+    left, right = tree.query(outlines, predicate="intersects")
+    # Touching at a corner is not enough: connected pixels share an edge.
+    shared = shapely.length(shapely.intersection(outlines[left], outlines[right]))
+    apart = (left != right) & (shared > 0)
+    groups = _components(len(parts), zip(left[apart].tolist(), right[apart].tolist(), strict=True))
+    merged = []
+    for members in groups:
+        areas = np.array([parts[i].polygon.area for i in members])
+        weights = np.array([parts[i].weight for i in members])
+        union = _bends_only(shapely.union_all(outlines[members]))
+        merged.append(Piece(value, union, float((areas * weights).sum() / areas.sum())))
+    return merged
+
+
+def _bends_only(polygon: Polygon) -> Polygon:
+    """The same outline; the points that a seam left on its straight edges are gone."""
+    exterior, *holes = (_bends(ring.coords) for ring in (polygon.exterior, *polygon.interiors))
+    return Polygon(exterior, holes)
+
+
+def _bends(ring: Iterable[tuple[float, ...]]) -> NDArray[np.float64]:
+    points = np.asarray(ring, np.float64)[:-1]
+    before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+    return np.asarray(points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]])
+
+
+def _components(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    _, component = connected_components(graph, directed=False)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(component.tolist()):
+        groups[group].append(index)
+    return list(groups.values())
+
+
+def to_level_0(polygon: Polygon, affine: AffineParameters) -> Polygon:
+    """A polygon in level-0 pixels, from one in pixels of a grid.
+
+    Args:
+        polygon: In pixels of the grid.
+        affine: The grid's ``affine_to_level_0()``.
+    """
+    moved: Polygon = affine_transform(polygon, affine)
+    return moved

@@ -1,0 +1,50 @@
+"""From polygons to a class map: a pixel belongs to a polygon that holds its centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from pathoai.geometry import Grid, Size
+
+
+def rasterise(
+    shapes: Iterable[tuple[BaseGeometry, int]],
+    grid: Grid,
+    *,
+    origin_px: tuple[int, int] = (0, 0),
+    size_px: Size | None = None,
+    fill: int = 0,
+) -> NDArray[np.uint8]:
+    """Paint polygons into a block of a grid, later ones over earlier ones.
+
+    Args:
+        shapes: Geometries in level-0 pixels, each with its value.
+        grid: The raster over the slide.
+        origin_px: x and y of the block, in pixels of the grid.
+        size_px: Size of the block; the whole grid where not given.
+        fill: Value where there is no polygon.
+
+    Returns:
+        ``(height, width)`` uint8.
+    """
+    from affine import Affine
+    from rasterio import features
+
+    size = size_px or grid.size_px
+    transform = Affine(
+        grid.downsample_x,
+        0.0,
+        origin_px[0] * grid.downsample_x,
+        0.0,
+        grid.downsample_y,
+        origin_px[1] * grid.downsample_y,
+    )
+    painted = list(shapes)
+    out = np.full((size.height, size.width), fill, np.uint8)
+    if painted:
+        features.rasterize(painted, out=out, transform=transform)
+    return out

@@ -1,0 +1,1 @@
+"""Training: the only part of pathoai that knows PyTorch Lightning."""

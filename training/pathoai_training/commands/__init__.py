@@ -1,0 +1,1 @@
+"""Commands of this package; each module is light, for it is imported by ``pathoai --help``."""

@@ -1,0 +1,226 @@
+"""Who is trained on and who is tested on: by patient, or by area where there are too few patients.
+
+Subsets follow from a hash of the patient's code (or the block's place) and a seed, so the same
+study splits the same way everywhere, whatever the order of its slides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import InvalidValueError, LeakError, StudyError
+from pathoai.provenance import sha256_of_json
+from pathoai.study.cohort import CohortRow
+from pathoai.tiling.grid import TileGrid
+
+
+class SplitKind(StrEnum):
+    """What is kept apart."""
+
+    PATIENT = "patient"
+    AREA = "area"
+
+
+SUBSETS = ("train", "validation", "test")
+HELD_OUT_SHARE = 0.2
+"""Share of the patients, or of a slide's tissue, in validation, and again in test."""
+_AREA_REMEDY = "`--split area` tests on other areas of the same slides (it says less), or add slides"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The subsets, in columns.
+
+    Args:
+        kind: What is kept apart.
+        seed: What the hash was keyed with.
+        slide_ids: Slide of each row.
+        subsets: ``train``, ``validation`` or ``test``.
+        groups: Patient split: code of the patient of each row, empty where not known.
+        blocks: Area split: block row and column of each row.
+        block_px: Area split: side of a block, in pixels at ``mpp``.
+        mpp: Area split: scale of those pixels.
+
+    Raises:
+        StudyError: Columns differ in length, or a subset has another name.
+    """
+
+    kind: SplitKind
+    seed: int
+    slide_ids: tuple[str, ...]
+    subsets: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    blocks: tuple[tuple[int, int], ...] = ()
+    block_px: int = 0
+    mpp: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not fit together."""
+        third = self.groups if self.kind is SplitKind.PATIENT else self.blocks
+        if not len(self.slide_ids) == len(self.subsets) == len(third):
+            raise StudyError("the columns of a split differ in length", found=len(third))
+        if not set(self.subsets) <= set(SUBSETS):
+            raise StudyError(
+                "unknown subset", found=set(self.subsets) - set(SUBSETS), allowed=", ".join(SUBSETS)
+            )
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the split's content."""
+        return sha256_of_json(asdict(self))
+
+    def subset_of_slide(self) -> dict[str, str]:
+        """Patient split: slide id → subset."""
+        return dict(zip(self.slide_ids, self.subsets, strict=True))
+
+    def block_map(self, slide_id: str, shape: tuple[int, int]) -> NDArray[np.int8]:
+        """Area split: subset of each block of a slide.
+
+        Args:
+            slide_id: Of the slide.
+            shape: Rows and columns of blocks that cover the slide.
+
+        Returns:
+            ``shape`` int8: position in :data:`SUBSETS`, -1 for blocks without tissue.
+        """
+        found = np.full(shape, -1, np.int8)
+        for slide, subset, (row, column) in zip(
+            self.slide_ids, self.subsets, self.blocks, strict=True
+        ):
+            if slide == slide_id:
+                found[row, column] = SUBSETS.index(subset)
+        return found
+
+    def write(self, folder: Path) -> Path:
+        """Write the split as JSON, named by kind and hash."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.kind}-{self.sha256[:12]}.json"
+        write_text_atomically(path, json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Split:
+        """A split from its JSON file.
+
+        Raises:
+            StudyError: The file is no split.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text("utf8"))
+            lists = {k: tuple(raw.pop(k)) for k in ("slide_ids", "subsets", "groups")}
+            blocks = tuple((int(row), int(column)) for row, column in raw.pop("blocks"))
+            return cls(kind=SplitKind(raw.pop("kind")), blocks=blocks, **lists, **raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StudyError("malformed split", where=path.name, found=str(error)) from error
+
+
+def _rank(*parts: object) -> str:
+    """A place in an order that depends on nothing but the parts."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def _dealt(weights: Mapping[Any, float], order: Sequence[Any]) -> dict[Any, str]:
+    """Deal groups to test, then validation, until each has its share; the rest is for training.
+
+    Each subset gets at least one group where there are three.
+    """
+    share = HELD_OUT_SHARE * sum(weights.values())
+    subset, filled, dealt = "test", 0.0, {}
+    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+        # As many groups must be left as there are subsets still empty.
+        still_empty = {"test": 2, "validation": 1, "train": 0}[subset]
+        if subset != "train" and filled > 0 and (filled >= share or left <= still_empty):
+            subset, filled = ("validation", 0.0) if subset == "test" else ("train", 0.0)
+        dealt[group] = subset
+        filled += weights[group]
+    return dealt
+
+
+def split_by_patient(rows: Sequence[CohortRow], *, seed: int) -> Split:
+    """Deal whole patients to the subsets.
+
+    Slides without a patient are one group: nothing shows that they are of different patients.
+
+    Raises:
+        LeakError: Fewer than three patients; the remedy names the split by area.
+    """
+    patients = sorted({row.patient_id for row in rows}, key=lambda p: _rank(seed, p))
+    if len(patients) < len(SUBSETS):
+        unknown = sum(not row.patient_id for row in rows)
+        raise LeakError(
+            "too few patients for training, validation and test",
+            found=f"{len(patients)} patients or groups in {len(rows)} labelled slides"
+            + (f" ({unknown} slides state no patient and count as one)" if unknown else ""),
+            allowed=f"{len(SUBSETS)} or more",
+            remedy=_AREA_REMEDY,
+        )
+    dealt = _dealt(dict.fromkeys(patients, 1.0), patients)
+    ordered = sorted(rows, key=lambda row: row.slide_id)
+    return Split(
+        SplitKind.PATIENT,
+        seed,
+        tuple(row.slide_id for row in ordered),
+        tuple(dealt[row.patient_id] for row in ordered),
+        groups=tuple(row.patient_id for row in ordered),
+    )
+
+
+def split_by_area(grids: Mapping[str, TileGrid], *, block_tiles: int, seed: int) -> Split:
+    """Cut each slide into square blocks of tiles and deal the blocks.
+
+    Args:
+        grids: Slide id → its tiles, which must not overlap.
+        block_tiles: Side of a block, in tiles.
+        seed: Of the hash.
+
+    Raises:
+        InvalidValueError: Blocks smaller than a tile.
+        LeakError: A slide has tissue in fewer than three blocks.
+    """
+    if block_tiles < 1:
+        raise InvalidValueError("block size", found=block_tiles, allowed="1 tile or more")
+    rows: list[tuple[str, str, tuple[int, int]]] = []
+    for slide_id, grid in sorted(grids.items()):
+        weights = _block_weights(grid, block_tiles * grid.spec.size_px)
+        if len(weights) < len(SUBSETS):
+            raise LeakError(
+                "too little tissue for three areas",
+                where=slide_id,
+                found=f"{len(weights)} blocks of {block_tiles} × {block_tiles} tiles",
+                allowed=f"{len(SUBSETS)} or more",
+                remedy="smaller blocks: --set data.block_tiles=1",
+            )
+        order = sorted(weights, key=lambda block: _rank(seed, slide_id, *block))  # noqa: B023 - used at once
+        dealt = _dealt(weights, order)
+        rows += [(slide_id, dealt[block], block) for block in sorted(weights)]
+    spec = next(iter(grids.values())).spec
+    return Split(
+        SplitKind.AREA,
+        seed,
+        tuple(slide_id for slide_id, _, _ in rows),
+        tuple(subset for _, subset, _ in rows),
+        blocks=tuple(block for _, _, block in rows),
+        block_px=block_tiles * spec.size_px,
+        mpp=spec.mpp,
+    )
+
+
+def _block_weights(grid: TileGrid, block_px: int) -> dict[tuple[int, int], float]:
+    """Block row and column → tissue in it, in tiles."""
+    places = grid.origins_px[:, ::-1] // block_px
+    blocks, which = np.unique(places, axis=0, return_inverse=True)
+    weights = np.bincount(which.ravel(), weights=grid.tissue_fraction)
+    return {
+        (int(row), int(column)): float(weight)
+        for (row, column), weight in zip(blocks, weights, strict=True)
+    }

@@ -1,0 +1,145 @@
+"""Tiles of labelled stores, in columns, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from pathoai.geometry import Grid, Size
+from pathoai.store.label_image import LabelImage
+from pathoai.store.slide_store import SlideStore
+from pathoai.tiling.spec import TileSpec
+
+_SAME_SCALE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSlide:
+    """A store and the name of the label that is learnt from it."""
+
+    path: Path
+    label_name: str
+
+    def open(self) -> tuple[SlideStore, LabelImage]:
+        """Both, open for reading.
+
+        Raises:
+            StoreError: The store or its label is absent or incomplete.
+        """
+        store = SlideStore(self.path)
+        return store, store.label(self.label_name)
+
+
+@dataclass(frozen=True, slots=True)
+class TileColumns:
+    """Tiles of several slides.
+
+    Args:
+        slide: ``(N,)`` int32 position of each tile's slide in a list that the owner keeps.
+        origins_px: ``(N, 2)`` int64 x and y of its top left, pixels of the slide's grid at the
+            spec's mpp.
+        size_px: Side of all of them, in the same pixels.
+    """
+
+    slide: NDArray[np.int32]
+    origins_px: NDArray[np.int64]
+    size_px: int
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self.slide)
+
+    @classmethod
+    def joined(cls, origins: Sequence[NDArray[np.int64]], size_px: int) -> TileColumns:
+        """Tiles of consecutive slides below each other; a slide may have none."""
+        counts = [len(one) for one in origins]
+        slide = np.repeat(np.arange(len(origins), dtype=np.int32), counts)
+        empty = np.empty((0, 2), np.int64)
+        return cls(slide, np.concatenate([empty, *origins]), size_px)
+
+
+def label_tile(
+    label: LabelImage, grid: Grid, x_px: int, y_px: int, size_px: int
+) -> NDArray[np.uint8]:
+    """The class map of a square of a grid, each pixel taking the value under its centre.
+
+    Args:
+        label: The label, on a grid of its own.
+        grid: The grid of the square.
+        x_px: Left edge, in pixels of ``grid``.
+        y_px: Top edge likewise.
+        size_px: Side likewise.
+
+    Returns:
+        ``(size_px, size_px)`` uint8; 255 outside the label.
+    """
+    own, steps = label.grid(), np.arange(size_px) + 0.5
+    columns = np.floor((x_px + steps) * (grid.downsample_x / own.downsample_x)).astype(np.int64)
+    rows = np.floor((y_px + steps) * (grid.downsample_y / own.downsample_y)).astype(np.int64)
+    left, top = int(columns[0]), int(rows[0])
+    span = Size(int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+    values = label.read(left, top, span)
+    if span == Size(size_px, size_px):
+        return values
+    return values[np.ix_(rows - top, columns - left)]
+
+
+def image_tile(
+    store: SlideStore, grid: Grid, x_px: int, y_px: int, size_px: int
+) -> NDArray[np.uint8]:
+    """Pixels of a square of a grid, ``(size_px, size_px, 3)`` uint8, resampled where needed."""
+    own, size = store.grid(), Size(size_px, size_px)
+    if abs(grid.downsample_x / own.downsample_x - 1) < _SAME_SCALE:
+        return store.read(0, x_px, y_px, size)
+    return store.read_region(grid.region(x_px, y_px, size_px, size_px), size)
+
+
+class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Images and targets of tiles; stores are opened at first use, in each worker for itself.
+
+    Args:
+        slides: The slides that ``tiles.slide`` counts.
+        tiles: Which tiles, in columns.
+        spec: Their scale.
+        channel_of: ``(256,)`` uint8: value of the class map → output channel, 255 where ignored.
+    """
+
+    def __init__(
+        self,
+        slides: Sequence[LabelledSlide],
+        tiles: TileColumns,
+        spec: TileSpec,
+        channel_of: NDArray[np.uint8],
+    ) -> None:
+        """Open nothing yet."""
+        self.tiles = tiles
+        self._slides = tuple(slides)
+        self._spec = spec
+        self._channel_of = channel_of
+        self._opened: dict[int, tuple[SlideStore, LabelImage, Grid]] = {}
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self.tiles)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image ``(3, S, S)`` uint8 and target ``(S, S)`` uint8 of channels, 255 where ignored."""
+        store, label, grid = self._open(int(self.tiles.slide[index]))
+        x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
+        size = self.tiles.size_px
+        pixels = image_tile(store, grid, x_px, y_px, size)
+        target = self._channel_of[label_tile(label, grid, x_px, y_px, size)]
+        image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return image, torch.from_numpy(target)
+
+    def _open(self, slide: int) -> tuple[SlideStore, LabelImage, Grid]:
+        if slide not in self._opened:
+            store, label = self._slides[slide].open()
+            self._opened[slide] = (store, label, store.slide.grid(self._spec.mpp))
+        return self._opened[slide]

@@ -1,0 +1,1 @@
+"""Slides, predictions and annotations of pathoai in napari. Importing it loads neither."""

@@ -1,0 +1,51 @@
+"""``pathoai review``: a study's slides, predictions and annotations in napari."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from pathoai.cli.command import Command
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
+    parser.add_argument("--slide", metavar="ID", help="slide to show first (default: the first)")
+    parser.add_argument(
+        "--reader",
+        metavar="CODE",
+        default="R1",
+        help="code of the person who reviews, never a name (default: R1)",
+    )
+    parser.add_argument(
+        "--screenshot",
+        type=Path,
+        metavar="PNG",
+        help="write a picture of the window and exit, instead of waiting for the user",
+    )
+
+
+def run(arguments: Namespace) -> None:
+    """Open the window, and come back when it is closed.
+
+    Raises:
+        PathoaiError: There is no display or no napari, or the study cannot be shown.
+    """
+    from napari_pathoai.open_review import open_review
+
+    open_review(
+        arguments.study,
+        slide_id=arguments.slide,
+        reader=arguments.reader,
+        screenshot=arguments.screenshot,
+    )
+
+
+COMMAND = Command(
+    name="review",
+    summary="Review predictions and annotate slides in napari.",
+    example="pathoai review mystudy --reader R1",
+    configure=configure,
+    run=run,
+)

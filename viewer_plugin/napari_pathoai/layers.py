@@ -1,0 +1,146 @@
+"""Layers of a slide as napari takes them: data, keyword arguments and type.
+
+Frames: the world of the viewer is in micrometres: level-0 pixels times the slide's mpp, zero at the
+top left EDGE of the canvas. napari puts the CENTRE of pixel (0, 0) at a layer's translate, so a
+raster of pixels of ``s`` µm is translated by ``s / 2``; the coarser levels of a pyramid are aligned
+by their edges by napari itself. Polygons have no pixels: their layer is scaled, never translated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import zarr
+
+from napari_pathoai.pyramid import (
+    label_levels,
+    probability_levels,
+    slide_levels,
+    store_levels,
+)
+from napari_pathoai.texts import text
+from pathoai.geometry import Mpp
+from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
+from pathoai.slide.reader import SlideReader
+from pathoai.store.label_image import LabelImage
+from pathoai.store.slide_store import TISSUE, SlideStore
+
+PREDICTION = "prediction/"
+METADATA = "pathoai"
+"""Key in a layer's metadata: what the layer shows, for the review widget."""
+
+LayerData = tuple[Any, dict[str, Any], str]
+Rgba = tuple[float, float, float, float]
+
+_TRANSPARENT: Rgba = (0.0, 0.0, 0.0, 0.0)
+_UNITS = ("um", "um")
+
+
+def raster_frame(pixel_um: Mpp) -> dict[str, Any]:
+    """Scale and translate, in µm along y and x, that put a raster's top left edge at zero."""
+    return {
+        "scale": (pixel_um.y, pixel_um.x),
+        "translate": (pixel_um.y / 2, pixel_um.x / 2),
+        "units": _UNITS,
+    }
+
+
+def vector_frame(slide_mpp: Mpp) -> dict[str, Any]:
+    """Scale of a layer whose data are level-0 pixels with edges at integers (y, x)."""
+    return {"scale": (slide_mpp.y, slide_mpp.x), "translate": (0.0, 0.0), "units": _UNITS}
+
+
+def store_layers(store: SlideStore) -> list[LayerData]:
+    """Image, tissue (hidden), predictions, other labels and probabilities (hidden) of a store."""
+    layers = [_image_layer(store)]
+    for name in _in_order(store.labels):
+        label = store.label(name)
+        layers.append(label_layer(store, label))
+        layers.extend(_probability_layers(store, label))
+    return layers
+
+
+def slide_layers(reader: SlideReader, *, name: str) -> list[LayerData]:
+    """A raw slide, read from its file on demand."""
+    settings = {
+        "name": name,
+        "rgb": True,
+        "multiscale": True,
+        "metadata": {METADATA: {"kind": "slide", "slide_id": reader.info.slide_id}},
+        **raster_frame(reader.info.mpp),
+    }
+    return [(slide_levels(reader), settings, "image")]
+
+
+def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
+    """A class map in the colours of its classes; background and not assessed are transparent."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    settings = {
+        "name": _label_name(label.name),
+        "multiscale": True,
+        "visible": label.name != TISSUE,
+        "opacity": 0.45,
+        "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
+        "metadata": {METADATA: {"kind": "label", "label": label.name}},
+        **raster_frame(Mpp.square(label.mpp)),
+    }
+    return label_levels(label), settings, "labels"
+
+
+def label_colours(store: SlideStore, label: LabelImage) -> dict[int | None, Rgba]:
+    """Colours by value as the label itself states them; None stands for every other value."""
+    group = zarr.open_group(store.path / "labels" / label.name, mode="r", zarr_format=3)
+    stated: Any = dict(group.attrs)["ome"]
+    colours: dict[int | None, Rgba] = {None: _TRANSPARENT}
+    for entry in stated["image-label"]["colors"]:
+        red, green, blue, alpha = (channel / 255 for channel in entry["rgba"])
+        colours[int(entry["label-value"])] = (red, green, blue, alpha)
+    colours[BACKGROUND_INDEX] = colours[NOT_ASSESSED] = _TRANSPARENT
+    return colours
+
+
+def _image_layer(store: SlideStore) -> LayerData:
+    settings = {
+        "name": f"{text('slide')} {store.slide_id}",
+        "rgb": True,
+        "multiscale": True,
+        "metadata": {
+            METADATA: {"kind": "image", "slide_id": store.slide_id, "store": str(store.path)}
+        },
+        **raster_frame(Mpp.square(store.mpp)),
+    }
+    return store_levels(store), settings, "image"
+
+
+def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]:
+    layers: list[LayerData] = []
+    for channel, key in enumerate(label.probability_channels):
+        if key == "background":
+            continue
+        settings = {
+            "name": f"{text('probability')}: {label.name.removeprefix(PREDICTION)} {key}",
+            "rgb": False,
+            "multiscale": True,
+            "visible": False,
+            "opacity": 0.6,
+            "colormap": "inferno",
+            "contrast_limits": (0, 255),
+            "metadata": {METADATA: {"kind": "probability", "label": label.name, "class": key}},
+            **raster_frame(Mpp.square(label.mpp)),
+        }
+        layers.append((probability_levels(label, channel), settings, "image"))
+    return layers
+
+
+def _in_order(names: tuple[str, ...]) -> list[str]:
+    """Tissue lowest, then others, then predictions on top."""
+    return sorted(names, key=lambda name: (name != TISSUE, name.startswith(PREDICTION), name))
+
+
+def _label_name(name: str) -> str:
+    if name == TISSUE:
+        return text("tissue")
+    if name.startswith(PREDICTION):
+        return f"{text('prediction')}: {name.removeprefix(PREDICTION)}"
+    return name

@@ -1,0 +1,121 @@
+"""The review window, from its parts: a napari viewer with a study's slide and the dock widget."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_pathoai.session import ReviewSession, choose_slide
+from pathoai.errors import MissingDependencyError, StudyError
+from pathoai.study.study import Study
+
+if TYPE_CHECKING:
+    import napari
+
+_WINDOW_PX = (1600, 1000)
+_SETTLE_SECONDS = 2.0
+
+
+def open_review(
+    study_path: Path,
+    *,
+    slide_id: str | None = None,
+    reader: str = "R1",
+    screenshot: Path | None = None,
+) -> None:
+    """Show a study until the window is closed, or until its picture is taken.
+
+    Args:
+        study_path: Folder of the study.
+        slide_id: Slide to show first; the first tiled one where None.
+        reader: Code of the person who reviews, never a name.
+        screenshot: Where to write a picture of the window (PNG) instead of waiting.
+
+    Raises:
+        MissingDependencyError: napari or Qt is not installed.
+        StudyError: There is no display, no such slide, or no slide is tiled.
+    """
+    study = Study(study_path)
+    session = ReviewSession(study, choose_slide(study, slide_id), reader)
+    check_display()
+    check_installed()
+    viewer = show_review(session)
+    import napari
+
+    if screenshot is None:
+        napari.run()
+        return
+    settle()
+    viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
+    viewer.close()
+
+
+def show_review(session: ReviewSession, *, show: bool = True) -> napari.Viewer:
+    """A new viewer with the slide of a session and the review widget."""
+    import napari
+
+    viewer = napari.Viewer(title="pathoai", show=show)
+    viewer.window.resize(*_WINDOW_PX)
+    add_review(viewer, session)
+    return viewer
+
+
+def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
+    """Dock the review widget in an existing viewer and show the session in it."""
+    from napari_pathoai.review_widget import ReviewWidget
+
+    widget = ReviewWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Review", area="right")
+    widget.open_session(session)
+
+
+def check_display(platform: str = sys.platform) -> None:
+    """Refuse to start Qt without a display: Qt would abort the whole process.
+
+    Raises:
+        StudyError: On Linux, neither X nor Wayland is announced and no Qt platform is chosen.
+    """
+    announced = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    if platform.startswith("linux") and not any(os.environ.get(name) for name in announced):
+        raise StudyError(
+            "no display to open a window on",
+            where="pathoai review",
+            found="neither DISPLAY nor WAYLAND_DISPLAY is set",
+            remedy="run it on a desktop, through `ssh -X`, or under `xvfb-run -a` for --screenshot",
+        )
+
+
+def check_installed(
+    found: Callable[[str], object] = importlib.util.find_spec,
+) -> None:
+    """Refuse where napari or Qt is absent.
+
+    Raises:
+        MissingDependencyError: One of them is; the remedy names the extra.
+    """
+    missing = [name for name in ("napari", "qtpy") if found(name) is None]
+    if not missing and not any(found(name) for name in ("PySide6", "PyQt6")):
+        missing = ["PySide6"]
+    if missing:
+        raise MissingDependencyError(
+            "the viewer is not installed",
+            where="pathoai review",
+            found=f"no {' and no '.join(missing)}",
+            remedy="pip install 'pathoai[napari]'",
+        )
+
+
+def settle(seconds: float = _SETTLE_SECONDS) -> None:
+    """Let Qt and napari draw everything that is pending."""
+    import time
+
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)

@@ -1,0 +1,311 @@
+"""What napari reads: one array-like per level, chunk by chunk, without dask.
+
+Frames: an index is a pixel of the level. Level ``k`` of a store spans exactly ``factor`` pixels of
+its finest level, so shapes are rounded up to whole pixels of the coarsest level: napari derives a
+level's scale from the ratio of shapes, and a rounded ratio would shift the levels against each
+other by up to one coarse pixel at the far edge.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike, NDArray
+
+from napari_pathoai.chunk_cache import ChunkCache
+from pathoai.errors import InvalidValueError
+from pathoai.geometry import Grid, Size
+from pathoai.ontology import NOT_ASSESSED
+from pathoai.slide.reader import SlideReader
+from pathoai.slide.resampled import read_grid_block
+from pathoai.store.image_writer import WHITE
+from pathoai.store.label_image import LabelImage
+from pathoai.store.shards import CHUNK_PX
+from pathoai.store.slide_store import SlideStore
+
+LARGEST_READ_BYTES = 1 << 30
+_COARSEST_SIDE_PX = 2048
+
+Span = tuple[int, int]
+"""First and past-the-last pixel along one axis."""
+
+
+class LazyLevel(ABC):
+    """One level of a pyramid, read on demand; the subclass says where from.
+
+    Args:
+        stored: Height and width of what lies in the source, in pixels of the level.
+        shape: Shape shown to napari, at least as large; beyond ``stored`` it reads ``fill``.
+        fill: Value where the source has no pixel.
+        cache: Where decoded chunks are kept.
+    """
+
+    def __init__(
+        self, stored: tuple[int, int], shape: tuple[int, ...], fill: int, cache: ChunkCache
+    ) -> None:
+        """Keep the shapes; nothing is read."""
+        self._stored = stored
+        self._fill = fill
+        self._cache = cache
+        self._owner = cache.new_owner()
+        self.shape = shape
+        self.dtype = np.dtype(np.uint8)
+        self.chunks = (CHUNK_PX, CHUNK_PX, *shape[2:])
+
+    @property
+    def ndim(self) -> int:
+        """2 for a label, 3 for an RGB image."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @abstractmethod
+    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        """Pixels of the source, inside what it stores."""
+
+    def __getitem__(self, index: Any) -> NDArray[np.uint8]:  # noqa: ANN401 - numpy's own indices
+        """Pixels of a window, by integers, slices and ellipsis.
+
+        Raises:
+            InvalidValueError: The window holds more than 1 GiB.
+        """
+        rows, columns, *rest = _full_index(index, self.ndim)
+        row_span, row_key = _span(rows, self.shape[0])
+        column_span, column_key = _span(columns, self.shape[1])
+        return self._window(row_span, column_span)[(row_key, column_key, *rest)]
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        """The whole level; for coarse levels and for what numpy asks.
+
+        Raises:
+            InvalidValueError: The level holds more than 1 GiB.
+        """
+        if copy is False:
+            raise ValueError("a lazy level is always read anew")
+        return np.asarray(self[:], dtype=dtype)
+
+    def _window(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        shape = (rows[1] - rows[0], columns[1] - columns[0], *self.shape[2:])
+        if np.prod(shape, dtype=np.int64) > LARGEST_READ_BYTES:
+            raise InvalidValueError(
+                "too many pixels at once",
+                found=f"{shape[1]} × {shape[0]} pixels",
+                allowed="1 GiB",
+                remedy="zoom in, or read a coarser level",
+            )
+        out = np.full(shape, self._fill, np.uint8)
+        inner_rows = (rows[0], min(rows[1], self._stored[0]))
+        inner_columns = (columns[0], min(columns[1], self._stored[1]))
+        for row, column, chunk in self._chunks_of(inner_rows, inner_columns):
+            top, left = row * CHUNK_PX, column * CHUNK_PX
+            y, y_end = max(top, rows[0]), min(top + chunk.shape[0], inner_rows[1])
+            x, x_end = max(left, columns[0]), min(left + chunk.shape[1], inner_columns[1])
+            out[y - rows[0] : y_end - rows[0], x - columns[0] : x_end - columns[0]] = chunk[
+                y - top : y_end - top, x - left : x_end - left
+            ]
+        return out
+
+    def _chunks_of(
+        self, rows: Span, columns: Span
+    ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+        missing: list[tuple[int, int]] = []
+        for row in _chunk_range(rows):
+            for column in _chunk_range(columns):
+                chunk = self._cache.get((self._owner, row, column))
+                if chunk is None:
+                    missing.append((row, column))
+                else:
+                    yield row, column, chunk
+        for block_rows, block_columns in _rectangles(missing):
+            yield from self._read_block(block_rows, block_columns)
+
+    def _read_block(
+        self, rows: Span, columns: Span
+    ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+        """Chunks of a rectangle of chunks, in one read: zarr decodes them side by side."""
+        top, left = rows[0] * CHUNK_PX, columns[0] * CHUNK_PX
+        bottom = min(rows[1] * CHUNK_PX, self._stored[0])
+        right = min(columns[1] * CHUNK_PX, self._stored[1])
+        pixels = self._fetch((top, bottom), (left, right))
+        for row in range(*rows):
+            for column in range(*columns):
+                y, x = row * CHUNK_PX - top, column * CHUNK_PX - left
+                # A copy: a view would keep the whole block in memory.
+                chunk = pixels[y : y + CHUNK_PX, x : x + CHUNK_PX].copy()
+                self._cache.put((self._owner, row, column), chunk)
+                yield row, column, chunk
+
+
+class StoreLevel(LazyLevel):
+    """A level of a store's image: ``(y, x, 3)`` over the store's ``(3, height, width)``."""
+
+    def __init__(self, array: zarr.Array[Any], shape: tuple[int, int], cache: ChunkCache) -> None:
+        """Show the array in a shape at least as large."""
+        super().__init__((array.shape[1], array.shape[2]), (*shape, 3), WHITE, cache)
+        self._array = array
+
+    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        block = np.asarray(self._array[:, slice(*rows), slice(*columns)], dtype=np.uint8)
+        return np.ascontiguousarray(block.transpose(1, 2, 0))
+
+
+class LabelLevel(LazyLevel):
+    """A level of a class map, or of one channel of its probabilities: ``(y, x)``."""
+
+    def __init__(
+        self,
+        array: zarr.Array[Any],
+        shape: tuple[int, int],
+        cache: ChunkCache,
+        *,
+        channel: int | None = None,
+    ) -> None:
+        """Show the class map ``(height, width)``, or a channel of ``(channels, height, width)``."""
+        stored = (array.shape[-2], array.shape[-1])
+        super().__init__(stored, shape, NOT_ASSESSED if channel is None else 0, cache)
+        self._array = array
+        self._channel = channel
+
+    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        lead = () if self._channel is None else (self._channel,)
+        return np.asarray(self._array[(*lead, slice(*rows), slice(*columns))], dtype=np.uint8)
+
+
+class SlideLevel(LazyLevel):
+    """A level of a raw slide, ``(y, x, 3)``, read from its file; readers are not thread-safe.
+
+    Args:
+        reader: The open slide; it stays open as long as the level is shown.
+        grid: The level's raster over the slide.
+        level: Index of the file's level with just that raster; None to average finer pixels.
+        cache: Where decoded chunks are kept.
+        lock: One for all levels of the reader.
+    """
+
+    def __init__(
+        self, reader: SlideReader, grid: Grid, level: int | None, *, cache: ChunkCache, lock: Lock
+    ) -> None:
+        """Show a level of the slide."""
+        stored = (grid.size_px.height, grid.size_px.width)
+        super().__init__(stored, (*stored, 3), WHITE, cache)
+        self._reader = reader
+        self._grid = grid
+        self._level = level
+        self._lock = lock
+
+    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        size = Size(columns[1] - columns[0], rows[1] - rows[0])
+        with self._lock:
+            if self._level is None:
+                return read_grid_block(self._reader, self._grid, columns[0], rows[0], size)
+            x, y = columns[0] * self._grid.downsample_x, rows[0] * self._grid.downsample_y
+            return self._reader.read_region(round(x), round(y), self._level, size)
+
+
+def store_levels(store: SlideStore) -> list[StoreLevel]:
+    """The image of a store, finest level first."""
+    cache = ChunkCache()
+    shapes = _exact_shapes(store.grid().size_px, store.factors)
+    return [StoreLevel(store.array(i), shape, cache) for i, shape in enumerate(shapes)]
+
+
+def label_levels(label: LabelImage) -> list[LabelLevel]:
+    """The class map of a label, finest level first."""
+    cache = ChunkCache()
+    shapes = _exact_shapes(label.grid().size_px, label.factors)
+    return [LabelLevel(label.array(i), shape, cache) for i, shape in enumerate(shapes)]
+
+
+def probability_levels(label: LabelImage, channel: int) -> list[LabelLevel]:
+    """One channel of a label's probabilities (255 for certainty), finest level first."""
+    cache = ChunkCache()
+    shapes = _exact_shapes(label.grid().size_px, label.factors)
+    return [
+        LabelLevel(label.probability(i), shape, cache, channel=channel)
+        for i, shape in enumerate(shapes)
+    ]
+
+
+def slide_levels(reader: SlideReader) -> list[SlideLevel]:
+    """A raw slide: the file's own levels, then averaged ones until an overview fits a screen."""
+    cache, lock = ChunkCache(), Lock()
+    info = reader.info
+    levels = []
+    for index, level in enumerate(info.levels):
+        grid = Grid(level.size_px, level.downsample, level.downsample)
+        levels.append(SlideLevel(reader, grid, index, cache=cache, lock=lock))
+    downsample = info.levels[-1].downsample
+    size = info.levels[-1].size_px
+    while max(size.width, size.height) > _COARSEST_SIDE_PX:
+        downsample *= 2
+        size = info.size.scaled_down(downsample)
+        grid = Grid(size, downsample, downsample)
+        levels.append(SlideLevel(reader, grid, None, cache=cache, lock=lock))
+    return levels
+
+
+def _exact_shapes(finest: Size, factors: Sequence[int]) -> list[tuple[int, int]]:
+    """Shapes (height, width) whose ratios are exactly the ratios of the factors."""
+    steps = [factor // factors[0] for factor in factors]
+    coarsest = finest.scaled_down(steps[-1])
+    return [
+        (coarsest.height * steps[-1] // step, coarsest.width * steps[-1] // step)
+        for step in steps
+    ]
+
+
+def _full_index(index: object, ndim: int) -> tuple[Any, ...]:
+    key: tuple[Any, ...] = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in key:
+        at = key.index(Ellipsis)
+        key = (*key[:at], *[slice(None)] * (ndim - len(key) + 1), *key[at + 1 :])
+    if len(key) > ndim:
+        raise IndexError(f"{len(key)} indices for {ndim} axes")
+    return (*key, *[slice(None)] * (ndim - len(key)))
+
+
+def _span(key: int | slice, length: int) -> tuple[Span, int | slice]:
+    """What to read along an axis, and how to index what was read."""
+    if isinstance(key, slice):
+        wanted = range(length)[key]
+        if not wanted:
+            return (0, 0), slice(None)
+        return (min(wanted), max(wanted) + 1), slice(None, None, wanted.step)
+    position = range(length)[key]
+    return (position, position + 1), 0
+
+
+def _chunk_range(pixels: Span) -> range:
+    return range(pixels[0] // CHUNK_PX, -(-pixels[1] // CHUNK_PX))
+
+
+def _rectangles(chunks: Sequence[tuple[int, int]]) -> Iterator[tuple[Span, Span]]:
+    """Rows and columns of rectangles that hold just these chunks (given row by row)."""
+    open_ones: list[tuple[Span, Span]] = []
+    for (first, last), row in _runs(chunks):
+        for i, (rows, columns) in enumerate(open_ones):
+            if rows[1] == row and columns == (first, last):
+                open_ones[i] = ((rows[0], row + 1), columns)
+                break
+        else:
+            open_ones.append(((row, row + 1), (first, last)))
+    yield from open_ones
+
+
+def _runs(chunks: Sequence[tuple[int, int]]) -> Iterator[tuple[Span, int]]:
+    start = 0
+    for i, (row, column) in enumerate(chunks):
+        follows = i + 1 < len(chunks) and chunks[i + 1] == (row, column + 1)
+        if not follows:
+            yield (chunks[start][1], column + 1), row
+            start = i + 1

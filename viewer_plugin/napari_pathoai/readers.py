@@ -1,0 +1,92 @@
+"""What napari opens through this plugin: a store, a study folder, a raw slide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathoai.errors import StudyError
+
+if TYPE_CHECKING:
+    from napari_pathoai.layers import LayerData
+
+Reader = Callable[["str | Sequence[str]"], "list[LayerData]"]
+
+_STUDY_SHEET = "study.toml"
+
+
+def store_reader(path: str | Sequence[str]) -> Reader | None:
+    """A reader for a store folder; None for anything else."""
+    first = _first(path)
+    is_store = first.suffix == ".zarr" and (first / "zarr.json").is_file()
+    return _read_stores if is_store else None
+
+
+def study_reader(path: str | Sequence[str]) -> Reader | None:
+    """A reader for a study, by its folder or its sheet; None for anything else."""
+    return _read_study if (_study_folder(path) / _STUDY_SHEET).is_file() else None
+
+
+def slide_reader(path: str | Sequence[str]) -> Reader | None:
+    """A reader for the file of a raw slide; None for anything else.
+
+    A TIFF that is no slide, or states no scale, is left to napari's other readers.
+    """
+    from pathoai.errors import NotASlideError
+    from pathoai.slide.open_slide import describe_slide
+
+    first = _first(path)
+    if not first.is_file():
+        return None
+    try:
+        describe_slide(first)
+    except NotASlideError:
+        return None
+    return _read_slides
+
+
+def _first(path: str | Sequence[str]) -> Path:
+    return Path(path) if isinstance(path, str) else Path(path[0])
+
+
+def _study_folder(path: str | Sequence[str]) -> Path:
+    first = _first(path)
+    return first.parent if first.name == _STUDY_SHEET else first
+
+
+def _all(path: str | Sequence[str]) -> list[Path]:
+    return [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
+
+
+def _read_stores(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_pathoai.layers import store_layers
+    from pathoai.store.slide_store import SlideStore
+
+    return [layer for one in _all(path) for layer in store_layers(SlideStore(one))]
+
+
+def _read_study(path: str | Sequence[str]) -> list[LayerData]:
+    """The layers of the study's first tiled slide; the Review widget shows the others."""
+    from napari_pathoai.session import tiled_slides
+    from pathoai.study.study import Study
+
+    study = Study(_study_folder(path))
+    slides = tiled_slides(study)
+    if not slides:
+        raise StudyError(
+            "no slide of the study is tiled yet",
+            where=study.path.name,
+            remedy="run `pathoai tile STUDY`",
+        )
+    return _read_stores(str(study.store_path(slides[0])))
+
+
+def _read_slides(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_pathoai.layers import slide_layers
+    from pathoai.slide.open_slide import open_slide
+
+    # The reader stays open as long as napari holds the layer, which holds the reader.
+    return [
+        layer for one in _all(path) for layer in slide_layers(open_slide(one), name=one.stem)
+    ]

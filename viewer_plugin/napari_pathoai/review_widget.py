@@ -1,0 +1,232 @@
+"""The dock widget of the review: thin; what it does is in ``session`` and ``annotation_layer``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_pathoai.annotation_layer import AnnotationLayer
+from napari_pathoai.canvas_view import bring_into_view, region_in_view
+from napari_pathoai.class_buttons import MOST_KEYS, ClassButtons
+from napari_pathoai.layers import METADATA, store_layers
+from napari_pathoai.review_keys import ReviewKeys
+from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.texts import text
+from pathoai.errors import PathoaiError
+from pathoai.study.study import Study
+from pathoai_annotations.annotation import Annotation, Status
+
+if TYPE_CHECKING:
+    import uuid
+
+    import napari
+
+READER_VARIABLE = "PATHOAI_READER"
+"""Environment variable that holds the reader's code when the widget is opened from napari."""
+
+_CAMERA_QUIET_MS = 250
+_OPACITY_STEPS = 100
+
+
+class ReviewWidget(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without types
+    """Choose a slide, judge proposals, draw and correct; everything is saved as it happens."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        """An empty widget; ``open_session`` or the user's choice of a study fills it."""
+        super().__init__()
+        self.viewer = napari_viewer
+        self.session: ReviewSession | None = None
+        self.annotations: AnnotationLayer | None = None
+        self._current: uuid.UUID | None = None
+        self._camera_timer = QTimer(self)
+        self._camera_timer.setSingleShot(True)
+        self._camera_timer.setInterval(_CAMERA_QUIET_MS)
+        self._camera_timer.timeout.connect(self._on_camera_quiet)
+        self._build()
+        self._keys = ReviewKeys(self._key_actions(), self._keys_are_ours)
+        # napari offers no public way to keys before its layers see them; checked by a test.
+        napari_viewer.window._qt_viewer.canvas.native.installEventFilter(self._keys)
+        napari_viewer.scene.camera.events.connect(self._on_camera)
+
+    def open_session(self, session: ReviewSession) -> None:
+        """Show the slide of a session in place of the present one."""
+        self._close_session()
+        self.session = session
+        self._list_slides(session)
+        for data, settings, kind in store_layers(session.store):
+            getattr(self.viewer, f"add_{kind}")(data, **settings)
+        self.annotations = AnnotationLayer(session, say=self.say, changed=self._show_state)
+        for layer in self.annotations.layers:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = self.annotations.layer
+        self.viewer.canvas.overlays.scale_bar.visible = True
+        self.viewer.reset_view()
+        self._show_classes(session)
+        self._show_predictions(session)
+        self.annotations.set_zoom(self.viewer.scene.camera.zoom)
+        self.annotations.show(self._region())
+
+    def say(self, message: str) -> None:
+        """Show one line, in the widget and as a napari notification."""
+        from napari.utils.notifications import show_warning
+
+        self._message.setText(message)
+        show_warning(message)
+
+    def accept(self) -> None:
+        """Validate what is selected, or the proposal that was jumped to."""
+        if self.annotations is not None and (ids := self._decided()):
+            self.annotations.accept(ids)
+
+    def reject(self) -> None:
+        """Reject what is selected, or the proposal that was jumped to."""
+        if self.annotations is not None and (ids := self._decided()):
+            self.annotations.reject(ids)
+            self._current = None
+
+    def next_proposal(self) -> None:
+        """Jump to the next proposal, least confident first, and select it."""
+        if self.session is None or self.annotations is None:
+            return
+        found = self._guarded(self.session.next_proposal)
+        if found is None:
+            self._message.setText(text("no_proposal"))
+            return
+        self._current = found.id
+        self._message.setText(_described(found))
+        bring_into_view(self.viewer, found.geometry.bounds, self.session.store.header.slide_mpp)
+        self.viewer.layers.selection.active = self.annotations.layer
+        self.annotations.select(found.id)
+
+    def propose(self) -> None:
+        """Turn what the chosen model found in view into proposals."""
+        if self.session is None or self.annotations is None:
+            return
+        model = self._models.currentText()
+        if not model:
+            self.say(text("no_prediction"))
+            return
+        region = self._region()
+        result = self._guarded(partial(self.session.propose_from_prediction, model, region))
+        if result is None:
+            return
+        key = "proposed_cut" if result.beyond else "proposed_new"
+        self.annotations.show(region)
+        self._message.setText(
+            text(key, new=result.new, known=result.known, beyond=result.beyond)
+        )
+
+    def set_mode(self, mode: str) -> None:
+        """Choose what the mouse does to annotations: a mode of napari's Shapes layer."""
+        if self.annotations is not None:
+            self.viewer.layers.selection.active = self.annotations.layer
+            self.annotations.layer.mode = mode
+
+    def set_opacity(self, percent: int) -> None:
+        """Set the opacity of all predictions, 0 to 100."""
+        for layer in self.viewer.layers:
+            about = layer.metadata.get(METADATA, {})
+            if str(about.get("label", "")).startswith("prediction/"):
+                layer.opacity = percent / _OPACITY_STEPS
+
+    def closeEvent(self, event: object) -> None:
+        """Qt's hook: leave the viewer as it was found."""
+        self._close_session()
+        super().closeEvent(event)
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        self._open = QPushButton(text("open_study"))
+        self._open.clicked.connect(self._on_open)
+        self._reader, self._slides = QLabel(), QComboBox()
+        self._slides.activated.connect(self._on_slide)
+        self._classes = QScrollArea()
+        self._classes.setWidgetResizable(True)
+        self._classes.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._models = QComboBox()
+        self._counts, self._saved, self._partial, self._message = (QLabel() for _ in range(4))
+        for label in (self._counts, self._saved, self._partial, self._message):
+            label.setWordWrap(True)
+        layout.addWidget(self._open)
+        layout.addWidget(self._reader)
+        layout.addWidget(self._slides)
+        layout.addLayout(self._mode_buttons())
+        layout.addWidget(QLabel(text("class")))
+        layout.addWidget(self._classes, stretch=1)
+        layout.addLayout(self._decision_buttons())
+        layout.addLayout(self._prediction_controls())
+        for label in (self._counts, self._partial, self._message, self._saved):
+            layout.addWidget(label)
+
+    def _mode_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        modes = (("draw", "add_polygon_lasso"), ("edit", "direct"), ("move", "pan_zoom"))
+        for key, mode in modes:
+            row.addWidget(_push(text(key), partial(self.set_mode, mode)))
+        return row
+
+    def _decision_buttons(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.addWidget(_push(f"{text('accept')}  (Y)", self.accept), 0, 0)
+        grid.addWidget(_push(f"{text('reject')}  (X)", self.reject), 0, 1)
+        grid.addWidget(_push(f"{text('next')}  (N)", self.next_proposal), 1, 0, 1, 2)
+        return grid
+
+    def _prediction_controls(self) -> QGridLayout:
+        grid = QGridLayout()
+        opacity = QSlider(Qt.Orientation.Horizontal)
+        opacity.setRange(0, _OPACITY_STEPS)
+        opacity.setValue(45)
+        opacity.valueChanged.connect(self.set_opacity)
+        self._opacity = opacity
+        grid.addWidget(QLabel(text("prediction")), 0, 0)
+        grid.addWidget(self._models, 0, 1)
+        grid.addWidget(QLabel(text("opacity")), 1, 0)
+        grid.addWidget(opacity, 1, 1)
+        grid.addWidget(_push(text("propose"), self.propose), 2, 0, 1, 2)
+        return grid
+
+    def _key_actions(self) -> dict[str, Callable[[], None]]:
+        numbers = {str(n): partial(self._choose_class, n) for n in range(1, MOST_KEYS + 1)}
+        return {"y": self.accept, "x": self.reject, "n": self.next_proposal, **numbers}
+
+    def _keys_are_ours(self) -> bool:
+        return self.annotations is not None and not self.annotations.is_drawing
+
+    def _choose_class(self, number: int) -> None:
+        buttons = self._classes.widget()
+        if isinstance(buttons, ClassButtons):
+            buttons.choose(number)
+
+    def _decided(self) -> list[uuid.UUID]:
+        selected = self.annotations.selected if self.annotations is not None else []
+        if not selected and self._current is not None:
+            return [self._current]
+        if not selected:
+            self._message.setText(text("nothing_selected"))
+        return selected
+
+    def _guarded[T](self, operation: Callable[[], T]) -> T | None:
+        try:
+            return operation()
+        except PathoaiError as error:
+            self.say(str(error))
+            return None
