@@ -8,6 +8,7 @@ resampled block by block equals the slide resampled whole.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,14 @@ class Taps:
         first = int(index.min())
         return cls(first, int(index.max()) - first + 1, index - first, weight.astype(np.float32))
 
+    @classmethod
+    def side_by_side(cls, parts: Sequence[Taps]) -> Taps:
+        """Taps of several blocks whose source pixels lie one after the other in one array."""
+        starts = np.cumsum([0, *(part.length_px for part in parts)])
+        index = [part.index + start for part, start in zip(parts, starts, strict=False)]
+        weight = np.concatenate([part.weight for part in parts])
+        return cls(parts[0].first_px, int(starts[-1]), np.concatenate(index), weight)
+
 
 def _along(batch: torch.Tensor, taps: Taps, dim: int) -> torch.Tensor:
     index = torch.from_numpy(taps.index).to(batch.device)
@@ -65,7 +74,7 @@ def _along(batch: torch.Tensor, taps: Taps, dim: int) -> torch.Tensor:
 
 
 def resample(batch: torch.Tensor, rows: Taps, columns: Taps) -> torch.Tensor:
-    """Resample blocks that share their taps.
+    """Resample blocks that share their taps; see ``Taps.side_by_side`` for blocks that do not.
 
     Args:
         batch: ``(N, 3, rows.length_px, columns.length_px)`` uint8.

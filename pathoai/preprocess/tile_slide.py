@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from threading import local
 
@@ -82,7 +83,7 @@ def tile_slide(
         tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
         tiles = TileGrid.over_tissue(settings.spec, reader.info, tissue)
     writer = ImageWriter(path, header)
-    _write_pixels(writer, _ChunkReader(open_reader, header, settings), tissue, advance)
+    _write_pixels(writer, _ChunkReader(open_reader, header), tissue, settings, advance)
     _write_tissue(path, header, tissue)
     write_tile_index(path, tiles)
     writer.finish()
@@ -105,15 +106,23 @@ def _header(reader: SlideReader, mpp: float, source_sha256: str) -> StoreHeader:
     )
 
 
-class _ChunkReader:
-    """Chunks of the store, read by threads, each with a reader of its own, then resampled."""
+@dataclass(frozen=True, slots=True)
+class _SourceBlock:
+    """What one chunk of the store is made of: pixels of a level of the slide, and the taps."""
 
-    def __init__(
-        self, open_reader: Callable[[], SlideReader], header: StoreHeader, settings: TilingSettings
-    ) -> None:
+    x_px: int
+    y_px: int
+    pixels: NDArray[np.uint8]
+    rows: Taps
+    columns: Taps
+
+
+class _ChunkReader:
+    """Reads what chunks are made of, in threads, each with a reader of its own."""
+
+    def __init__(self, open_reader: Callable[[], SlideReader], header: StoreHeader) -> None:
         self._open_reader = open_reader
         self._header = header
-        self._settings = settings
         self._thread = local()
         self._opened: list[SlideReader] = []
 
@@ -132,8 +141,8 @@ class _ChunkReader:
         reader: SlideReader = self._thread.reader
         return reader
 
-    def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
-        """One chunk of the store, ``(3, height, width)`` uint8."""
+    def read(self, x_px: int, y_px: int, size_px: Size) -> _SourceBlock:
+        """What the chunk at a place of the store is made of, positions in store pixels."""
         reader, grid = self._reader, self._header.grid
         level = reader.info.level_for(min(grid.downsample_x, grid.downsample_y))
         downsample = reader.info.levels[level].downsample
@@ -145,9 +154,7 @@ class _ChunkReader:
             level,
             Size(columns.length_px, rows.length_px),
         )
-        batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
-        out = resample(batch.to(self._settings.device), rows, columns)[0]
-        return np.asarray(out.cpu().numpy())
+        return _SourceBlock(x_px, y_px, pixels, rows, columns)
 
 
 def _chunks_with_tissue(
@@ -168,39 +175,51 @@ def _chunks_with_tissue(
 
 
 def _write_pixels(
-    writer: ImageWriter, chunks: _ChunkReader, tissue: TissueMask, advance: Advance
+    writer: ImageWriter,
+    chunks: _ChunkReader,
+    tissue: TissueMask,
+    settings: TilingSettings,
+    advance: Advance,
 ) -> None:
     shape = writer.finest.array.shape
     shards = list(shards_of(shape))
-    # Torch's own threads inside reader threads would only contend for the same cores.
-    with chunks, ThreadPoolExecutor(chunks._settings.workers) as pool:
+    with chunks, ThreadPoolExecutor(settings.workers) as pool:
         for done, shard in enumerate(shards, start=1):
             if not writer.finest.is_done(shard):
                 wanted = _chunks_with_tissue(writer, shard, tissue)
                 if wanted:
-                    writer.finest.write(shard, _shard_pixels(shape, shard, wanted, chunks, pool))
+                    blocks = pool.map(lambda at: _read(chunks, shape, at), wanted)
+                    writer.finest.write(shard, _shard_pixels(shape, shard, blocks, settings.device))
             advance(done, len(shards))
 
 
+def _read(chunks: _ChunkReader, shape: tuple[int, ...], at: tuple[int, int]) -> _SourceBlock:
+    x, y = at
+    return chunks.read(x, y, Size(min(CHUNK_PX, shape[2] - x), min(CHUNK_PX, shape[1] - y)))
+
+
 def _shard_pixels(
-    shape: tuple[int, ...],
-    shard: Shard,
-    wanted: list[tuple[int, int]],
-    chunks: _ChunkReader,
-    pool: ThreadPoolExecutor,
+    shape: tuple[int, ...], shard: Shard, blocks: Iterable[_SourceBlock], device: torch.device
 ) -> NDArray[np.uint8]:
     rows, columns = shard_slices(shard, shape)
     pixels = np.full((3, rows.stop - rows.start, columns.stop - columns.start), WHITE, np.uint8)
-
-    def fetch(origin: tuple[int, int]) -> tuple[int, int, NDArray[np.uint8]]:
-        x, y = origin
-        size = Size(min(CHUNK_PX, columns.stop - x), min(CHUNK_PX, rows.stop - y))
-        return x - columns.start, y - rows.start, chunks.read(x, y, size)
-
-    found: Iterator[tuple[int, int, NDArray[np.uint8]]] = pool.map(fetch, wanted)
-    for x, y, chunk in found:
-        pixels[:, y : y + chunk.shape[1], x : x + chunk.shape[2]] = chunk
+    # A row of chunks shares its taps along y, and is one batch on the device.
+    for y, strip in groupby(blocks, key=lambda block: block.y_px):
+        row = list(strip)
+        for block, chunk in zip(row, _resample_row(row, device), strict=True):
+            top, left = y - rows.start, block.x_px - columns.start
+            pixels[:, top : top + chunk.shape[1], left : left + chunk.shape[2]] = chunk
     return pixels
+
+
+def _resample_row(row: list[_SourceBlock], device: torch.device) -> list[NDArray[np.uint8]]:
+    """The chunks of one row of the store, each ``(3, height, width)`` uint8."""
+    side_by_side = np.concatenate([block.pixels for block in row], axis=1)
+    batch = torch.from_numpy(np.ascontiguousarray(side_by_side.transpose(2, 0, 1)))[None]
+    columns = Taps.side_by_side([block.columns for block in row])
+    found = resample(batch.to(device), row[0].rows, columns)[0].cpu().numpy()
+    widths = [len(block.columns.index) for block in row]
+    return np.split(found, np.cumsum(widths)[:-1], axis=2)
 
 
 def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:

@@ -200,7 +200,7 @@ def split_by_area(grids: Mapping[str, TileGrid], *, block_tiles: int, seed: int)
                 allowed=f"{len(SUBSETS)} or more",
                 remedy="smaller blocks: --set data.block_tiles=1",
             )
-        order = sorted(weights, key=lambda block: _rank(seed, slide_id, *block))  # noqa: B023 - used at once
+        order = sorted(weights, key=lambda block: _rank(seed, slide_id, *block))
         dealt = _dealt(weights, order)
         rows += [(slide_id, dealt[block], block) for block in sorted(weights)]
     spec = next(iter(grids.values())).spec

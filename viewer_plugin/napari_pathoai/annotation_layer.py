@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 
@@ -40,7 +41,6 @@ _LINE_SCREEN_PX = 2.5
 _PROPOSED_FILL = 0.30
 _JUDGED_FILL = 0.0
 _NO_PART = -1
-_FEATURES = ("id", "part", "label", "status", "origin", "author")
 _AREAS = ("polygon", "rectangle", "ellipse")
 
 
@@ -68,12 +68,14 @@ class AnnotationLayer:
         self.total = 0
         self.label = session.classes[0].key
         self._line_px = 4.0
-        frame = vector_frame(session.store.header.slide_mpp)
+        frame = {
+            "metadata": {METADATA: {"kind": "annotations"}},
+            **vector_frame(session.store.header.slide_mpp),
+        }
         self.layer = Shapes(
             ndim=2,
             name=text("annotations"),
-            features={name: [] for name in _FEATURES},
-            metadata={METADATA: {"kind": "annotations"}},
+            features=_features([], []),
             **frame,
         )
         # What cannot be edited as an outline is shown all the same.
@@ -270,14 +272,7 @@ class AnnotationLayer:
             edge_color=edges,
             face_color=[self._colour(a.label, f) for a, f in zip(states, fills, strict=True)],
         )
-        self.layer.features = {
-            "id": [str(shape.annotation_id) for shape in self._shown],
-            "part": [shape.part for shape in self._shown],
-            "label": [a.label for a in states],
-            "status": [a.status.value for a in states],
-            "origin": [a.origin.value for a in states],
-            "author": [a.author for a in states],
-        }
+        self.layer.features = _features(self._shown, states)
 
     def _fill_companions(self) -> None:
         outlines, colours = [], []
@@ -329,6 +324,20 @@ def _shapes_of(annotation: Annotation) -> list[ShownShape]:
         ShownShape(annotation.id, part, annotation.label, vertices_of(polygon))
         for part, polygon in enumerate(parts_of(annotation.geometry))
     ]
+
+
+def _features(shown: Sequence[ShownShape], states: Sequence[Annotation]) -> pd.DataFrame:
+    """The table of a layer's shapes; typed, because an empty column would become numbers."""
+    texts = {
+        "id": [str(shape.annotation_id) for shape in shown],
+        "label": [a.label for a in states],
+        "status": [a.status.value for a in states],
+        "origin": [a.origin.value for a in states],
+        "author": [a.author for a in states],
+    }
+    table = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in texts.items()})
+    table.insert(1, "part", pd.Series([shape.part for shape in shown], dtype=np.int64))
+    return table
 
 
 def _last_first(shapes: Sequence[ShownShape]) -> list[ShownShape]:

@@ -36,7 +36,9 @@ def region_in_view(viewer: ViewerModel, mpp: Mpp) -> Region:
     )
 
 
-def bring_into_view(viewer: ViewerModel, bounds: tuple[float, float, float, float], mpp: Mpp) -> None:
+def bring_into_view(
+    viewer: ViewerModel, bounds: tuple[float, float, float, float], mpp: Mpp
+) -> None:
     """Centre the camera on a rectangle, large enough to judge it and its surroundings.
 
     Args:

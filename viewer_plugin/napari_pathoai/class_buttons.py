@@ -15,7 +15,7 @@ MOST_KEYS = 9
 _SWATCH_PX = 16
 
 
-class ClassButtons(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without types
+class ClassButtons(QWidget):
     """The classes of an ontology, exactly one chosen.
 
     Args:

@@ -22,7 +22,7 @@ from napari_pathoai.texts import text
 from pathoai.geometry import Mpp
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
 from pathoai.slide.reader import SlideReader
-from pathoai.store.label_image import LabelImage
+from pathoai.store.label_image import LabelImage, group_name
 from pathoai.store.slide_store import TISSUE, SlideStore
 
 PREDICTION = "prediction/"
@@ -90,7 +90,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
 
 def label_colours(store: SlideStore, label: LabelImage) -> dict[int | None, Rgba]:
     """Colours by value as the label itself states them; None stands for every other value."""
-    group = zarr.open_group(store.path / "labels" / label.name, mode="r", zarr_format=3)
+    group = zarr.open_group(store.path / "labels" / group_name(label.name), mode="r", zarr_format=3)
     stated: Any = dict(group.attrs)["ome"]
     colours: dict[int | None, Rgba] = {None: _TRANSPARENT}
     for entry in stated["image-label"]["colors"]:

@@ -82,9 +82,7 @@ class LazyLevel(ABC):
         column_span, column_key = _span(columns, self.shape[1])
         return self._window(row_span, column_span)[(row_key, column_key, *rest)]
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """The whole level; for coarse levels and for what numpy asks.
 
         Raises:
@@ -115,9 +113,7 @@ class LazyLevel(ABC):
             ]
         return out
 
-    def _chunks_of(
-        self, rows: Span, columns: Span
-    ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    def _chunks_of(self, rows: Span, columns: Span) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
         missing: list[tuple[int, int]] = []
         for row in _chunk_range(rows):
             for column in _chunk_range(columns):
@@ -259,8 +255,7 @@ def _exact_shapes(finest: Size, factors: Sequence[int]) -> list[tuple[int, int]]
     steps = [factor // factors[0] for factor in factors]
     coarsest = finest.scaled_down(steps[-1])
     return [
-        (coarsest.height * steps[-1] // step, coarsest.width * steps[-1] // step)
-        for step in steps
+        (coarsest.height * steps[-1] // step, coarsest.width * steps[-1] // step) for step in steps
     ]
 
 

@@ -87,6 +87,4 @@ def _read_slides(path: str | Sequence[str]) -> list[LayerData]:
     from pathoai.slide.open_slide import open_slide
 
     # The reader stays open as long as napari holds the layer, which holds the reader.
-    return [
-        layer for one in _all(path) for layer in slide_layers(open_slide(one), name=one.stem)
-    ]
+    return [layer for one in _all(path) for layer in slide_layers(open_slide(one), name=one.stem)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent
 
 
-class ReviewKeys(QObject):  # type: ignore[misc] # qtpy re-exports Qt without types
+class ReviewKeys(QObject):
     """An event filter that calls an action for a key pressed without modifiers.
 
     Args:
@@ -29,7 +30,7 @@ class ReviewKeys(QObject):  # type: ignore[misc] # qtpy re-exports Qt without ty
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's hook: True keeps the event from napari."""
-        if event.type() not in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+        if not isinstance(event, QKeyEvent):
             return False
         plain = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,

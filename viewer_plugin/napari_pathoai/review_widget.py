@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -28,11 +29,12 @@ from napari_pathoai.canvas_view import bring_into_view, region_in_view
 from napari_pathoai.class_buttons import MOST_KEYS, ClassButtons
 from napari_pathoai.layers import METADATA, store_layers
 from napari_pathoai.review_keys import ReviewKeys
-from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.session import ReviewSession, SavedState, choose_slide, tiled_slides
 from napari_pathoai.texts import text
 from pathoai.errors import PathoaiError
+from pathoai.geometry import Region
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.annotation import Annotation
 
 if TYPE_CHECKING:
     import uuid
@@ -42,11 +44,12 @@ if TYPE_CHECKING:
 READER_VARIABLE = "PATHOAI_READER"
 """Environment variable that holds the reader's code when the widget is opened from napari."""
 
+_Result = TypeVar("_Result")
 _CAMERA_QUIET_MS = 250
 _OPACITY_STEPS = 100
 
 
-class ReviewWidget(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without types
+class ReviewWidget(QWidget):
     """Choose a slide, judge proposals, draw and correct; everything is saved as it happens."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -130,9 +133,7 @@ class ReviewWidget(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without 
             return
         key = "proposed_cut" if result.beyond else "proposed_new"
         self.annotations.show(region)
-        self._message.setText(
-            text(key, new=result.new, known=result.known, beyond=result.beyond)
-        )
+        self._message.setText(text(key, new=result.new, known=result.known, beyond=result.beyond))
 
     def set_mode(self, mode: str) -> None:
         """Choose what the mouse does to annotations: a mode of napari's Shapes layer."""
@@ -147,7 +148,7 @@ class ReviewWidget(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without 
             if str(about.get("label", "")).startswith("prediction/"):
                 layer.opacity = percent / _OPACITY_STEPS
 
-    def closeEvent(self, event: object) -> None:
+    def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's hook: leave the viewer as it was found."""
         self._close_session()
         super().closeEvent(event)
@@ -224,9 +225,106 @@ class ReviewWidget(QWidget):  # type: ignore[misc] # qtpy re-exports Qt without 
             self._message.setText(text("nothing_selected"))
         return selected
 
-    def _guarded[T](self, operation: Callable[[], T]) -> T | None:
+    def _guarded(self, operation: Callable[[], _Result]) -> _Result | None:
         try:
             return operation()
         except PathoaiError as error:
             self.say(str(error))
             return None
+
+    def _region(self) -> Region:
+        assert self.session is not None  # only called while a slide is shown
+        return region_in_view(self.viewer, self.session.store.header.slide_mpp)
+
+    def _show_state(self) -> None:
+        if self.session is None or self.annotations is None:
+            return
+        counts = {status.value: count for status, count in self.session.counts().items()}
+        self._counts.setText(text("counts", **counts))
+        self._saved.setText(saved_text(self.session.saved))
+        shown, total = self.annotations.shown_count, self.annotations.total
+        self._partial.setText(text("in_view", shown=shown, total=total) if shown < total else "")
+
+    def _show_classes(self, session: ReviewSession) -> None:
+        assert self.annotations is not None  # the session was just opened
+        self._classes.setWidget(ClassButtons(session.classes, self.annotations.set_class))
+
+    def _show_predictions(self, session: ReviewSession) -> None:
+        self._models.clear()
+        self._models.addItems(session.predictions)
+        self.set_opacity(self._opacity.value())
+
+    def _list_slides(self, session: ReviewSession) -> None:
+        self._open.hide()
+        self._reader.setText(text("reader", reader=session.reader))
+        self._slides.clear()
+        self._slides.addItems(tiled_slides(session.study))
+        self._slides.setCurrentText(session.slide_id)
+
+    def _close_session(self) -> None:
+        self._camera_timer.stop()
+        self._current = None
+        if self.session is not None:
+            self.session.close()
+        self.session = self.annotations = None
+        for layer in [one for one in self.viewer.layers if METADATA in one.metadata]:
+            self.viewer.layers.remove(layer)
+
+    def _on_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, text("open_study"))
+        if not folder:
+            return
+        known = os.environ.get(READER_VARIABLE, "")
+        reader, confirmed = QInputDialog.getText(
+            self, text("open_study"), text("reader_prompt"), text=known
+        )
+        if confirmed:
+            self._guarded(partial(self._open_study, Path(folder), reader))
+
+    def _open_study(self, folder: Path, reader: str) -> None:
+        study = Study(folder)
+        self.open_session(ReviewSession(study, choose_slide(study, None), reader))
+
+    def _on_slide(self, _position: int) -> None:
+        session, chosen = self.session, self._slides.currentText()
+        if session is None or chosen == session.slide_id:
+            return
+        other = self._guarded(partial(ReviewSession, session.study, chosen, session.reader))
+        if other is None:
+            self._slides.setCurrentText(session.slide_id)
+        else:
+            self.open_session(other)
+
+    def _on_camera(self, _event: object) -> None:
+        if self.annotations is not None:
+            self._camera_timer.start()
+
+    def _on_camera_quiet(self) -> None:
+        """Once the view rests: outlines keep their width, and what is now in view is loaded."""
+        layer = self.annotations
+        if layer is None or layer.is_drawing:
+            return
+        layer.set_zoom(self.viewer.scene.camera.zoom)
+        if layer.shown_count < layer.total and not layer.selected:
+            self._guarded(partial(layer.show, self._region()))
+
+
+def saved_text(saved: SavedState) -> str:
+    """What the reader is told of the journal, with the local time of the last edit."""
+    if saved.last is None:
+        return text("saved_none")
+    key = "saved_one" if saved.edits == 1 else "saved_many"
+    return text(key, edits=saved.edits, time=saved.last.strftime("%H:%M:%S"))
+
+
+def _described(annotation: Annotation) -> str:
+    confidence = annotation.confidence
+    stated = "" if confidence is None else f" ({confidence:.0%})"
+    return f"{annotation.label}{stated}"
+
+
+def _push(label: str, action: Callable[[], object]) -> QPushButton:
+    button = QPushButton(label)
+    # Qt passes whether the button is checked, which no action takes.
+    button.clicked.connect(lambda _checked=False: action())
+    return button

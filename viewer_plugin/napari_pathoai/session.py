@@ -311,5 +311,3 @@ def _rows_of(objects: ObjectTable, rows: Sequence[int]) -> ObjectTable:
         objects.area_um2[picked],
         objects.source,
     )
-
-

@@ -61,19 +61,29 @@ def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontol
         OntologyError: The ontology lacks a class.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    count = 0
+    parts = 0
     try:
         with _writing(temporary, compressed=path.suffix == ".gz") as file:
-            file.write('{"type": "FeatureCollection", "features": [')
-            for annotation in annotations:
-                file.write(",\n" if count else "\n")
-                file.write(json.dumps(feature(annotation, ontology), allow_nan=False))
-                count += 1
-            file.write("\n]}\n")
+            for part in geojson_text(annotations, ontology):
+                file.write(part)
+                parts += 1
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return count
+    return parts - 2
+
+
+def geojson_text(annotations: Iterable[Annotation], ontology: Ontology) -> Iterator[str]:
+    """The text of a FeatureCollection: an opening, one part per annotation, and an end.
+
+    Raises:
+        OntologyError: The ontology lacks a class.
+    """
+    yield '{"type": "FeatureCollection", "features": ['
+    for number, annotation in enumerate(annotations):
+        start = ",\n" if number else "\n"
+        yield start + json.dumps(feature(annotation, ontology), allow_nan=False)
+    yield "\n]}\n"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathoai.errors import AnnotationError, PackageError
 from pathoai_annotations.annotation import check_author
 
 _ROLE = re.compile(r"[^\W\d_][\w ,'’()/-]{1,79}")
-_WHY = "a package leaves the study only when someone answers for it and the opposition list was applied"
+_WHY = "a package leaves a study only when someone answers for it and opposition was applied"
 DEFAULT_PURPOSE = "sharing of annotations within the institution"
 
 

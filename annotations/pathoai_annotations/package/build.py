@@ -94,8 +94,8 @@ def _write(bag: Path, content: PackageContent, release: Release) -> None:
         (payload / name).parent.mkdir(parents=True, exist_ok=True)
         write_text_atomically(payload / name, text)
     (payload / layout.GEOJSON_FOLDER).mkdir(parents=True)
-    for slide_id, annotations in content.annotations.items():
-        write_geojson(payload / layout.geojson_name(slide_id), annotations, content.ontology)
+    for slide_id, outlines in content.annotations.items():
+        write_geojson(payload / layout.geojson_name(slide_id), outlines, content.ontology)
     crate = crate_metadata(payload, payload_files(bag), content, release)
     write_text_atomically(payload / layout.CRATE, crate)
     close_bag(bag, _bag_info(content, release))

@@ -12,7 +12,7 @@ from pathoai.errors import PackageError
 from pathoai.ontology import Ontology
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import OF_RECORD, Annotation
+from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin
 from pathoai_annotations.journal import Event, Journal
 from pathoai_annotations.package.approval import Approval
 
@@ -74,10 +74,12 @@ class AuthorRecord:
     Args:
         author: The code.
         edits: Operation of the journal → number of annotations; repeated edits count each time.
+        is_program: True where the code only ever proposed what a model or a method found.
     """
 
     author: str
     edits: Counter[str] = field(default_factory=Counter)
+    is_program: bool = True
 
     @property
     def is_demonstration(self) -> bool:
@@ -193,4 +195,6 @@ def _authors(history: Iterable[Event]) -> tuple[AuthorRecord, ...]:
     for event in history:
         record = records.setdefault(event.author, AuthorRecord(event.author))
         record.edits[event.operation] += 1
+        found_by_program = event.annotation.origin in (Origin.MODEL, Origin.IHC)
+        record.is_program &= event.operation == "propose" and found_by_program
     return tuple(records[author] for author in sorted(records))

@@ -168,7 +168,7 @@ def _slides(content: PackageContent) -> dict[str, dict[str, Any]]:
 def _annotators(content: PackageContent) -> dict[str, dict[str, Any]]:
     return {
         f"#author-{record.author}": {
-            "@type": "SoftwareApplication" if set(record.edits) == {"propose"} else "Person",
+            "@type": "SoftwareApplication" if record.is_program else "Person",
             "name": record.author,
             "description": "demonstration: no person stands behind this code"
             if record.is_demonstration

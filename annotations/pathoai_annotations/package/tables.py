@@ -46,11 +46,11 @@ _OPERATIONS = {
 _BETWEEN_CODINGS = " | "
 
 COLUMN_MEANINGS = {
-    "tables/slides.csv": "mpp: scale stated by the study in µm per pixel, empty where the file's own "
-    "holds; source_sha256: SHA-256 of the slide's file; annotations: number in this package",
+    "tables/slides.csv": "mpp: scale stated by the study in µm per pixel, empty where the file's "
+    "own holds; source_sha256: SHA-256 of the slide's file; annotations: number in this package",
     "tables/annotations.csv": "label, class_index: see vocab/classes.csv; author: code of who last "
     "changed it; confidence: probability given by a model; area_px: in squared level-0 pixels",
-    "tables/annotators.csv": "edits of each author on the annotations of this package, counted from "
+    "tables/annotators.csv": "edits of each author on the annotations of this package, from "
     "the journal; demonstration: true where no person stands behind the code",
     "vocab/classes.csv": "codings: SCHEME:CODE meaning, several separated by |; SCT is SNOMED CT, "
     "NCIt is the NCI Thesaurus; a class without codings is a local term",

@@ -23,23 +23,27 @@ _DEMONSTRATION = (
 
 def headline(content: PackageContent) -> str:
     """What the package is, in one line."""
-    return f"Annotations of {len(content.slides)} slides: {content.title}"
+    return f"Annotations of {_number(len(content.slides), 'slide')}: {content.title}"
 
 
 def summary(content: PackageContent) -> str:
     """What is in the package and where it comes from, in a few sentences."""
     origins = ", ".join(
-        f"{number} from {origin} ({status})"
-        for (origin, status), number in content.counts().items()
+        f"{number} by {origin} ({status})" for (origin, status), number in content.counts().items()
     )
     sentences = [
-        f"{len(content.all_annotations())} annotations of {len(content.slides)} whole-slide images "
-        f"with the ontology {content.ontology.key} {content.ontology.version}.",
-        f"Where they were first drawn, and what was then said of them: {origins}.",
+        f"{_number(len(content.all_annotations()), 'annotation')} of "
+        f"{_number(len(content.slides), 'whole-slide image')} with the ontology "
+        f"{content.ontology.key} {content.ontology.version}.",
+        f"First drawn by, and what was then said of them: {origins}.",
         "Slides are named by code and by the SHA-256 of their file; images are not included.",
     ]
     warning = demonstration_warning(content)
     return " ".join([warning, *sentences] if warning else sentences)
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def demonstration_warning(content: PackageContent) -> str:
@@ -80,7 +84,7 @@ def licence_text(release: Release) -> str:
     name = LICENCES[release.licence]
     return (
         f"{name}\nSPDX-License-Identifier: {release.licence}\n{release.licence_iri}\n\n"
-        "The licence covers the annotations and the metadata. Images are not part of this package.\n"
+        "The licence covers annotations and metadata. Images are not part of this package.\n"
     )
 
 
@@ -94,7 +98,7 @@ def landing_page(content: PackageContent, release: Release) -> str:
     )
     slides = "\n".join(
         f'<li><a href="{layout.geojson_name(row.slide_id)}">{row.slide_id}</a>: '
-        f"{len(content.annotations[row.slide_id])} annotations</li>"
+        f"{_number(len(content.annotations[row.slide_id]), 'annotation')}</li>"
         for row in content.slides
     )
     title = escape(headline(content))

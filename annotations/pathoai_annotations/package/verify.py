@@ -31,7 +31,6 @@ from pathoai_annotations.package.tables import (
 
 _COPY = "copy the package again from its source"
 _REBUILD = "build the package again by `pathoai package build`"
-_DATA_TYPES = {"File", "Dataset"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""What a trained network does on tiles that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from pathoai.models.bundle import Normalisation
+from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
+from pathoai.ontology import NOT_ASSESSED
+from pathoai_training.dice import confusion_counts, dice_of
+from pathoai_training.tiles_dataset import TilesDataset
+
+_SAMPLED_PIXELS = 1 << 18
+"""Enough to fit one number and to fill fifteen bins; more only takes time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All pixels counted, and the logits of a sample.
+
+    Args:
+        confusion: ``(C, C)`` int64, rows by truth; all assessed pixels.
+        logits: ``(N, C)`` float32 of sampled assessed pixels.
+        target: ``(N,)`` int64.
+    """
+
+    confusion: torch.Tensor
+    logits: torch.Tensor
+    target: torch.Tensor
+
+    def dice(self, channels: Sequence[str]) -> dict[str, float | None]:
+        """Dice per class; None where the class is neither true nor predicted."""
+        values = dice_of(self.confusion).tolist()
+        return {
+            key: None if value != value else round(value, 6)  # NaN is not equal to itself
+            for key, value in zip(channels, values, strict=True)
+        }
+
+
+def evaluate(
+    network: nn.Module, dataset: TilesDataset, *, classes: int, batch_size: int, seed: int
+) -> Evaluation:
+    """Predict every tile, as predictions are made later: the network alone, without a framework.
+
+    Args:
+        network: Maps normalised images to logits; it is set to evaluation.
+        dataset: The tiles.
+        classes: Number of output channels.
+        batch_size: Tiles at once.
+        seed: Of the sample of pixels.
+    """
+    device = next(network.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    quota = max(1, _SAMPLED_PIXELS // len(dataset)) * batch_size
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    logits_of, target_of = [], []
+    network.eval()
+    normalise = Normalisation()
+    with torch.no_grad():
+        for images, target in DataLoader(dataset, batch_size=batch_size):
+            logits = network(normalise(images.to(device))).float().cpu()
+            confusion += confusion_counts(logits.argmax(1), target, classes=classes)
+            flat = target.flatten()
+            assessed = torch.nonzero(flat != NOT_ASSESSED).squeeze(1)
+            chosen = assessed[torch.randperm(len(assessed), generator=generator)[:quota]]
+            logits_of.append(logits.movedim(1, -1).reshape(-1, classes)[chosen])
+            target_of.append(flat[chosen].long())
+    return Evaluation(confusion, torch.cat(logits_of), torch.cat(target_of))
+
+
+def calibrate(validation: Evaluation, test: Evaluation) -> Calibration:
+    """Fit the temperature on one subset, and see on the other how well it holds."""
+    temperature = fit_temperature(validation.logits, validation.target)
+    probabilities = Calibration(temperature).probabilities(test.logits)
+    return Calibration(temperature, measure_reliability(probabilities, test.target))

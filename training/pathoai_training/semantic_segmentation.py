@@ -1,0 +1,165 @@
+"""The task: a class for every pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import nn
+
+from pathoai.models.architecture import build_network
+from pathoai.models.bundle import Normalisation
+from pathoai.ontology import NOT_ASSESSED
+from pathoai_training.dice import DiceByClass
+
+Loss = nn.Module
+"""From logits ``(N, C, H, W)`` and targets ``(N, H, W)`` int64 to a scalar."""
+
+
+class SegmentationLoss(nn.Module):
+    """Cross entropy plus soft Dice over the pixels that someone assessed.
+
+    Soft Dice: Milletari F, Navab N, Ahmadi SA. V-Net. 3DV 2016.
+    """
+
+    def __init__(self, *, dice_weight: float = 1.0) -> None:
+        """Weigh the two.
+
+        Args:
+            dice_weight: Of soft Dice; cross entropy has weight 1.
+        """
+        super().__init__()
+        self.dice_weight = dice_weight
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The loss of logits ``(N, C, H, W)`` against channels ``(N, H, W)`` int64 or 255."""
+        assessed = target != NOT_ASSESSED
+        known = torch.where(assessed, target, 0)
+        per_pixel = nn.functional.cross_entropy(logits, known, reduction="none")
+        # A batch without assessed pixels weighs nothing instead of becoming NaN.
+        cross_entropy = (per_pixel * assessed).sum() / assessed.sum().clamp(min=1)
+        if not self.dice_weight:
+            return cross_entropy
+        probability = logits.softmax(1) * assessed[:, None]
+        truth = nn.functional.one_hot(known, logits.shape[1]).movedim(-1, 1) * assessed[:, None]
+        overlap = (probability * truth).sum((0, 2, 3))
+        total = (probability + truth).sum((0, 2, 3))
+        dice = (2 * overlap + 1) / (total + 1)  # the ones keep absent classes at no loss
+        return cross_entropy + self.dice_weight * (1 - dice[1:].mean())
+
+
+class SemanticSegmentation(LightningModule):
+    """Trains a network of :mod:`pathoai.models` to name the class of every pixel.
+
+    A variant overrides one of the hooks ``configure_network``, ``configure_loss`` and
+    ``configure_metrics``, and is named by its ``class_path`` in a recipe.
+
+    Args:
+        classes: Keys of the classes after background, in the order of the output channels.
+        architecture: Name in the entry-point group ``pathoai.architectures``.
+        arguments: What else the architecture takes.
+        learning_rate: Peak of the one-cycle schedule (Smith LN, Topin N. Super-convergence. 2019).
+        weight_decay: Of AdamW (Loshchilov I, Hutter F. ICLR 2019).
+        dice_weight: Of soft Dice in the loss.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: tuple[str, ...],
+        architecture: str = "unet",
+        arguments: dict[str, Any] | None = None,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.01,
+        dice_weight: float = 1.0,
+    ) -> None:
+        """Build network, loss and metrics through the hooks; weights are random."""
+        super().__init__()
+        # Plain lists and dicts: checkpoints are loaded with weights_only=True.
+        classes, arguments = tuple(classes), dict(arguments or {})
+        self.save_hyperparameters()
+        self.channels = ("background", *classes)
+        self.architecture = architecture
+        self.arguments = arguments
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dice_weight = dice_weight
+        self.normalise = Normalisation()
+        self.network = self.configure_network()
+        self.loss = self.configure_loss()
+        self.validation_dice = self.configure_metrics()
+        self.test_dice = self.configure_metrics()
+
+    def configure_network(self) -> nn.Module:
+        """From normalised images to logits.
+
+        Raises:
+            InvalidValueError: The architecture is unknown.
+            ModelError: It does not take these arguments.
+        """
+        return build_network(
+            self.architecture, classes=len(self.channels), arguments=self.arguments
+        )
+
+    def configure_loss(self) -> Loss:
+        """What is minimised."""
+        return SegmentationLoss(dice_weight=self.dice_weight)
+
+    def configure_metrics(self) -> DiceByClass:
+        """What is measured on validation and test tiles."""
+        return DiceByClass(len(self.channels))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits ``(N, C, H, W)`` of images ``(N, 3, H, W)`` uint8."""
+        logits: torch.Tensor = self.network(self.normalise(images))
+        return logits
+
+    def training_step(
+        self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int
+    ) -> torch.Tensor:
+        """The loss of a batch."""
+        images, target = batch
+        loss: torch.Tensor = self.loss(self(images), target.long())
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        """Count the pixels of a batch."""
+        images, target = batch
+        self.validation_dice.update(self(images).argmax(1), target)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log Dice per class, then forget."""
+        self._log_dice("validation", self.validation_dice)
+
+    def test_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        """Count the pixels of a batch."""
+        images, target = batch
+        self.test_dice.update(self(images).argmax(1), target)
+
+    def on_test_epoch_end(self) -> None:
+        """Log Dice per class, then forget."""
+        self._log_dice("test", self.test_dice)
+
+    def _log_dice(self, subset: str, metric: DiceByClass) -> None:
+        values = metric.compute()
+        metric.reset()
+        for key, value in zip(self.channels, values, strict=True):
+            self.log(f"{subset}/dice/{key}", value.float())
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW under one cycle over all steps."""
+        optimiser = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            max_lr=self.learning_rate,
+            total_steps=max(1, int(self.trainer.estimated_stepping_batches)),
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
