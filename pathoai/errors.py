@@ -59,7 +59,9 @@ class PathoaiError(Exception):
         if allowed is not None:
             parts.append(f"allowed: {allowed}")
         message = "; ".join(parts)
-        super().__init__(message if remedy is None else f"{message}. Remedy: {remedy}")
+        # Some parts quote other libraries, whose messages run over several lines.
+        whole = message if remedy is None else f"{message}. Remedy: {remedy}"
+        super().__init__(" ".join(whole.split()))
 
 
 class InvalidValueError(PathoaiError, ValueError):

@@ -62,9 +62,12 @@ class LabelClass:
 
     def __post_init__(self) -> None:
         """Refuse what a class map or a file could not hold."""
-        if not 0 <= self.index < NOT_ASSESSED:
+        if type(self.index) is not int or not 0 <= self.index < NOT_ASSESSED:
             raise OntologyError(
-                "class index out of range", where=self.key, found=self.index, allowed="0 to 254"
+                "class index out of range",
+                where=self.key,
+                found=self.index,
+                allowed="whole numbers from 0 to 254",
             )
         if not _KEY.fullmatch(self.key):
             raise OntologyError(
@@ -186,7 +189,10 @@ def load_ontology(key_or_path: str | Path) -> Ontology:
         return parse_ontology(text)
     path = Path(key_or_path)
     if path.suffix in {".yaml", ".yml"} and path.is_file():
-        return parse_ontology(path.read_text("utf8"))
+        try:
+            return parse_ontology(path.read_text("utf8"))
+        except UnicodeDecodeError as error:
+            raise OntologyError("the ontology file is not UTF-8 text", found=str(error)) from error
     raise OntologyError(
         "unknown ontology",
         found=repr(str(key_or_path)),

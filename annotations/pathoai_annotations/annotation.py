@@ -14,6 +14,7 @@ from pathoai.errors import AnnotationError
 from pathoai.privacy.pseudonym import is_code
 
 _AUTHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_SOURCE = re.compile(r"[a-z_]+:[\w./:@+ -]{1,250}")
 _NAMESPACE = uuid.UUID("5b0ce1f4-7bd6-5a0c-9d3c-3a5d7f0c9a41")
 
 
@@ -72,13 +73,23 @@ class Annotation:
         """Refuse what could not be shown, stored or trusted."""
         if not is_code(self.slide_id):
             raise AnnotationError(
-                "an annotation names its slide by code", where=str(self.id), found=self.slide_id
+                "an annotation names its slide by code",
+                where=str(self.id),
+                found=f"{len(self.slide_id)} characters",  # a file's name may hold a patient's
+                allowed="a slide_id of cohort.csv",
             )
         check_author(self.author)
         _check_geometry(self.geometry, str(self.id))
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise AnnotationError(
                 "confidence", where=str(self.id), found=self.confidence, allowed="0 to 1"
+            )
+        if self.derived_from is not None and not _SOURCE.fullmatch(self.derived_from):
+            raise AnnotationError(
+                "malformed source of an annotation",
+                where=str(self.id),
+                found=f"{len(self.derived_from)} characters",
+                allowed="model:<name>@<sha256>, annotation:<uuid> or method:<name>",
             )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -101,6 +101,12 @@ class Journal:
                     remedy="upgrade pathoai",
                 )
             if version == 0:
+                if sa.inspect(connection).get_table_names():
+                    raise AnnotationError(
+                        "not a journal: another program's database",
+                        where=self._name,
+                        remedy="move it away; a new journal is made on first use",
+                    )
                 Base.metadata.create_all(connection)
                 connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
 
@@ -126,7 +132,10 @@ class Journal:
             ) from error
 
     def propose(self, annotations: Iterable[Annotation], *, tool: str = TOOL) -> int:
-        """Enter new annotations, all or none; those already there unchanged are skipped.
+        """Enter new annotations, all or none; those already there are skipped.
+
+        One is already there if it equals the present state or what was first proposed, so importing
+        a file again changes nothing, whatever was said of its annotations since.
 
         Returns:
             How many were new.
@@ -134,7 +143,9 @@ class Journal:
         Raises:
             AnnotationError: One is known with another content, or is not ``proposed``.
         """
-        unique = {a.id: a for a in annotations}
+        unique: dict[uuid.UUID, Annotation] = {}
+        for annotation in annotations:
+            _check_same(annotation, unique.setdefault(annotation.id, annotation))
         with self._transaction() as session:
             known = _latest(session, list(unique))
             for annotation in unique.values():
@@ -145,8 +156,10 @@ class Journal:
                         found=annotation.status,
                     )
             fresh = [a for a in unique.values() if a.id not in known]
-            for known_id, state in known.items():
-                _check_same(unique[known_id], state)
+            differing = [unique[i] for i, state in known.items() if not _same(unique[i], state)]
+            first = _states(session, [a.id for a in differing], sa.func.min)
+            for annotation in differing:
+                _check_same(annotation, first[annotation.id])
             _append(session, "propose", fresh, tool)
         return len(fresh)
 
@@ -333,16 +346,22 @@ def _begin(connection: sa.Connection) -> None:
 
 
 def _latest(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
+    return _states(session, ids, sa.func.max)
+
+
+def _states(
+    session: Session, ids: Sequence[uuid.UUID], which: Callable[..., Any]
+) -> dict[uuid.UUID, Annotation]:
     states: dict[uuid.UUID, Annotation] = {}
     # SQLite bounds the number of parameters of a query.
     for start in range(0, len(ids), _IDS_PER_QUERY):
         part = [str(i) for i in ids[start : start + _IDS_PER_QUERY]]
-        latest = (
-            sa.select(sa.func.max(EventRow.seq))
+        chosen = (
+            sa.select(which(EventRow.seq))
             .where(EventRow.annotation_id.in_(part))
             .group_by(EventRow.annotation_id)
         )
-        for row in session.scalars(sa.select(EventRow).where(EventRow.seq.in_(latest))):
+        for row in session.scalars(sa.select(EventRow).where(EventRow.seq.in_(chosen))):
             states[uuid.UUID(row.annotation_id)] = _state(row)
     return states
 
@@ -355,15 +374,17 @@ def _require(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Anno
     return states
 
 
+def _same(new: Annotation, known: Annotation) -> bool:
+    same_place = new.slide_id == known.slide_id and new.geometry.equals(known.geometry)
+    return same_place and new.label == known.label
+
+
 def _check_same(new: Annotation, known: Annotation) -> None:
-    """Proposing again what a pathologist has since judged changes nothing; another outline does."""
-    edited = known.status in (Status.CORRECTED, Status.REJECTED, Status.VALIDATED)
-    same = new.label == known.label and new.geometry.equals(known.geometry)
-    if new.slide_id != known.slide_id or not (edited or same):
+    if not _same(new, known):
         raise AnnotationError(
             "an annotation of that id is known with another content",
             where=new.id,
-            remedy="give the new one an id of its own",
+            remedy="correct the known one in `pathoai review`, or give the new one another id",
         )
 
 
@@ -397,14 +418,22 @@ def _append(session: Session, operation: str, annotations: Sequence[Annotation],
 
 
 def _state(row: EventRow) -> Annotation:
-    return Annotation(
-        uuid.UUID(row.annotation_id),
-        row.slide_id,
-        row.label,
-        shapely.from_wkb(row.geometry),
-        Origin(row.origin),
-        row.author,
-        Status(row.status),
-        row.confidence,
-        row.derived_from,
-    )
+    try:
+        return Annotation(
+            uuid.UUID(row.annotation_id),
+            row.slide_id,
+            row.label,
+            shapely.from_wkb(row.geometry),
+            Origin(row.origin),
+            row.author,
+            Status(row.status),
+            row.confidence,
+            row.derived_from,
+        )
+    except (AnnotationError, ValueError, TypeError, shapely.errors.ShapelyError) as error:
+        raise AnnotationError(
+            "the journal is damaged",
+            where=f"edit {row.seq}",
+            found=str(error),
+            remedy="restore it from your backup",
+        ) from error

@@ -49,12 +49,17 @@ class EventRow(Base):
     )
 
 
-for _operation in ("UPDATE", "DELETE"):
+# Without the last, INSERT OR REPLACE would overwrite a row without firing the others.
+for _name, _when in (
+    ("no_update", "BEFORE UPDATE ON events"),
+    ("no_delete", "BEFORE DELETE ON events"),
+    ("no_replace", "BEFORE INSERT ON events WHEN NEW.seq IN (SELECT seq FROM events)"),
+):
     event.listen(
         EventRow.__table__,
         "after_create",
         DDL(
-            f"CREATE TRIGGER no_{_operation.lower()} BEFORE {_operation} ON events "
+            f"CREATE TRIGGER {_name} {_when} "
             "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
         ),
     )

@@ -69,6 +69,7 @@ def rasterise_annotations(
 
     Raises:
         AnnotationError: None of them belongs in the label.
+        OntologyError: The ontology lacks the class of one; an older label is kept.
     """
     chosen = [a for a in annotations if choice.admits(a)]
     if not chosen:
@@ -78,17 +79,22 @@ def rasterise_annotations(
             found=f"{len(annotations)} annotations, none of the wanted author and status",
             remedy="validate some, or say --with-proposals",
         )
-    about = _about(chosen, choice, store)
+    about = _about(chosen, ontology, choice, store)
     if not is_label_complete(store.path, choice.name, about):
         recipe = LabelRecipe(choice.name, ontology.classes[1:], about)
         _write(store, LabelWriter(store.path, store.header, recipe), chosen, ontology, advance)
     return store.label(choice.name)
 
 
-def _about(chosen: list[Annotation], choice: AnnotationChoice, store: SlideStore) -> dict[str, Any]:
+def _about(
+    chosen: list[Annotation], ontology: Ontology, choice: AnnotationChoice, store: SlideStore
+) -> dict[str, Any]:
     statuses = Counter(a.status.value for a in chosen)
     origins = Counter(a.origin.value for a in chosen)
-    content = sorted((str(a.id), a.label, a.status.value, a.geometry.wkt) for a in chosen)
+    content = sorted(
+        (str(a.id), a.label, ontology[a.label].index, a.status.value, a.geometry.wkt)
+        for a in chosen
+    )
     return {
         "origin": "+".join(sorted(origins)),
         "status": "+".join(sorted(statuses)),

@@ -41,23 +41,22 @@ def for_each_slide(
         PathoaiError: The only slide failed: its own error.
         CohortError: Some of several slides failed; the others are done.
     """
-    failures: list[PathoaiError] = []
-    count = 0
-    for row in rows:
-        count += 1
+    chosen = list(rows)
+    failures: dict[str, PathoaiError] = {}
+    for row in chosen:
         try:
             with progress_bar(f"{description} {row.slide_id}") as advance:
                 result = work(row, advance)
             print(f"{row.slide_id}: {result}")
         except PathoaiError as error:
-            failures.append(error)
-            if count > 1 or len(failures) > 1:
-                print(f"pathoai: {error}", file=sys.stderr)
-    if failures and count == 1:
-        raise failures[0]
+            failures[row.slide_id] = error
+            if len(chosen) > 1:
+                print(f"pathoai: {row.slide_id}: {error}", file=sys.stderr)
+    if failures and len(chosen) == 1:
+        raise next(iter(failures.values()))
     if failures:
         raise CohortError(
-            f"{len(failures)} of {count} slides failed; the others are done",
-            found=" | ".join(f"{e}" for e in failures),
+            f"{len(failures)} of {len(chosen)} slides failed; the others are done",
+            found=" | ".join(f"{slide_id}: {e.what}" for slide_id, e in failures.items()),
             remedy="mend or leave out these slides and run the same command again",
         )

@@ -8,6 +8,7 @@ import sys
 import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from pathlib import Path
 
 from pathoai import __version__, entry_points
 from pathoai.cli.command import Command
@@ -15,7 +16,7 @@ from pathoai.errors import MissingDependencyError, PathoaiError
 
 GROUP = "pathoai.commands"
 _FAILURE, _USAGE, _BUG, _INTERRUPTED = 1, 2, 70, 130
-# What a disk says when it is full or may not be written to; everything else is a bug of ours.
+# What a disk says that is full, or a place that cannot hold what it should; all else is our bug.
 _STORAGE = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your disk quota is used up",
@@ -23,6 +24,14 @@ _STORAGE = {
     errno.EACCES: "this place may not be written to or read",
     errno.EPERM: "this place may not be written to",
     errno.EIO: "the disk failed",
+    errno.ENOENT: "no file or folder can be made or found here",
+    errno.ENOTDIR: "a file lies where a folder should be",
+    errno.EISDIR: "a folder lies where a file should be",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EFBIG: "files may not grow that large here",
+    errno.ENOTDIR: "a file lies where a folder should be",
+    errno.EISDIR: "a folder lies where a file should be",
+    errno.ENAMETOOLONG: "a name is too long",
 }
 
 
@@ -44,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except OSError as error:
         if error.errno in _STORAGE:
-            return _fail(f"{_STORAGE[error.errno]}. Remedy: make room or choose another place")
+            where = "" if error.filename is None else f" ({Path(str(error.filename)).name})"
+            return _fail(
+                f"{_STORAGE[error.errno]}{where}. Remedy: make room or choose another place"
+            )
         return _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last resort, reported as the bug it is
         return _report_bug(error)
@@ -70,8 +82,9 @@ def _fail(message: str) -> int:
 def _report_bug(error: BaseException) -> int:
     if os.environ.get("PATHOAI_DEBUG"):
         traceback.print_exception(error)
+    what = " ".join(str(error).split())
     print(
-        f"pathoai: a bug in pathoai: {type(error).__name__}: {error}. Remedy: run it again with "
+        f"pathoai: a bug in pathoai: {type(error).__name__}: {what}. Remedy: run it again with "
         "PATHOAI_DEBUG=1 and report what it prints (check it for names first)",
         file=sys.stderr,
     )

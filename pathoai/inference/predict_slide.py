@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pathoai.errors import ModelError
+from pathoai.errors import InvalidValueError, ModelError
 from pathoai.geometry import Size
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.models.bundle import ModelBundle
@@ -51,6 +51,11 @@ class Predictor:
     ontology: Ontology
     device: torch.device
     batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse batches without tiles."""
+        if self.batch_size < 1:
+            raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
 
     def about(self, store: SlideStore) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathoai import entry_points
+from pathoai.errors import InvalidValueError
 from pathoai.geometry import Size
 from pathoai.ontology import LabelClass
 from pathoai.preprocess.resample import Taps, resample
@@ -27,6 +29,7 @@ from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
 from pathoai.store.tile_index import write_tile_index
 from pathoai.tiling.grid import TileGrid
 from pathoai.tiling.spec import TileSpec
+from pathoai.tissue.mask import GROUP as TISSUE_METHODS
 from pathoai.tissue.mask import TissueMask, find_tissue, tissue_grid
 
 TISSUE_CLASS = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
@@ -49,6 +52,12 @@ class TilingSettings:
     tissue_method: str = "otsu"
     workers: int = 2
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown method and no workers before any slide is opened."""
+        entry_points.load(TISSUE_METHODS, self.tissue_method)
+        if self.workers < 1:
+            raise InvalidValueError("workers", found=self.workers, allowed="1 or more")
 
 
 def tile_slide(
@@ -74,11 +83,10 @@ def tile_slide(
         StoreError: A store with other settings lies at the path.
     """
     with closing(open_reader()) as reader:
-        header = _header(reader, settings.spec.mpp, source_sha256)
-        if is_complete(path):
-            store = SlideStore(path)
-            if store.header == header:
-                return store
+        header = _header(reader, settings, source_sha256)
+        if is_complete(path) and (store := SlideStore(path)).header == header:
+            write_tile_index(path, store.tiles(settings.spec))
+            return store
         grid, mpp = tissue_grid(header.grid, header.mpp)
         tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
         tiles = TileGrid.over_tissue(settings.spec, reader.info, tissue)
@@ -90,7 +98,7 @@ def tile_slide(
     return SlideStore(path)
 
 
-def _header(reader: SlideReader, mpp: float, source_sha256: str) -> StoreHeader:
+def _header(reader: SlideReader, settings: TilingSettings, source_sha256: str) -> StoreHeader:
     info = reader.info
     return StoreHeader(
         slide_id=info.slide_id,
@@ -98,7 +106,8 @@ def _header(reader: SlideReader, mpp: float, source_sha256: str) -> StoreHeader:
         slide_height=info.size.height,
         slide_mpp_x=info.mpp.x,
         slide_mpp_y=info.mpp.y,
-        mpp=mpp,
+        mpp=settings.spec.mpp,
+        tissue_method=settings.tissue_method,
         source_sha256=source_sha256,
         vendor=info.vendor,
         objective_power=info.objective_power,

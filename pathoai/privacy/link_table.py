@@ -21,14 +21,14 @@ class LinkTable:
         if not self._path.exists():
             return {}
         try:
-            table = json.loads(self._path.read_text("utf8"))
-        except json.JSONDecodeError as error:
+            table = json.loads(self._path.read_text("utf8")).items()
+        except (ValueError, AttributeError) as error:
             raise StudyError(
                 "the link table of the study is damaged",
                 found=str(error),
                 remedy="restore sources.json in the study's vault, or add the slides again",
             ) from error
-        return {str(k): str(v) for k, v in table.items()}
+        return {str(k): str(v) for k, v in table}
 
     def update(self, sources: dict[str, Path]) -> None:
         """Remember where slides lie now."""

@@ -37,14 +37,25 @@ def vault_folder(study_uuid: str) -> Path:
     return (Path(root) if root else user_data_path("pathoai") / "vault") / study_uuid
 
 
-def load_or_create_key(vault: Path) -> bytes:
+def load_or_create_key(vault: Path, *, may_create: bool = True) -> bytes:
     """The study's secret key, made on first use.
 
+    Args:
+        vault: The study's vault.
+        may_create: False where codes exist already: a new key would give every patient a second
+            code, and one patient could end up in training and test.
+
     Raises:
-        StudyError: The key file can be read by others, or is not a key.
+        StudyError: The key is absent and may not be made, can be read by others, or is no key.
     """
     path = vault / "key"
     if not path.exists():
+        if not may_create:
+            raise StudyError(
+                "the study has coded slides, but its key is not here",
+                allowed="the key that the first slides were coded with",
+                remedy="restore the vault from your backup, or point PATHOAI_VAULT at it",
+            )
         vault.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

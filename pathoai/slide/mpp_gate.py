@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathoai.errors import ImplausibleMppError, MissingMppError
-from pathoai.geometry import Mpp
+from pathoai.geometry import Mpp, Size
 
+_LARGEST_SIDE_MM = 400.0
+"""Well beyond the largest glass (whole-brain sections, about 200 mm)."""
 _REMEDY = "state the true scale in the mpp column of the cohort file or by --mpp"
 
 
@@ -37,3 +39,23 @@ def check_mpp(stated: tuple[str | None, str | None], override: Mpp | None) -> Mp
             remedy=_REMEDY,
         ) from None
     return Mpp(x, y)
+
+
+def check_extent(size: Size, mpp: Mpp) -> None:
+    """Refuse a canvas that no glass could carry, before memory is asked for it.
+
+    Args:
+        size: Level-0 pixels, as the file declares them.
+        mpp: The scale to trust.
+
+    Raises:
+        ImplausibleMppError: A side would be longer than 400 mm.
+    """
+    width_mm, height_mm = size.width * mpp.x / 1e3, size.height * mpp.y / 1e3
+    if max(width_mm, height_mm) > _LARGEST_SIDE_MM:
+        raise ImplausibleMppError(
+            "the slide would be larger than any glass",
+            found=f"{size.width} × {size.height} px, {width_mm:.0f} × {height_mm:.0f} mm",
+            allowed=f"{_LARGEST_SIDE_MM:.0f} mm a side",
+            remedy=_REMEDY + "; if the scale is right, the file is damaged",
+        )

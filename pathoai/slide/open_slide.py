@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pathoai import entry_points
 from pathoai.errors import MissingFileError, NotASlideError, PathoaiError
 from pathoai.geometry import Mpp
-from pathoai.slide.mpp_gate import check_mpp
+from pathoai.slide.mpp_gate import check_extent, check_mpp
 from pathoai.slide.reader import SlideBackend, SlideDescription, SlideReader
 
 GROUP = "pathoai.slide_readers"
@@ -21,7 +23,8 @@ def describe_slide(path: Path) -> SlideDescription:
         NotASlideError: No backend knows the file.
         DamagedSlideError: A backend knows it, but cannot open it.
     """
-    return _recognise(path)[1]
+    with _errors_name(path.name):
+        return _recognise(path)[1]
 
 
 def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> SlideReader:
@@ -37,26 +40,35 @@ def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> Sli
         NotASlideError: No backend knows the file.
         DamagedSlideError: A backend knows it, but cannot open it.
         MissingMppError: Neither file nor caller states the scale.
-        ImplausibleMppError: The file's scale cannot be true.
+        ImplausibleMppError: The file's scale cannot be true, or the slide would be larger than
+            any glass.
     """
-    try:
+    with _errors_name(slide_id or path.name):
         backend, description = _recognise(path)
-        return backend.open(path, check_mpp(description.stated_mpp, mpp), slide_id)
+        scale = check_mpp(description.stated_mpp, mpp)
+        check_extent(description.levels[0].size_px, scale)
+        return backend.open(path, scale, slide_id)
+
+
+@contextmanager
+def _errors_name(name: str) -> Iterator[None]:
+    """Errors say which slide: in a study by its code, since files are named after patients."""
+    try:
+        yield
     except PathoaiError as error:
-        if error.where is None or not slide_id:
-            raise type(error)(
-                error.what,
-                where=slide_id or path.name,
-                found=error.found if error.where is None else f"{error.where} {error.found}",
-                allowed=error.allowed,
-                remedy=error.remedy,
-            ) from error
-        raise
+        found = [str(part) for part in (error.where, error.found) if part is not None]
+        raise type(error)(
+            error.what,
+            where=name,
+            found=" ".join(found) or None,
+            allowed=error.allowed,
+            remedy=error.remedy,
+        ) from error
 
 
 def _recognise(path: Path) -> tuple[SlideBackend, SlideDescription]:
     if not path.exists():
-        raise MissingFileError("no such file", where=path.name)
+        raise MissingFileError("no such file")
     if path.is_file():
         for name in entry_points.names_in(GROUP):
             backend: SlideBackend = entry_points.load(GROUP, name)()
@@ -65,7 +77,6 @@ def _recognise(path: Path) -> tuple[SlideBackend, SlideDescription]:
                 return backend, description
     raise NotASlideError(
         "no reader knows this file as a slide",
-        where=path.name,
         allowed="what OpenSlide reads: SVS, NDPI, MRXS, SCN, BIF, tiled TIFF, …",
         remedy="check that the file is a whole-slide image and was copied whole",
     )

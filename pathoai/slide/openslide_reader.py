@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -40,9 +41,7 @@ class OpenSlideBackend:
                 ),
                 objective_power=properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER),
                 compression=_compression(path),
-                associated_images={
-                    name: Size(*image.size) for name, image in slide.associated_images.items()
-                },
+                associated_images=_associated_images(properties),
             )
 
     def open(self, path: Path, mpp: Mpp, slide_id: str) -> OpenSlideReader:
@@ -124,7 +123,8 @@ def _opened(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideError as error:
         raise DamagedSlideError(
             "the slide cannot be opened",
-            found=str(error),
+            # The path would betray which file a coded slide is.
+            found=str(error).replace(str(path), "the file"),
             remedy="copy or scan it again; the file is damaged, cut short or of a kind "
             "that OpenSlide does not read",
         ) from error
@@ -151,11 +151,23 @@ def _info(slide: openslide.OpenSlide, *, mpp: Mpp, slide_id: str) -> SlideInfo:
     )
 
 
+def _associated_images(properties: Mapping[str, str]) -> dict[str, Size]:
+    """Sizes as the file states them: a damaged label must not hide what else is known."""
+    prefix, suffix = "openslide.associated.", ".width"
+    found = {}
+    for key, width in properties.items():
+        if key.startswith(prefix) and key.endswith(suffix):
+            name = key.removeprefix(prefix).removesuffix(suffix)
+            found[name] = Size(int(width), int(properties[f"{prefix}{name}.height"]))
+    return found
+
+
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError:
         return None
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _bounds(properties: Mapping[str, str]) -> Region | None:
@@ -191,5 +203,5 @@ def _compression(path: Path) -> str:
     try:
         with tifffile.TiffFile(path) as tiff:
             return tifffile.COMPRESSION(tiff.pages.first.compression).name
-    except (tifffile.TiffFileError, AttributeError, ValueError, OSError, IndexError):
+    except Exception:  # noqa: BLE001 - on damaged files tifffile fails in ten different ways
         return "not stated by a TIFF header"

@@ -27,6 +27,7 @@ class StoreHeader:
         slide_mpp_y: Scale of the slide's level 0.
         mpp: Scale of the store.
         encoding: ``resampled``: pixels at ``mpp``; ``source``: the slide's own compressed tiles.
+        tissue_method: How the tissue was found, outside which the store is empty.
         compression: Of the chunks, e.g. ``blosc-zstd``.
         source_sha256: Of the file that the slide came in.
         vendor: Of the scanner, as OpenSlide names it.
@@ -41,6 +42,7 @@ class StoreHeader:
     slide_mpp_y: float
     mpp: float
     encoding: Encoding = "resampled"
+    tissue_method: str = "otsu"
     compression: str = "blosc-zstd"
     source_sha256: str = ""
     vendor: str = "unknown"

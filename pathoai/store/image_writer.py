@@ -37,8 +37,10 @@ class ImageWriter:
             _check_same(self._group, header)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._group = zarr.create_group(path, zarr_format=3)
-            self._group.attrs.put(self._attributes(complete=False))
+            # In one write: a group without its header could be neither continued nor refused.
+            self._group = zarr.create_group(
+                path, zarr_format=3, attributes=self._attributes(complete=False)
+            )
         self._levels = [self._level(i, factor) for i, factor in enumerate(self.factors)]
         self.finest = ShardWriter(path, self._levels[0], self._journal)
 
@@ -85,6 +87,6 @@ def _check_same(group: zarr.Group, header: StoreHeader) -> None:
         "another store lies where this one should go",
         where=header.slide_id,
         found="other settings or another version of the slide",
-        allowed=f"mpp {header.mpp:g}, encoding {header.encoding}",
+        allowed=f"mpp {header.mpp:g}, encoding {header.encoding}, tissue by {header.tissue_method}",
         remedy="use the settings of the first run, or delete the store to make it again",
     )

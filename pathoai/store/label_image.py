@@ -54,8 +54,8 @@ class LabelRecipe:
 class LabelWriter:
     """A label under construction, resumable like the image.
 
-    Raises:
-        StoreError: A label of that name but of other provenance lies there.
+    A label of that name but of other provenance is replaced, e.g. the prediction of an earlier
+    version of the model.
     """
 
     def __init__(self, store_path: Path, header: StoreHeader, recipe: LabelRecipe) -> None:
@@ -65,7 +65,7 @@ class LabelWriter:
         self._recipe = recipe
         # OME-Zarr wants as many levels in a label as in its image, wherever the label starts.
         self.factors = [recipe.factor * f for f in level_factors(header.grid)]
-        self._journal = WriteJournal(store_path.with_name(f"{header.slide_id}.{self._file_name}"))
+        self._journal = WriteJournal(store_path.with_name(f"{store_path.stem}.{self._file_name}"))
         self._group = self._open_or_create()
         self._maps = self._levels(self._group, (), NOT_ASSESSED)
         self.class_map = ShardWriter(store_path, self._maps[0], self._journal)
@@ -232,7 +232,8 @@ class LabelImage:
 def is_label_complete(store_path: Path, name: str, about: dict[str, Any]) -> bool:
     """True where a label of that name and provenance is finished."""
     path = store_path / "labels" / group_name(name)
-    if not (path / "zarr.json").exists():
+    # Listing is the last step: a run killed just before it has one thing left to do.
+    if not (path / "zarr.json").exists() or name not in label_names(store_path):
         return False
     found = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).get("pathoai")
     return isinstance(found, dict) and bool(found["complete"]) and found["about"] == about

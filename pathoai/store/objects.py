@@ -92,13 +92,18 @@ def read_objects(path: Path) -> ObjectTable:
     try:
         table = pq.read_table(path)
         source = json.loads((table.schema.metadata or {})[b"pathoai"])
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise StoreError("damaged object table", where=path.stem, found=str(error)) from error
-    wkb = np.asarray(table["geometry"].to_pylist(), dtype=object)
-    return ObjectTable(
-        np.atleast_1d(np.asarray(shapely.from_wkb(wkb), dtype=object)),
-        table["class_index"].to_numpy(),
-        table["probability"].to_numpy(),
-        table["area_um2"].to_numpy(),
-        source,
-    )
+        wkb = np.asarray(table["geometry"].to_pylist(), dtype=object)
+        return ObjectTable(
+            np.atleast_1d(np.asarray(shapely.from_wkb(wkb), dtype=object)),
+            table["class_index"].to_numpy(),
+            table["probability"].to_numpy(),
+            table["area_um2"].to_numpy(),
+            source,
+        )
+    except (pa.ArrowException, OSError, KeyError, ValueError, shapely.GEOSException) as error:
+        raise StoreError(
+            "damaged object table",
+            where=f"{path.parent.name} {path.stem}",
+            found=str(error).replace(str(path), "the file"),
+            remedy="run the command that made it again",
+        ) from error

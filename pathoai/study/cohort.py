@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TextIO
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, StudyError
@@ -71,7 +73,7 @@ class Cohort:
         Raises:
             StudyError: A column is unknown or a value is malformed; the message names the line.
         """
-        with path.open(newline="", encoding="utf8") as file:
+        with _opened_table(path, "cohort.csv", encoding="utf8") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise StudyError(
@@ -92,12 +94,12 @@ class Cohort:
         write_text_atomically(path, text.getvalue())
 
     def merged(self, rows: Iterable[CohortRow]) -> Cohort:
-        """This cohort with rows added; what a known slide newly states replaces what was empty."""
+        """This cohort with rows added; what is stated anew of a known slide replaces the old."""
         merged = dict(self._rows)
         for row in rows:
             known = merged.get(row.slide_id)
             if known is None:
-                merged[row.slide_id] = row
+                merged[row.slide_id] = replace(row, stain=row.stain or "HE")
                 continue
             stated = {k: v for k, v in asdict(row).items() if v not in ("", None)}
             merged[row.slide_id] = replace(known, **stated)
@@ -136,12 +138,27 @@ class Cohort:
             ) from None
 
 
+@contextmanager
+def _opened_table(path: Path, name: str, *, encoding: str) -> Iterator[TextIO]:
+    """A CSV file, open for reading; what is no text is refused under the name given."""
+    try:
+        with path.open(newline="", encoding=encoding) as file:
+            yield file
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(
+            "not a CSV file in UTF-8",
+            where=name,
+            found=str(error),
+            remedy="save it from your spreadsheet as 'CSV UTF-8', separated by commas",
+        ) from error
+
+
 def _parse_row(row: Mapping[str, str | None], line: int) -> CohortRow:
     try:
         values = {k: (v or "").strip() for k, v in row.items()}
         mpp = values.pop("mpp")
         return CohortRow(mpp=float(mpp) if mpp else None, **values)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise StudyError("malformed row", where=f"cohort.csv line {line}", found=error) from error
 
 
@@ -153,14 +170,14 @@ class IncomingSlide:
         path: Where its file lies.
         patient: Any identifier of its patient; empty where not known.
         centre: Any identifier of its centre.
-        stain: ``HE`` or a marker.
+        stain: ``HE`` or a marker; empty where not stated, which makes a new slide ``HE``.
         mpp: The true scale where the file's own is missing or wrong.
     """
 
     path: Path
     patient: str = ""
     centre: str = ""
-    stain: str = "HE"
+    stain: str = ""
     mpp: float | None = None
 
 
@@ -176,9 +193,9 @@ def read_incoming(path: Path) -> list[IncomingSlide]:
         MissingFileError: The file does not exist.
         StudyError: A column is unknown, or a row is malformed; the message names the line.
     """
-    if not path.exists():
+    if not path.is_file():
         raise MissingFileError("no such cohort file", where="COHORT.csv")
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with _opened_table(path, "COHORT.csv", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or ()
         if "slide" not in names or not set(names) <= set(_INCOMING_COLUMNS):
@@ -206,6 +223,6 @@ def _parse_incoming(row: Mapping[str, str | None], folder: Path, line: int) -> I
         path=folder / values["slide"],
         patient=values.get("patient", ""),
         centre=values.get("centre", ""),
-        stain=values.get("stain") or "HE",
+        stain=values.get("stain", ""),
         mpp=mpp,
     )

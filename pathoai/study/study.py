@@ -13,13 +13,14 @@ import tomli_w
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, OntologyError, StudyError
-from pathoai.ontology import Ontology, load_ontology
+from pathoai.ontology import Ontology, load_ontology, shipped_ontologies
 from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_file, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 
 _SHEET = "study.toml"
+_OWN_ONTOLOGY = "ontology.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,15 @@ class Study:
             OntologyError: The ontology is unknown.
             StudyError: The folder holds something else, or a study with another ontology.
         """
-        load_ontology(ontology)
+        wanted = load_ontology(ontology)
         if (path / _SHEET).is_file():
             existing = cls(path)
-            if existing.sheet.ontology != ontology:
+            if existing.ontology != wanted:
                 raise StudyError(
                     "the study exists with another ontology",
                     where=path.name,
-                    found=existing.sheet.ontology,
-                    allowed=ontology,
+                    found=f"{existing.ontology.key} {existing.ontology.version}",
+                    allowed=f"{wanted.key} {wanted.version}",
                     remedy="choose another folder",
                 )
             return existing
@@ -96,7 +97,11 @@ class Study:
                 remedy="choose another folder",
             )
         path.mkdir(parents=True, exist_ok=True)
-        content = StudySheet(str(uuid.uuid4()), title or path.name, ontology, utc_now(), **sheet)
+        name = ontology if ontology in shipped_ontologies() else _OWN_ONTOLOGY
+        if name == _OWN_ONTOLOGY:
+            # A copy: the study must not change, nor break, with a file elsewhere.
+            write_text_atomically(path / name, Path(ontology).read_text("utf8"))
+        content = StudySheet(str(uuid.uuid4()), title or path.name, name, utc_now(), **sheet)
         write_text_atomically(path / _SHEET, tomli_w.dumps({"study": asdict(content)}))
         return cls(path)
 
@@ -135,18 +140,21 @@ class Study:
 
         Raises:
             MissingFileError: A slide's file does not exist; none of them is entered.
+            StudyError: The study has slides, but its key is not here.
         """
         incoming = list(slides)
         for slide in incoming:
             if not slide.path.is_file():
                 raise MissingFileError("no such slide file", where=slide.path.name)
-        key = load_or_create_key(self.vault)
+        known = self.cohort
+        key = load_or_create_key(self.vault, may_create=not len(known))
         rows = [_coded(key, slide) for slide in incoming]
         LinkTable(self.vault).update(
             {row.slide_id: slide.path for row, slide in zip(rows, incoming, strict=True)}
         )
-        self.cohort.merged(rows).write(self.path / "cohort.csv")
-        return rows
+        cohort = known.merged(rows)
+        cohort.write(self.path / "cohort.csv")
+        return [cohort[row.slide_id] for row in rows]
 
     def source_of(self, slide_id: str) -> Path:
         """Where the source file of a slide lies, from the link table outside the study.
@@ -210,6 +218,8 @@ def _read_sheet(path: Path) -> StudySheet:
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text("utf8"))["study"]
         sheet = StudySheet(**raw)
+        if not all(isinstance(value, str) for value in raw.values()):
+            raise ValueError("every field is text")
         uuid.UUID(sheet.uuid)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, OntologyError) as error:
         raise StudyError(

@@ -96,5 +96,5 @@ def build(recipe: Recipe, *, study: Path, split: SplitKind) -> Workshop:
     # Weights start from the seed, and the caller's random numbers are left as they were.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(parsed.seed)
-        made = parser.instantiate_classes(parsed)
+        made = parser.instantiate(parsed)
     return Workshop(made.model, made.data, made.trainer, parsed.seed)

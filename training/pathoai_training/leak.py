@@ -11,7 +11,6 @@ from scipy.spatial import cKDTree
 from torch import nn
 
 from pathoai.errors import LeakError
-from pathoai.models.bundle import Normalisation
 from pathoai_training.split import Split, SplitKind
 from pathoai_training.tiles_dataset import TileColumns
 
@@ -84,14 +83,14 @@ def _check_areas(
             )
 
 
-def check_guard(network: nn.Module, guard_px: int) -> None:
+def check_guard(model: nn.Module, guard_px: int) -> None:
     """Refuse a guard that the network can look across.
 
     Found by trying: everything farther than the guard from one pixel is replaced, and the logits
     of that pixel must stay.
 
     Args:
-        network: Maps ``(N, 3, H, W)`` to logits; sides must divide by a power of two up to 64.
+        model: Maps ``(N, 3, H, W)`` uint8 to logits; sides must divide by a power of two up to 64.
         guard_px: Pixels between training and test tiles.
 
     Raises:
@@ -103,10 +102,12 @@ def check_guard(network: nn.Module, guard_px: int) -> None:
     centre = side // 2
     near = slice(centre - guard_px, centre + guard_px + 1)
     images[1, :, near, near] = images[0, :, near, near]
-    network.eval()
-    device = next(network.parameters()).device
+    was_training = model.training
+    device = next(model.parameters()).device
     with torch.no_grad():
-        logits = network(Normalisation()(images.to(device)))[:, :, centre, centre]
+        model.eval()
+        logits = model(images.to(device))[:, :, centre, centre]
+        model.train(was_training)
     # Other sums in another order change the last bits, a look across the guard far more.
     if not torch.allclose(logits[0], logits[1], rtol=1e-5, atol=1e-6):
         raise LeakError(

@@ -33,7 +33,7 @@ class KeepCheckpoint(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write beside, then rename."""
         partial = self._path.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
+        trainer.save_checkpoint(partial, weights_only=False)  # with the optimiser's state
         if trainer.is_global_zero:
             os.replace(partial, self._path)
 
@@ -100,19 +100,17 @@ def precision_of(settings: TrainerSettings, device: torch.device) -> str:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning says on every run; any other message and warning passes."""
-    loggers = [
-        logging.getLogger("pytorch_lightning.utilities.rank_zero"),
-        logging.getLogger("lightning.fabric.utilities.seed"),
-    ]
-    levels = [logger.level for logger in loggers]
+    # The list of accelerators that are not there, "max_steps reached", advertising.
+    chatter = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = chatter.level
     with warnings.catch_warnings():
         # Tiles are read in the training process on purpose: spawned workers cost more than they
         # bring on small studies, and `--set data.workers=N` starts them.
         warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)  # the list of accelerators that are not there, tips
+        # Lightning 2.6 asks torch 2.15 in a way that torch will drop; harmless until then.
+        warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is dep")
+        chatter.setLevel(logging.WARNING)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            chatter.setLevel(level)

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pathoai.models.bundle import Normalisation
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
 from pathoai.ontology import NOT_ASSESSED
 from pathoai_training.dice import confusion_counts, dice_of
@@ -43,27 +42,26 @@ class Evaluation:
 
 
 def evaluate(
-    network: nn.Module, dataset: TilesDataset, *, classes: int, batch_size: int, seed: int
+    model: nn.Module, dataset: TilesDataset, *, classes: int, batch_size: int, seed: int
 ) -> Evaluation:
-    """Predict every tile, as predictions are made later: the network alone, without a framework.
+    """Predict every tile in one process, so that no tile counts twice.
 
     Args:
-        network: Maps normalised images to logits; it is set to evaluation.
+        model: Maps images ``(N, 3, H, W)`` uint8 to logits; it is set to evaluation.
         dataset: The tiles.
         classes: Number of output channels.
         batch_size: Tiles at once.
         seed: Of the sample of pixels.
     """
-    device = next(network.parameters()).device
+    device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     quota = max(1, _SAMPLED_PIXELS // len(dataset)) * batch_size
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     logits_of, target_of = [], []
-    network.eval()
-    normalise = Normalisation()
+    model.eval()
     with torch.no_grad():
         for images, target in DataLoader(dataset, batch_size=batch_size):
-            logits = network(normalise(images.to(device))).float().cpu()
+            logits = model(images.to(device)).float().cpu()
             confusion += confusion_counts(logits.argmax(1), target, classes=classes)
             flat = target.flatten()
             assessed = torch.nonzero(flat != NOT_ASSESSED).squeeze(1)

@@ -157,7 +157,7 @@ class SemanticSegmentation(LightningModule):
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
             max_lr=self.learning_rate,
-            total_steps=max(1, int(self.trainer.estimated_stepping_batches)),
+            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
         )
         return {
             "optimizer": optimiser,

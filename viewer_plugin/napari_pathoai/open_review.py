@@ -66,10 +66,14 @@ def show_review(session: ReviewSession, *, show: bool = True) -> napari.Viewer:
 
 def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
     """Dock the review widget in an existing viewer and show the session in it."""
+    from qtpy.QtWidgets import QApplication
+
     from napari_pathoai.review_widget import ReviewWidget
 
     widget = ReviewWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Review", area="right")
+    # Until the layout is done the canvas has another size than the one to fill.
+    QApplication.processEvents()
     widget.open_session(session)
 
 

@@ -19,7 +19,8 @@ Outline = NDArray[np.float64]
 """``(N, 2)`` float64: y and x in level-0 pixels."""
 
 _FEWEST_POINTS = 3
-_SAME_STEP_PX = 1e-6
+_SAME_STEP_PX = 0.05
+"""Moved as a whole: napari's single precision rounds to 1/128 px at the far edge of a slide."""
 _ELLIPSE_POINTS = 64
 
 
@@ -38,6 +39,19 @@ def vertices_of(polygon: Polygon) -> Outline:
 def holes_of(polygon: Polygon) -> list[Outline]:
     """The outlines of its holes."""
     return [np.asarray(ring.coords, np.float64)[:-1, 1::-1].copy() for ring in polygon.interiors]
+
+
+def as_displayed(outline: Outline) -> NDArray[np.float32]:
+    """An outline as napari holds it: in single precision."""
+    return np.asarray(outline, np.float32)
+
+
+def with_exact_vertices(outline: Outline, former: Outline) -> Outline:
+    """An edited outline whose untouched vertices have the full precision of the former one."""
+    exact = {tuple(seen): kept for seen, kept in zip(as_displayed(former), former, strict=True)}
+    found = [exact.get(tuple(seen)) for seen in as_displayed(outline)]
+    pairs = zip(found, np.asarray(outline, np.float64), strict=True)
+    return np.asarray([seen if kept is None else kept for kept, seen in pairs], np.float64)
 
 
 def polygon_from(outline: Outline) -> Polygon:

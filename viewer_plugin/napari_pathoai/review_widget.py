@@ -80,7 +80,8 @@ class ReviewWidget(QWidget):
         for layer in self.annotations.layers:
             self.viewer.add_layer(layer)
         self.viewer.layers.selection.active = self.annotations.layer
-        self.viewer.canvas.overlays.scale_bar.visible = True
+        scale_bar = self.viewer.canvas.overlays.scale_bar
+        scale_bar.visible = scale_bar.box = True
         self.viewer.reset_view()
         self._show_classes(session)
         self._show_predictions(session)

@@ -159,7 +159,7 @@ class ReviewSession:
         self._note(len(open_ones))
         return [self.get(one) for one in ids]
 
-    def reject(self, ids: Sequence[uuid.UUID]) -> None:
+    def reject(self, ids: Sequence[uuid.UUID]) -> list[Annotation]:
         """Say that annotations are wrong; they stay in the journal but not on the screen.
 
         Raises:
@@ -167,6 +167,7 @@ class ReviewSession:
         """
         self.journal.reject(ids, author=self.reader)
         self._note(len(ids))
+        return [self.get(one) for one in ids]
 
     def change_class(self, ids: Sequence[uuid.UUID], label: str) -> list[Annotation]:
         """Give annotations another class; those that have it already are left alone.

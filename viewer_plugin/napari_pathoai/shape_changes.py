@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_pathoai.outlines import Outline
+from napari_pathoai.outlines import Outline, as_displayed
 
 NO_ID = ""
 """Value of a row's ``id`` until its annotation is in the journal."""
@@ -26,7 +26,7 @@ class ShownShape:
         annotation_id: Of the annotation it belongs to.
         part: Which of the annotation's polygons it is.
         label: Key of its class.
-        outline: As displayed, level-0 pixels.
+        outline: In full precision, level-0 pixels; napari shows it in single precision.
     """
 
     annotation_id: uuid.UUID
@@ -65,7 +65,7 @@ def find_changes(shown: Sequence[ShownShape], rows: Sequence[LayerRow]) -> Chang
         if shape is None:
             changes.drawn.append(position)
             continue
-        if not np.array_equal(shape.outline, row.outline):
+        if not np.array_equal(as_displayed(shape.outline), as_displayed(row.outline)):
             changes.outlined.append((position, shape))
         if shape.label != row.label:
             changes.relabelled.append((position, shape))

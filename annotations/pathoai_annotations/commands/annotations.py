@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.command import Command
 from pathoai.errors import InvalidValueError
+from pathoai.progress import Advance
+from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
+    from pathoai.geometry import Region
     from pathoai_annotations.annotation import Annotation
     from pathoai_annotations.journal import Journal
 
 
+class _Exact(ArgumentParser):
+    """Refuses shortened options: one would be understood today and mean another tomorrow."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(allow_abbrev=False, **settings)
+
+
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True)
-    _configure_exchange(words.add_parser("import", help="read proposals from a file"), _import)
+    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=_Exact)
+    read = words.add_parser("import", help="read proposals from a file")
+    _configure_exchange(read, _import)
+    read.add_argument("--author", default="import", help="code under which they enter")
+    read.add_argument("--label", help="class of features without one")
     export = words.add_parser("export", help="write annotations to a file")
     _configure_exchange(export, _export)
     export.add_argument("--status", nargs="+", help="only of these (default: all but rejected)")
@@ -45,8 +58,6 @@ def _configure_exchange(parser: ArgumentParser, action: object) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("file", type=Path, metavar="FILE", help="e.g. annotations.geojson")
     parser.add_argument("--slide", metavar="ID", help="its slide; needed if there are several")
-    parser.add_argument("--author", default="import", help="code under which they enter")
-    parser.add_argument("--label", help="class of features without one")
     parser.set_defaults(action=action)
 
 
@@ -82,9 +93,16 @@ def _one_slide(study: Study, slide_id: str | None) -> str:
     return study.cohort[slide_id].slide_id
 
 
-def _slides(study: Study, slide_id: str | None) -> list[str]:
-    rows = [study.cohort[slide_id]] if slide_id else list(study.cohort)
-    return [row.slide_id for row in rows]
+def _slides(study: Study, slide_id: str | None) -> list[CohortRow]:
+    from pathoai.cli.each_slide import chosen_slides
+
+    return chosen_slides(study, None if slide_id is None else [slide_id])
+
+
+def _region(options: Namespace) -> Region | None:
+    from pathoai.geometry import Region
+
+    return Region(*options.region) if options.region else None
 
 
 def _import(study: Study, journal: Journal, options: Namespace) -> None:
@@ -120,36 +138,40 @@ def _export(study: Study, journal: Journal, options: Namespace) -> None:
 
 
 def _propose(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai.cli.each_slide import for_each_slide
     from pathoai.store.objects import read_objects
     from pathoai_annotations.annotation import Origin
     from pathoai_annotations.proposals import proposals_of
 
-    for slide_id in _slides(study, options.slide):
-        objects = read_objects(study.objects_path(slide_id, f"prediction/{options.model}"))
-        found = proposals_of(objects, slide_id, study.ontology, origin=Origin.MODEL, author="model")
-        chosen = [a for a in found if _in_region(a, options.region)]
-        print(f"{slide_id}: {len(chosen)} objects proposed, {journal.propose(chosen)} new")
+    region, ontology = _region(options), study.ontology
+
+    def work(row: CohortRow, advance: Advance) -> str:
+        objects = read_objects(study.objects_path(row.slide_id, f"prediction/{options.model}"))
+        found = proposals_of(objects, row.slide_id, ontology, origin=Origin.MODEL, author="model")
+        chosen = [a for a in found if region is None or _touches(a, region)]
+        return f"{len(chosen)} objects proposed, {journal.propose(chosen)} new"
+
+    for_each_slide(_slides(study, options.slide), "proposing", work)
 
 
-def _in_region(annotation: Annotation, region: list[float] | None) -> bool:
-    if region is None:
-        return True
-    from pathoai.geometry import Region
-
+def _touches(annotation: Annotation, region: Region) -> bool:
     x0, y0, x1, y1 = annotation.geometry.bounds
-    wanted = Region(*region)
-    return bool(x0 <= wanted.right and x1 >= wanted.x and y0 <= wanted.bottom and y1 >= wanted.y)
+    return bool(x0 <= region.right and x1 >= region.x and y0 <= region.bottom and y1 >= region.y)
 
 
 def _validate(study: Study, journal: Journal, options: Namespace) -> None:
-    from pathoai.geometry import Region
     from pathoai_annotations.annotation import Status
 
-    region = Region(*options.region) if options.region else None
-    for slide_id in _slides(study, options.slide):
+    if options.limit is not None and options.limit < 1:
+        raise InvalidValueError(
+            "nothing to validate", where="--limit", found=options.limit, allowed="1 or more"
+        )
+    if options.label:
+        study.ontology[options.label]
+    region = _region(options)
+    for slide_id in (row.slide_id for row in _slides(study, options.slide)):
         proposed = journal.annotations(slide_id, status={Status.PROPOSED}, region=region)
         if options.label:
-            study.ontology[options.label]
             proposed = [a for a in proposed if a.label == options.label]
         if options.by:
             proposed = [a for a in proposed if a.author == options.by]

@@ -10,7 +10,7 @@ from typing import Protocol
 from pathoai import entry_points
 from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
-from pathoai_annotations.annotation import Annotation, Origin
+from pathoai_annotations.annotation import Annotation, Origin, check_author
 
 GROUP = "pathoai.annotation_formats"
 
@@ -26,6 +26,10 @@ class ReadingContext:
         origin: Where the outlines were first drawn.
         default_label: Class of features without one; such features are refused where not given.
         trust_metadata: Take origin, author and status from the file where pathoai wrote them.
+
+    Raises:
+        AnnotationError: The author is no code.
+        OntologyError: The default class is unknown.
     """
 
     slide_id: str
@@ -34,6 +38,12 @@ class ReadingContext:
     origin: Origin = Origin.IMPORT
     default_label: str | None = None
     trust_metadata: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no feature could be read with."""
+        check_author(self.author)
+        if self.default_label is not None:
+            self.ontology[self.default_label]
 
 
 class AnnotationFormat(Protocol):

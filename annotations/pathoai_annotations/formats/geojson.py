@@ -12,15 +12,17 @@ import json
 import os
 import secrets
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import AnnotationError, MissingFileError
+from pathoai.errors import AnnotationError, MissingFileError, OntologyError, StorageError
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Origin, Status, deterministic_id
 from pathoai_annotations.formats.annotation_format import ReadingContext
@@ -59,11 +61,17 @@ def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontol
 
     Raises:
         OntologyError: The ontology lacks a class.
+        MissingFileError: The folder does not exist.
+        StorageError: A folder lies there.
     """
+    if not path.parent.is_dir():
+        raise MissingFileError("no such folder", where=path.parent.name, remedy="make it first")
+    if path.is_dir():
+        raise StorageError("a folder lies there", where=path.name, allowed="the name of a file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     parts = 0
     try:
-        with _writing(temporary, compressed=path.suffix == ".gz") as file:
+        with _writing(temporary, compressed=_is_compressed(path)) as file:
             for part in geojson_text(annotations, ontology):
                 file.write(part)
                 parts += 1
@@ -84,6 +92,10 @@ def geojson_text(annotations: Iterable[Annotation], ontology: Ontology) -> Itera
         start = ",\n" if number else "\n"
         yield start + json.dumps(feature(annotation, ontology), allow_nan=False)
     yield "\n]}\n"
+
+
+def _is_compressed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 @contextmanager
@@ -142,10 +154,24 @@ def read_geojson(path: Path, context: ReadingContext) -> Iterator[Annotation]:
         OntologyError: A class is unknown.
     """
     for position, raw in enumerate(_features(path), start=1):
-        where = f"{path.name} feature {position}"
-        if not isinstance(raw, dict) or raw.get("type") != "Feature":
-            raise AnnotationError("not a GeoJSON feature", where=where)
-        yield _annotation(raw, context, where)
+        with _naming(f"{path.name} feature {position}"):
+            annotation = _annotation(raw, context)
+        yield annotation
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """An error within names the feature: an id, even where there is one, is hard to find."""
+    try:
+        yield
+    except (AnnotationError, OntologyError) as error:
+        raise type(error)(
+            error.what,
+            where=where,
+            found=error.found,
+            allowed=error.allowed,
+            remedy=error.remedy,
+        ) from error
 
 
 def _features(path: Path) -> list[Any]:
@@ -153,8 +179,8 @@ def _features(path: Path) -> list[Any]:
         raise MissingFileError("no such file", where=path.name)
     try:
         data = path.read_bytes()
-        raw = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except (ValueError, OSError, EOFError) as error:
+        raw = json.loads(gzip.decompress(data) if _is_compressed(path) else data)
+    except (ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
         raise AnnotationError("not a GeoJSON file", where=path.name, found=str(error)) from error
     if isinstance(raw, list):
         return raw
@@ -171,22 +197,26 @@ def _features(path: Path) -> list[Any]:
     )
 
 
-def _annotation(raw: dict[str, Any], context: ReadingContext, where: str) -> Annotation:
+def _annotation(raw: object, context: ReadingContext) -> Annotation:
+    if not isinstance(raw, dict) or raw.get("type") != "Feature":
+        raise AnnotationError("not a GeoJSON feature")
     properties = raw.get("properties") or {}
     if not isinstance(properties, dict):
-        raise AnnotationError("properties are no object", where=where)
-    geometry = _geometry(raw.get("geometry"), where)
-    label = _label(properties, context, where)
+        raise AnnotationError("properties are no object")
+    geometry = _geometry(raw.get("geometry"))
+    label = _label(properties, context)
     origin, author, status, derived_from = context.origin, context.author, Status.PROPOSED, None
     metadata = properties.get("metadata")
     if isinstance(metadata, dict):
         derived_from = metadata.get("derived_from")
+        if not isinstance(derived_from, str | None):
+            raise AnnotationError("malformed metadata", found=f"derived_from {derived_from}")
         if context.trust_metadata and "status" in metadata:
             try:
                 origin, status = Origin(metadata["origin"]), Status(metadata["status"])
                 author = str(metadata["author"])
             except (ValueError, KeyError) as error:
-                raise AnnotationError("malformed metadata", where=where, found=error) from error
+                raise AnnotationError("malformed metadata", found=error) from error
     return Annotation(
         _identity(raw.get("id"), context.slide_id, label, geometry),
         context.slide_id,
@@ -195,7 +225,7 @@ def _annotation(raw: dict[str, Any], context: ReadingContext, where: str) -> Ann
         origin,
         author,
         status,
-        _confidence(properties, where),
+        _confidence(properties),
         derived_from,
     )
 
@@ -207,24 +237,24 @@ def _identity(raw: object, slide_id: str, label: str, geometry: BaseGeometry) ->
         return deterministic_id(slide_id, label, str(raw), geometry.wkt)
 
 
-def _label(properties: dict[str, Any], context: ReadingContext, where: str) -> str:
-    classification = properties.get("classification")
-    name: object = classification
-    if isinstance(classification, dict):
-        names = classification.get("names") or [None]
-        name = classification.get("name", names[-1])
+def _label(properties: dict[str, Any], context: ReadingContext) -> str:
+    name = properties.get("classification")
+    if isinstance(name, dict):
+        # QuPath names a derived class from the general to the special.
+        names = name.get("names")
+        special = names[-1] if isinstance(names, list) and names else None
+        name = name.get("name", special)
     if name is None:
         name = context.default_label
     if name is None:
         raise AnnotationError(
             "a feature without a class",
-            where=where,
             remedy="classify it, or name a class for such features with --label",
         )
     return context.ontology[str(name)].key
 
 
-def _confidence(properties: dict[str, Any], where: str) -> float | None:
+def _confidence(properties: dict[str, Any]) -> float | None:
     measurements = properties.get("measurements")
     value = measurements.get("probability") if isinstance(measurements, dict) else None
     if value is None:
@@ -232,28 +262,34 @@ def _confidence(properties: dict[str, Any], where: str) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise AnnotationError("probability is no number", where=where, found=value) from error
+        raise AnnotationError("probability is no number", found=value) from error
 
 
-def _geometry(raw: object, where: str) -> BaseGeometry:
+def _geometry(raw: object) -> BaseGeometry:
+    if raw is None:
+        raise AnnotationError("a feature without geometry")
     try:
-        geometry: BaseGeometry = shapely.geometry.shape(raw)
-    except (shapely.errors.ShapelyError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise AnnotationError("malformed geometry", where=where, found=str(error)) from error
+        # A coordinate that is no number is refused below, by an error, not by a warning.
+        with np.errstate(invalid="ignore"):
+            geometry: BaseGeometry = shapely.geometry.shape(raw)
+    except (shapely.errors.ShapelyError, ValueError, TypeError, AttributeError, LookupError) as bad:
+        raise AnnotationError("malformed geometry", found=str(bad)) from bad
     if geometry.is_empty:
-        raise AnnotationError("empty geometry", where=where)
-    if shapely.is_valid(geometry):
-        return geometry
-    repaired = shapely.make_valid(geometry)
-    # QuPath rounds to two decimals, which can make an outline touch itself: no area changes.
-    if (
-        repaired.geom_type in ("Polygon", "MultiPolygon")
-        and abs(repaired.area - geometry.area) <= _LARGEST_REPAIR * repaired.area
-    ):
+        raise AnnotationError("empty geometry")
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        raise AnnotationError("malformed geometry", found="a coordinate that is no finite number")
+    return geometry if shapely.is_valid(geometry) else _repaired(geometry)
+
+
+def _repaired(geometry: BaseGeometry) -> BaseGeometry:
+    """QuPath rounds to two decimals, which can make an outline touch itself: no area changes."""
+    parts = shapely.get_parts(shapely.make_valid(geometry))
+    # Rounding flattens thin spikes to lines, which have no area.
+    repaired: BaseGeometry = shapely.union_all(parts[shapely.area(parts) > 0])
+    if repaired.area and abs(repaired.area - geometry.area) <= _LARGEST_REPAIR * repaired.area:
         return repaired
     raise AnnotationError(
         "the outline crosses itself",
-        where=where,
         found=shapely.is_valid_reason(geometry),
         remedy="mend it in the program that wrote it",
     )

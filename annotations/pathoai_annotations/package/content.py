@@ -12,12 +12,13 @@ from pathoai.errors import PackageError
 from pathoai.ontology import Ontology
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin
+from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.journal import Event, Journal
 from pathoai_annotations.package.approval import Approval
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+([.-][0-9A-Za-z]+)*")
 _DEMONSTRATION = "demo"
+_PROGRAMS = ("model:", "method:")
 
 LICENCES = {
     "CC0-1.0": "Creative Commons Zero v1.0 Universal",
@@ -195,6 +196,6 @@ def _authors(history: Iterable[Event]) -> tuple[AuthorRecord, ...]:
     for event in history:
         record = records.setdefault(event.author, AuthorRecord(event.author))
         record.edits[event.operation] += 1
-        found_by_program = event.annotation.origin in (Origin.MODEL, Origin.IHC)
-        record.is_program &= event.operation == "propose" and found_by_program
+        source = event.annotation.derived_from or ""
+        record.is_program &= event.operation == "propose" and source.startswith(_PROGRAMS)
     return tuple(records[author] for author in sorted(records))

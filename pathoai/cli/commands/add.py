@@ -43,7 +43,12 @@ def run(options: Namespace) -> None:
         read_incoming(tables[0]) if tables else [IncomingSlide(path) for path in options.slides]
     )
     incoming = [
-        replace(s, patient=s.patient or options.patient, mpp=s.mpp or options.mpp) for s in incoming
+        replace(
+            s,
+            patient=s.patient or options.patient,
+            mpp=options.mpp if s.mpp is None else s.mpp,
+        )
+        for s in incoming
     ]
     for row in _checked(study, incoming):
         known = "patient " + row.patient_id if row.patient_id else "patient not stated"

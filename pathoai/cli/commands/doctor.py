@@ -41,8 +41,10 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from pathoai.errors import PathoaiError
+    from pathoai.errors import MissingFileError, PathoaiError
 
+    if not options.folder.is_dir():
+        raise MissingFileError("no such folder", where="--folder", remedy="make it first")
     findings = list(examine(options.folder))
     for finding in findings:
         state = "OK  " if not finding.remedy else ("FAIL" if finding.needed else "note")

@@ -1,0 +1,115 @@
+"""Studies and annotations that the tests of annotations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from shapely import Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+from pathoai.study.cohort import IncomingSlide
+from pathoai.study.study import Study
+from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
+from pathoai_annotations.journal import Journal
+from pathoai_annotations.package.approval import Approval
+from pathoai_annotations.package.build import build_package
+
+SLIDE = "0123456789ABCDEF"
+RING = Polygon(box(80, 80, 480, 480).exterior, [box(160, 160, 320, 320).exterior])
+
+Draw = Callable[..., Annotation]
+
+
+@pytest.fixture
+def draw() -> Draw:
+    """Make an annotation; the same name gives the same id."""
+
+    def make(
+        name: str = "a",
+        *,
+        geometry: BaseGeometry = RING,
+        slide_id: str = SLIDE,
+        label: str = "dcis",
+        origin: Origin = Origin.PATHOLOGIST,
+        author: str = "R1",
+        confidence: float | None = None,
+        derived_from: str | None = None,
+    ) -> Annotation:
+        return Annotation(
+            deterministic_id(slide_id, name),
+            slide_id,
+            label,
+            geometry,
+            origin,
+            author,
+            confidence=confidence,
+            derived_from=derived_from,
+        )
+
+    return make
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A study of one slide; its file bears a name that must not leave."""
+    monkeypatch.setenv("PATHOAI_VAULT", str(tmp_path / "vault"))
+    made = Study.create(tmp_path / "study", ontology="breast", title="A study")
+    source = tmp_path / "DOE_Jane_B12-3456.svs"
+    source.write_bytes(b"no pixels are needed")
+    made.add([IncomingSlide(source, patient="Jane Doe")])
+    return made
+
+
+@pytest.fixture
+def slide_id(study: Study) -> str:
+    (row,) = study.cohort
+    return row.slide_id
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def approval() -> Approval:
+    return Approval("DPO1", "data protection officer", date(2026, 1, 31))
+
+
+@pytest.fixture
+def reviewed(study: Study, slide_id: str, draw: Draw) -> Study:
+    """A study with one annotation of each status."""
+    with Journal.open(study) as opened:
+        proposals = [
+            draw(name, slide_id=slide_id, geometry=box(10 * i, 0, 10 * i + 8, 8), **how)
+            for i, (name, how) in enumerate(_PROPOSALS.items())
+        ]
+        opened.propose(proposals)
+        by_name = dict(zip(_PROPOSALS, (a.id for a in proposals), strict=True))
+        opened.validate([by_name["validated"]], author="R1")
+        opened.correct(by_name["corrected"], author="R2", geometry=RING)
+        opened.reject([by_name["rejected"]], author="R1")
+    return study
+
+
+@pytest.fixture
+def package(reviewed: Study, approval: Approval, tmp_path: Path) -> Path:
+    """A package of that study."""
+    return build_package(reviewed, tmp_path / "package", approval=approval)
+
+
+_MODEL = {"origin": Origin.MODEL, "author": "model", "confidence": 0.75}
+_PROPOSALS: dict[str, dict[str, object]] = {
+    "proposed": {"label": "stroma"},
+    "validated": {
+        "label": "nucleus_lymphocyte",
+        **_MODEL,
+        "derived_from": "model:unet@" + "ab" * 32,
+    },
+    "corrected": {"label": "dcis", **_MODEL, "derived_from": "model:unet@" + "ab" * 32},
+    "rejected": {"label": "dcis", **_MODEL},
+}

@@ -1,0 +1,96 @@
+"""``pathoai train``: learn from labelled stores."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathoai.cli.command import Command
+from pathoai.errors import InvalidValueError
+from pathoai.progress import progress_bar
+from pathoai.study.study import Study
+from pathoai_training.recipe import read_recipe, shipped_recipes
+
+if TYPE_CHECKING:  # torch takes seconds to load
+    from pathoai.models.bundle import ModelBundle
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
+    parser.add_argument(
+        "--recipe",
+        required=True,
+        metavar="NAME",
+        help=f"one of: {', '.join(shipped_recipes())}; or the path of a .yaml file",
+    )
+    parser.add_argument("--name", metavar="MODEL", help="name of the model (default: the recipe's)")
+    parser.add_argument(
+        "--label", metavar="LABEL", help="label to learn from (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("patient", "area"),
+        default="patient",
+        help="what is kept apart for testing: patients, or areas of the same slides, which says "
+        "nothing about other patients (default: %(default)s)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="change a value of the recipe, e.g. model.learning_rate=0.001; may be repeated",
+    )
+    parser.add_argument("--max-steps", type=int, metavar="N", help="optimiser steps in all")
+    parser.add_argument(
+        "--again", action="store_true", help="train anew even where the same run is finished"
+    )
+
+
+def run(arguments: Namespace) -> None:
+    study = Study(arguments.study)
+    overrides = list(arguments.overrides)
+    if arguments.label is not None:
+        overrides.append(f"data.label={arguments.label}")
+    if arguments.max_steps is not None:
+        if arguments.max_steps < 1:
+            raise InvalidValueError("--max-steps", found=arguments.max_steps, allowed="1 or more")
+        overrides.append(f"trainer.max_steps={arguments.max_steps}")
+    recipe = read_recipe(arguments.recipe, overrides)
+
+    from pathoai_training.split import SplitKind
+    from pathoai_training.train import train
+
+    with progress_bar(f"Train {arguments.name or recipe.name}") as advance:
+        bundle = train(
+            study,
+            recipe,
+            name=arguments.name,
+            split=SplitKind(arguments.split),
+            device=arguments.device,
+            again=arguments.again,
+            advance=advance,
+        )
+    _report(bundle)
+
+
+def _report(bundle: ModelBundle) -> None:
+    record = bundle.training
+    print(f"Model {bundle.name}: {record['split']['statement']}")
+    for key, value in record["metrics"]["dice"].items():
+        print(f"  Dice {key:<24} {'not in the test tiles' if value is None else f'{value:.3f}'}")
+    print(f"  Calibration error {record['metrics']['calibration_error']:.3f}")
+    print(f"  {record['label_statement']}")
+    print(f"Bundle: models/{bundle.name} in the study. Research only.")
+
+
+COMMAND = Command(
+    name="train",
+    summary="train a model on the labelled slides of a study",
+    example="pathoai train STUDY --recipe breast-nuclei-segmentation --split area",
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,220 @@
+"""Training from stores and labels to a model bundle, resumable and repeatable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import InvalidValueError, ModelError, RecipeError
+from pathoai.models.bundle import ModelBundle, load_bundle, save_bundle
+from pathoai.preprocess.device import choose_device
+from pathoai.progress import Advance, silent
+from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
+from pathoai.study.study import Study
+from pathoai_training.build import Workshop, build
+from pathoai_training.description import Findings, intended_use, training_record
+from pathoai_training.leak import check_guard
+from pathoai_training.lightning_run import (
+    CHECKPOINT,
+    make_trainer,
+    precision_of,
+    quiet_lightning,
+)
+from pathoai_training.measure import calibrate, evaluate
+from pathoai_training.recipe import Recipe
+from pathoai_training.split import SplitKind
+
+_RUN = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training run: its folder, and the hash of everything that shapes its result."""
+
+    name: str
+    folder: Path
+    fingerprint: str
+
+
+def train(
+    study: Study,
+    recipe: Recipe,
+    *,
+    name: str | None = None,
+    split: SplitKind = SplitKind.PATIENT,
+    device: str = "auto",
+    again: bool = False,
+    advance: Advance = silent,
+) -> ModelBundle:
+    """Train a model on a study's labelled stores, and keep it in the study as a bundle.
+
+    A run that was killed goes on from its last checkpoint; one that is finished is not repeated
+    while recipe, stores, labels and split are the same.
+
+    Args:
+        study: With stores and labels.
+        recipe: With all overrides, from :func:`pathoai_training.recipe.read_recipe`.
+        name: Of the model; the recipe's name where None.
+        split: What is kept apart: patients, or areas of the same slides.
+        device: ``auto``, ``cpu``, ``cuda``, …
+        again: Train anew even where the same run is finished or half done.
+        advance: Told of steps done and steps in all.
+
+    Raises:
+        RecipeError: A key or value of the recipe is wrong, or it is for another ontology.
+        StudyError: No store, no such label, or labels without the classes.
+        LeakError: Too few patients or areas, or the subsets touch.
+        InvalidValueError: The name or device cannot be used.
+    """
+    name = recipe.name if name is None else name
+    if not name or name != Path(name).name or name.startswith("."):
+        raise InvalidValueError("a model's name is one word, not a path", found=repr(name))
+    _check_ontology(recipe, study)
+    chosen = choose_device(device)
+    workshop = build(recipe, study=study.path, split=split)
+    workshop.data.setup()
+    if split is SplitKind.AREA:
+        check_guard(workshop.model, workshop.data.guard_px)
+    run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
+    finished = _finished(study, run)
+    if finished is not None and not again:
+        return finished
+    started = utc_now()
+    workshop.data.split.write(study.splits_path)
+    _prepare_folder(run, again=again)
+    is_first = _fit(workshop, chosen, run.folder, advance)
+    if is_first():
+        _publish(study, recipe, workshop, run, chosen, started)
+    return load_bundle(study.model_path(name))
+
+
+def _check_ontology(recipe: Recipe, study: Study) -> None:
+    ontology = study.ontology
+    if recipe.content["ontology"] != ontology.key:
+        raise RecipeError(
+            "the recipe is for another ontology than the study's",
+            where=recipe.name,
+            found=recipe.content["ontology"],
+            allowed=ontology.key,
+        )
+    for key in recipe.content["classes"]:
+        ontology[key]
+
+
+def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
+    slides = workshop.data.slides
+    return sha256_of_json(
+        {
+            "recipe": dict(recipe.content),
+            "split": workshop.data.split.sha256,
+            "stores": {s.slide_id: s.identity for s in slides},
+            "labels": {s.slide_id: [s.label, s.about] for s in slides},
+        }
+    )
+
+
+def _finished(study: Study, run: _Run) -> ModelBundle | None:
+    try:
+        bundle = load_bundle(study.model_path(run.name))
+    except ModelError:
+        # None yet, or an altered one whose remedy is to train it again.
+        return None
+    return bundle if bundle.training.get("fingerprint") == run.fingerprint else None
+
+
+def _prepare_folder(run: _Run, *, again: bool) -> None:
+    """Keep the folder of the same unfinished run; anything else in it belongs to another."""
+    note = run.folder / _RUN
+    known = json.loads(note.read_text("utf8")) if note.is_file() else {}
+    if again or known.get("fingerprint") != run.fingerprint:
+        shutil.rmtree(run.folder, ignore_errors=True)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(note, json.dumps({"fingerprint": run.fingerprint}) + "\n")
+
+
+def _fit(
+    workshop: Workshop, device: torch.device, folder: Path, advance: Advance
+) -> Callable[[], bool]:
+    """Train from the start or the last checkpoint; returns who asks whether it is the first."""
+    checkpoint = folder / CHECKPOINT
+    with quiet_lightning():
+        trainer = make_trainer(workshop.trainer, device, folder, advance)
+        trainer.fit(
+            workshop.model,
+            datamodule=workshop.data,
+            ckpt_path=checkpoint if checkpoint.is_file() else None,
+            weights_only=True,
+        )
+        trainer.strategy.barrier("trained")
+    return lambda: bool(trainer.is_global_zero)
+
+
+def _publish(
+    study: Study,
+    recipe: Recipe,
+    workshop: Workshop,
+    run: _Run,
+    device: torch.device,
+    started: str,
+) -> None:
+    """Calibrate on validation tiles, measure on test tiles, and write bundle and provenance."""
+    model, data = workshop.model.to(device), workshop.data
+    validation, test = (
+        evaluate(
+            model,
+            data.dataset(subset),
+            classes=len(model.channels),
+            batch_size=data.batch_size,
+            seed=workshop.seed,
+        )
+        for subset in ("validation", "test")
+    )
+    calibration = calibrate(validation, test)
+    findings = Findings(
+        dice=test.dice(model.channels),
+        calibration_error=calibration.reliability.expected_error,
+        test_pixels=int(test.confusion.sum()),
+    )
+    record = training_record(recipe, data, findings) | {
+        "fingerprint": run.fingerprint,
+        "steps": workshop.trainer.max_steps,
+        "device": device.type,
+        "precision": precision_of(workshop.trainer, device),
+    }
+    bundle = ModelBundle(
+        name=run.name,
+        architecture=model.architecture,
+        arguments=model.arguments,
+        ontology=study.ontology.key,
+        ontology_version=study.ontology.version,
+        classes=model.channels,
+        spec=data.spec,
+        normalisation=model.normalise,
+        calibration=calibration,
+        training=record,
+        licence=str(recipe.content.get("licence", "")),
+        intended_use=intended_use(record),
+    )
+    saved = save_bundle(study.model_path(run.name), bundle, model.network)
+    _note(study, recipe, saved, record, started)
+
+
+def _note(
+    study: Study, recipe: Recipe, bundle: ModelBundle, record: dict[str, Any], started: str
+) -> None:
+    ProvenanceRecord(
+        command="train",
+        parameters={"recipe": recipe.name, "settings": dict(recipe.content)},
+        inputs={f"store/{s['slide_id']}": s["store"] for s in record["slides"]}
+        | {f"split/{record['split']['kind']}": record["split"]["sha256"]},
+        outputs={f"model/{bundle.name}": bundle.identity},
+        started=started,
+        ended=utc_now(),
+    ).write(study.provenance_path)
