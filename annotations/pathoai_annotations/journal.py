@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import shapely
 import sqlalchemy as sa
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy.orm import Session
@@ -30,12 +28,20 @@ from pathoai import __version__
 from pathoai.errors import AnnotationError, StorageError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import Annotation, Origin, Status, check_author
+from pathoai_annotations.annotation import Annotation, Status, check_author
+from pathoai_annotations.journal_rows import (
+    append_events,
+    check_same,
+    is_same,
+    latest_states,
+    required_states,
+    state_in,
+    states_of,
+)
 from pathoai_annotations.journal_schema import SCHEMA_VERSION, Base, EventRow
 
 TOOL = f"pathoai {__version__}"
 _WAIT_FOR_OTHERS_S = 60.0
-_IDS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +88,12 @@ class Journal:
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", _begin)
         self._reader = self._engine.execution_options(reads_only=True)
-        with self._errors():
-            self._prepare()
+        try:
+            with self._errors():
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def open(cls, study: Study) -> Journal:
@@ -91,24 +101,32 @@ class Journal:
         return cls(study.journal_path)
 
     def _prepare(self) -> None:
+        # Only making the file needs the lock: reading goes on while another program writes.
+        with self._reader.begin() as connection:
+            if self._has_schema(connection):
+                return
         with self._engine.begin() as connection:
-            version = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
-            if version > SCHEMA_VERSION:
-                raise AnnotationError(
-                    "the journal was written by a newer pathoai",
-                    found=f"schema {version}",
-                    allowed=f"schema {SCHEMA_VERSION}",
-                    remedy="upgrade pathoai",
-                )
-            if version == 0:
-                if sa.inspect(connection).get_table_names():
-                    raise AnnotationError(
-                        "not a journal: another program's database",
-                        where=self._name,
-                        remedy="move it away; a new journal is made on first use",
-                    )
+            # Another program may have made it since.
+            if not self._has_schema(connection):
                 Base.metadata.create_all(connection)
                 connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+
+    def _has_schema(self, connection: sa.Connection) -> bool:
+        version = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
+        if version > SCHEMA_VERSION:
+            raise AnnotationError(
+                "the journal was written by a newer pathoai",
+                found=f"schema {version}",
+                allowed=f"schema {SCHEMA_VERSION}",
+                remedy="upgrade pathoai",
+            )
+        if version == 0 and sa.inspect(connection).get_table_names():
+            raise AnnotationError(
+                "not a journal: another program's database",
+                where=self._name,
+                remedy="move it away; a new journal is made on first use",
+            )
+        return bool(version)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -145,9 +163,9 @@ class Journal:
         """
         unique: dict[uuid.UUID, Annotation] = {}
         for annotation in annotations:
-            _check_same(annotation, unique.setdefault(annotation.id, annotation))
+            check_same(annotation, unique.setdefault(annotation.id, annotation))
         with self._transaction() as session:
-            known = _latest(session, list(unique))
+            known = latest_states(session, list(unique))
             for annotation in unique.values():
                 if annotation.status is not Status.PROPOSED:
                     raise AnnotationError(
@@ -156,11 +174,11 @@ class Journal:
                         found=annotation.status,
                     )
             fresh = [a for a in unique.values() if a.id not in known]
-            differing = [unique[i] for i, state in known.items() if not _same(unique[i], state)]
-            first = _states(session, [a.id for a in differing], sa.func.min)
+            differing = [unique[i] for i, state in known.items() if not is_same(unique[i], state)]
+            first = states_of(session, [a.id for a in differing], sa.func.min)
             for annotation in differing:
-                _check_same(annotation, first[annotation.id])
-            _append(session, "propose", fresh, tool)
+                check_same(annotation, first[annotation.id])
+            append_events(session, "propose", fresh, tool)
         return len(fresh)
 
     def validate(self, ids: Iterable[uuid.UUID], *, author: str, tool: str = TOOL) -> None:
@@ -185,7 +203,7 @@ class Journal:
         check_author(author)
         wanted = list(dict.fromkeys(ids))
         with self._transaction() as session:
-            states = _require(session, wanted)
+            states = required_states(session, wanted)
             # Saying the same again is no edit; a correction that is validated stays a correction.
             keep = {status, Status.CORRECTED} if status is Status.VALIDATED else {status}
             changed = [
@@ -193,7 +211,7 @@ class Journal:
                 for i in wanted
                 if states[i].status not in keep
             ]
-            _append(session, operation, changed, tool)
+            append_events(session, operation, changed, tool)
 
     def correct(
         self,
@@ -221,7 +239,7 @@ class Journal:
         """
         check_author(author)
         with self._transaction() as session:
-            state = _require(session, [annotation_id])[annotation_id]
+            state = required_states(session, [annotation_id])[annotation_id]
             corrected = replace(
                 state,
                 geometry=state.geometry if geometry is None else geometry,
@@ -229,7 +247,7 @@ class Journal:
                 status=Status.CORRECTED,
                 author=author,
             )
-            _append(session, "correct", [corrected], tool)
+            append_events(session, "correct", [corrected], tool)
         return corrected
 
     def annotations(
@@ -270,7 +288,7 @@ class Journal:
                 row.max_y >= region.y,
             )
         with self._errors(), Session(self._reader) as session:
-            return [_state(found) for found in session.scalars(query)]
+            return [state_in(found) for found in session.scalars(query)]
 
     def get(self, annotation_id: uuid.UUID) -> Annotation:
         """The present state of one annotation.
@@ -279,7 +297,7 @@ class Journal:
             AnnotationError: It is unknown.
         """
         with self._errors(), Session(self._reader) as session:
-            return _require(session, [annotation_id])[annotation_id]
+            return required_states(session, [annotation_id])[annotation_id]
 
     def events(self, slide_id: str | None = None) -> Iterator[Event]:
         """All edits, oldest first."""
@@ -288,7 +306,7 @@ class Journal:
             query = query.where(EventRow.slide_id == slide_id)
         with self._errors(), Session(self._reader) as session:
             for row in session.scalars(query.execution_options(yield_per=1000)):
-                yield Event(row.seq, row.at, row.author, row.tool, row.operation, _state(row))
+                yield Event(row.seq, row.at, row.author, row.tool, row.operation, state_in(row))
 
     def counts(self, slide_id: str | None = None) -> dict[Status, int]:
         """How many annotations have each status now."""
@@ -343,97 +361,3 @@ def _begin(connection: sa.Connection) -> None:
     # Reading first and writing later in one transaction would deadlock two writers.
     reads_only = connection.get_execution_options().get("reads_only")
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-
-
-def _latest(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
-    return _states(session, ids, sa.func.max)
-
-
-def _states(
-    session: Session, ids: Sequence[uuid.UUID], which: Callable[..., Any]
-) -> dict[uuid.UUID, Annotation]:
-    states: dict[uuid.UUID, Annotation] = {}
-    # SQLite bounds the number of parameters of a query.
-    for start in range(0, len(ids), _IDS_PER_QUERY):
-        part = [str(i) for i in ids[start : start + _IDS_PER_QUERY]]
-        chosen = (
-            sa.select(which(EventRow.seq))
-            .where(EventRow.annotation_id.in_(part))
-            .group_by(EventRow.annotation_id)
-        )
-        for row in session.scalars(sa.select(EventRow).where(EventRow.seq.in_(chosen))):
-            states[uuid.UUID(row.annotation_id)] = _state(row)
-    return states
-
-
-def _require(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
-    states = _latest(session, ids)
-    missing = [str(i) for i in ids if i not in states]
-    if missing:
-        raise AnnotationError("unknown annotation", found=", ".join(missing[:3]))
-    return states
-
-
-def _same(new: Annotation, known: Annotation) -> bool:
-    same_place = new.slide_id == known.slide_id and new.geometry.equals(known.geometry)
-    return same_place and new.label == known.label
-
-
-def _check_same(new: Annotation, known: Annotation) -> None:
-    if not _same(new, known):
-        raise AnnotationError(
-            "an annotation of that id is known with another content",
-            where=new.id,
-            remedy="correct the known one in `pathoai review`, or give the new one another id",
-        )
-
-
-def _append(session: Session, operation: str, annotations: Sequence[Annotation], tool: str) -> None:
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rows = []
-    for a in annotations:
-        min_x, min_y, max_x, max_y = a.geometry.bounds
-        rows.append(
-            {
-                "at": at,
-                "author": a.author,
-                "tool": tool,
-                "operation": operation,
-                "annotation_id": str(a.id),
-                "slide_id": a.slide_id,
-                "label": a.label,
-                "geometry": shapely.to_wkb(a.geometry),
-                "min_x": min_x,
-                "min_y": min_y,
-                "max_x": max_x,
-                "max_y": max_y,
-                "origin": a.origin.value,
-                "status": a.status.value,
-                "confidence": a.confidence,
-                "derived_from": a.derived_from,
-            }
-        )
-    if rows:
-        session.execute(sa.insert(EventRow), rows)
-
-
-def _state(row: EventRow) -> Annotation:
-    try:
-        return Annotation(
-            uuid.UUID(row.annotation_id),
-            row.slide_id,
-            row.label,
-            shapely.from_wkb(row.geometry),
-            Origin(row.origin),
-            row.author,
-            Status(row.status),
-            row.confidence,
-            row.derived_from,
-        )
-    except (AnnotationError, ValueError, TypeError, shapely.errors.ShapelyError) as error:
-        raise AnnotationError(
-            "the journal is damaged",
-            where=f"edit {row.seq}",
-            found=str(error),
-            remedy="restore it from your backup",
-        ) from error

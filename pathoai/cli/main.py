@@ -29,9 +29,6 @@ _STORAGE = {
     errno.EISDIR: "a folder lies where a file should be",
     errno.ENAMETOOLONG: "the name is too long",
     errno.EFBIG: "files may not grow that large here",
-    errno.ENOTDIR: "a file lies where a folder should be",
-    errno.EISDIR: "a folder lies where a file should be",
-    errno.ENAMETOOLONG: "a name is too long",
 }
 
 

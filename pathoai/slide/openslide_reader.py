@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,10 +156,12 @@ def _associated_images(properties: Mapping[str, str]) -> dict[str, Size]:
     """Sizes as the file states them: a damaged label must not hide what else is known."""
     prefix, suffix = "openslide.associated.", ".width"
     found = {}
-    for key, width in properties.items():
+    # By key: items() reads every value, and fails on damaged files.
+    for key in properties:
         if key.startswith(prefix) and key.endswith(suffix):
             name = key.removeprefix(prefix).removesuffix(suffix)
-            found[name] = Size(int(width), int(properties[f"{prefix}{name}.height"]))
+            width, height = properties[key], properties[f"{prefix}{name}.height"]
+            found[name] = Size(int(width), int(height))
     return found
 
 
@@ -200,6 +203,8 @@ def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _compression(path: Path) -> str:
     import tifffile  # heavy, and needed for `pathoai info` alone
 
+    # Its warnings quote the image description, which can hold a patient's name.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(path) as tiff:
             return tifffile.COMPRESSION(tiff.pages.first.compression).name

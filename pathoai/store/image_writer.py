@@ -12,7 +12,12 @@ from pathoai.errors import StoreError
 from pathoai.store import ome
 from pathoai.store.header import SCHEMA, StoreHeader
 from pathoai.store.pyramid import build_level, level_factors, mean_of_four
-from pathoai.store.shards import ShardWriter, WriteJournal, create_array
+from pathoai.store.shards import (
+    ShardWriter,
+    WriteJournal,
+    create_array,
+    remove_partial_writes,
+)
 
 WHITE = 255
 
@@ -35,6 +40,7 @@ class ImageWriter:
         if (path / "zarr.json").exists():
             self._group = zarr.open_group(path, mode="r+", zarr_format=3)
             _check_same(self._group, header)
+            remove_partial_writes(path)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             # In one write: a group without its header could be neither continued nor refused.

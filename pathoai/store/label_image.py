@@ -18,7 +18,12 @@ from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store import ome
 from pathoai.store.header import StoreHeader
 from pathoai.store.pyramid import Reducer, build_level, first_of_four, level_factors, mean_of_four
-from pathoai.store.shards import ShardWriter, WriteJournal, create_array
+from pathoai.store.shards import (
+    ShardWriter,
+    WriteJournal,
+    create_array,
+    remove_partial_writes,
+)
 
 PROBABILITY = "probability"
 
@@ -96,6 +101,7 @@ class LabelWriter:
             attributes = dict(group.attrs).get("pathoai")
             about = attributes.get("about") if isinstance(attributes, dict) else None
             if isinstance(group, zarr.Group) and about == self._recipe.about:
+                remove_partial_writes(self._store_path / path)
                 return group
         root.require_group("labels")
         group = root.create_group(path, overwrite=True)

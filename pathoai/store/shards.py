@@ -68,6 +68,12 @@ def shard_slices(shard: Shard, shape: tuple[int, ...]) -> tuple[slice, slice]:
     )
 
 
+def remove_partial_writes(folder: Path) -> None:
+    """Remove what a run that was killed in the middle of a write left beside its target."""
+    for partial in folder.rglob("*.partial"):
+        partial.unlink()
+
+
 class WriteJournal:
     """Which shards of a store are done, and their hashes: JSON lines beside the store."""
 
@@ -154,6 +160,8 @@ class ShardWriter:
             raise StoreError(
                 "a shard is written whole or not at all", found=pixels.shape, allowed=expected
             )
+        # A damaged shard would be read, and refused, before a partial one is written over it.
+        (self._store_path / self.key(shard)).unlink(missing_ok=True)
         self.array[..., rows, columns] = pixels
         self._journal.record(self._store_path, self.key(shard))
 

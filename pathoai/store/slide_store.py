@@ -204,7 +204,7 @@ def _attributes(path: Path) -> dict[str, Any]:
         raise StoreError("there is no store for this slide", where=where, remedy=remedy)
     try:
         found = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).get("pathoai")
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
         raise StoreError("the store cannot be read", where=where, found=str(error)) from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise StoreError(

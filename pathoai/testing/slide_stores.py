@@ -184,7 +184,7 @@ class SlideStoreTests:
         metadata = json.loads((copy / "zarr.json").read_text("utf8"))
         metadata["attributes"]["pathoai"]["complete"] = False
         (copy / "zarr.json").write_text(json.dumps(metadata), "utf8")
-        with pytest.raises(StoreError, match="not complete.*Remedy"):
+        with pytest.raises(StoreError, match=r"not complete.*Remedy"):
             _opened(copy)
 
     def test_regions_of_the_slide_are_the_same_pixels(self, store_path: Path) -> None:

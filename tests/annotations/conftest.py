@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from shapely import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
+from pathoai.ontology import LabelClass
+from pathoai.store.header import StoreHeader
+from pathoai.store.image_writer import ImageWriter
+from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
@@ -113,3 +120,27 @@ _PROPOSALS: dict[str, dict[str, object]] = {
     "corrected": {"label": "dcis", **_MODEL, "derived_from": "model:unet@" + "ab" * 32},
     "rejected": {"label": "dcis", **_MODEL},
 }
+
+
+@pytest.fixture
+def tiled(study: Study, slide_id: str) -> Study:
+    """The study with its slide's store: 2100 × 60 pixels, two shards, tissue but for a margin."""
+    slide = StoreHeader(slide_id, 4200, 120, 0.25, 0.25, 0.5)
+    path = study.store_path(slide_id)
+    image = ImageWriter(path, slide)
+    _write(image.finest, np.full(image.finest.array.shape, 200, np.uint8))
+    tissue_class = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
+    recipe = LabelRecipe("tissue", (tissue_class,), {"origin": "method"}, factor=4)
+    tissue = LabelWriter(path, slide, recipe)
+    mask = np.zeros(tissue.class_map.array.shape, np.uint8)
+    mask[3:, 5:-7] = 1
+    _write(tissue.class_map, mask)
+    tissue.finish()
+    image.finish()
+    return study
+
+
+def _write(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:
+    for shard in shards_of(writer.array.shape):
+        rows, columns = shard_slices(shard, writer.array.shape)
+        writer.write(shard, np.ascontiguousarray(pixels[..., rows, columns]))

@@ -44,7 +44,7 @@ def test_outlines_are_valid_and_their_areas_are_those_of_the_mask(mask: Mask) ->
 
 
 @given(_MASKS, st.integers(1, 6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_outlining_by_blocks_equals_outlining_at_once(mask: Mask, block_px: int) -> None:
     merged = merge_seams(_in_blocks(mask, block_px), block_px=block_px)
 

@@ -14,7 +14,7 @@ from pathoai.errors import InvalidValueError
 from pathoai.preprocess.stain import optical_density, stain_matrix
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: jsonargparse reads defaults from __dict__
 class Augmentation:
     """What is varied in training.
 

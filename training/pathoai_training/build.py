@@ -9,7 +9,7 @@ from typing import Any
 import jsonargparse
 import torch
 
-from pathoai.errors import InvalidValueError, RecipeError
+from pathoai.errors import InvalidValueError, PathoaiError, RecipeError
 from pathoai_training.data_module import StoreDataModule
 from pathoai_training.recipe import Recipe
 from pathoai_training.recipe_keys import check_keys
@@ -70,31 +70,40 @@ def build(recipe: Recipe, *, study: Path, split: SplitKind) -> Workshop:
         PathoaiError: A value outside what its owner allows.
     """
     bases = {"model": SemanticSegmentation, "data": StoreDataModule}
-    check_keys(recipe, bases=bases, trainer=TrainerSettings)
-    common = {"classes": recipe.content["classes"]}
-    seed = recipe.content.get("seed", 0)
-    settings = recipe.section("trainer")
-    steps = {k: settings[k] for k in ("steps_per_epoch",) if k in settings}
-    given = {"model": common, "data": common | steps | {"study": study, "split": split, "seed": seed}}
+    classes = check_keys(recipe, bases=bases, trainer=TrainerSettings)
+    values = _values(recipe, study, split)
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--seed", type=int)
     parser.add_class_arguments(TrainerSettings, "trainer")
-    for section, base in bases.items():
-        parser.add_subclass_arguments(base, section)
-    values: dict[str, Any] = {"seed": seed, "trainer": settings}
-    for section in bases:
-        arguments = recipe.section(section) | given[section]
-        path = recipe.content[section]["class_path"]
-        values[section] = {"class_path": path, "init_args": arguments}
+    for section, named in classes.items():
+        parser.add_class_arguments(named, section)
     try:
         parsed = parser.parse_object(values)
+        # Weights start from the seed, and the caller's random numbers are left as they were.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(parsed.seed)
+            made = parser.instantiate(parsed)
+    except PathoaiError:
+        raise
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()]
         raise RecipeError(
-            "a value does not fit its argument", where=recipe.name, found="; ".join(lines)
+            "a value does not fit its argument", where=recipe.name, found=": ".join(lines)
         ) from error
-    # Weights start from the seed, and the caller's random numbers are left as they were.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(parsed.seed)
-        made = parser.instantiate(parsed)
     return Workshop(made.model, made.data, made.trainer, parsed.seed)
+
+
+def _values(recipe: Recipe, study: Path, split: SplitKind) -> dict[str, Any]:
+    """What the recipe says, and what comes from elsewhere."""
+    trainer = recipe.section("trainer")
+    classes = {"classes": recipe.content["classes"]}
+    seed = recipe.content.get("seed", 0)
+    data = recipe.section("data") | classes | {"study": study, "split": split, "seed": seed}
+    if "steps_per_epoch" in trainer:
+        data["steps_per_epoch"] = trainer["steps_per_epoch"]
+    return {
+        "seed": seed,
+        "trainer": trainer,
+        "model": recipe.section("model") | classes,
+        "data": data,
+    }

@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from pathoai.errors import InvalidValueError, NoTissueError, StoreError, StudyError
-from pathoai.ontology import NOT_ASSESSED, Ontology
-from pathoai.store.label_image import LabelImage
-from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
+from pathoai.errors import InvalidValueError, StudyError
 from pathoai.study.study import Study
-from pathoai.tiling.grid import TileGrid
 from pathoai.tiling.spec import TileSpec
-from pathoai.tissue.mask import TissueMask
 from pathoai_training.augmentation import Augmentation
 from pathoai_training.leak import check_no_leak
 from pathoai_training.seeded_sampler import SeededSampler
-from pathoai_training.split import SUBSETS, Split, SplitKind, split_by_area, split_by_patient
-from pathoai_training.tiles_dataset import LabelledSlide, TileColumns, TilesDataset
+from pathoai_training.split import (
+    SUBSETS,
+    Split,
+    SplitKind,
+    split_by_area,
+    split_by_patient,
+    tiles_in_area,
+)
+from pathoai_training.survey import SlideSurvey, channels_of, check_classes, survey_study
+from pathoai_training.tiles_dataset import TileColumns, TilesDataset
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images ``(N, 3, S, S)`` uint8 and targets ``(N, S, S)`` uint8, 255 where ignored."""
 
-_SURVEY_SIDE_PX = 4096
-"""Labels are counted at a level no larger than this: enough to see which classes there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlideSurvey:
-    """What one labelled slide offers.
-
-    Args:
-        source: Its store and label.
-        slide_id: Its code.
-        identity: Of the store's pixels.
-        label: The label's hashes.
-        about: Where the label comes from.
-        counts: ``(256,)`` int64: how often each value occurs in the surveyed level.
-        dense: Overlapping tiles, for training.
-        sparse: Tiles side by side, for validation and test.
-    """
-
-    source: LabelledSlide
-    slide_id: str
-    identity: str
-    label: dict[str, str]
-    about: dict[str, object]
-    counts: NDArray[np.int64]
-    dense: TileGrid
-    sparse: TileGrid
+_AUGMENTATION = Augmentation()
 
 
 class StoreDataModule(LightningDataModule):
@@ -77,13 +52,13 @@ class StoreDataModule(LightningDataModule):
         augmentation: What is varied in training.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a recipe's data section, kept flat
         self,
         *,
         study: Path,
         classes: tuple[str, ...],
         label: str,
-        spec: TileSpec | None = None,
+        spec: TileSpec,
         batch_size: int = 8,
         split: SplitKind = SplitKind.PATIENT,
         seed: int = 0,
@@ -92,11 +67,11 @@ class StoreDataModule(LightningDataModule):
         guard_px: int = 64,
         steps_per_epoch: int = 25,
         workers: int = 0,
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation = _AUGMENTATION,
     ) -> None:
         """Read nothing yet."""
         super().__init__()
-        self.spec = spec or TileSpec()
+        self.spec = spec
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("train_stride_px", train_stride_px, 1),
@@ -117,7 +92,7 @@ class StoreDataModule(LightningDataModule):
         self._block_tiles = block_tiles
         self._steps = steps_per_epoch
         self._workers = workers
-        self._augmentation = augmentation or Augmentation()
+        self._augmentation = augmentation
         self.slides: list[SlideSurvey] = []
         self.tiles: dict[str, TileColumns] = {}
         self._split: Split | None = None
@@ -139,8 +114,10 @@ class StoreDataModule(LightningDataModule):
         """
         if self._split is not None:
             return
-        self.slides = self._survey()
-        self._check_classes(self._study.ontology)
+        self.slides = survey_study(
+            self._study, self.label, self.spec, train_stride_px=self._stride_px
+        )
+        check_classes(self.slides, self._study.ontology, self.classes, label=self.label)
         split = self._divide()
         self.tiles = {subset: self._tiles_of(split, subset) for subset in SUBSETS}
         for subset, tiles in self.tiles.items():
@@ -155,82 +132,6 @@ class StoreDataModule(LightningDataModule):
         guard_px = self.guard_px if split.kind is SplitKind.AREA else 0
         check_no_leak(split, self.tiles, ids, guard_px=guard_px)
         self._split = split
-
-    def _survey(self) -> list[SlideSurvey]:
-        rows = sorted(self._study.cohort, key=lambda row: row.slide_id)
-        paths = [self._study.store_path(row.slide_id) for row in rows]
-        stores = [SlideStore(path) for path in paths if is_complete(path)]
-        if not stores:
-            raise StudyError(
-                "there is nothing to train on: no slide of the study has a finished store",
-                where=self._study.path.name,
-                remedy="make stores with `pathoai tile STUDY`",
-            )
-        labelled = [store for store in stores if self.label in store.labels]
-        if not labelled or self.label == TISSUE:
-            names = sorted({name for store in stores for name in store.labels} - {TISSUE})
-            raise StudyError(
-                "no store has such a label to learn from",
-                where="--label",
-                found=repr(self.label),
-                allowed=", ".join(names) or "none yet",
-                remedy="make labels with `pathoai label STUDY`, or name one with --label",
-            )
-        surveys = [self._survey_one(store) for store in labelled]
-        if not any(len(survey.sparse) for survey in surveys):
-            raise NoTissueError("no labelled tile holds enough tissue", where=self.label)
-        return surveys
-
-    def _survey_one(self, store: SlideStore) -> SlideSurvey:
-        label = store.label(self.label)
-        level = _survey_level(label)
-        values = label.read_all(level)
-        assessed = TissueMask(
-            values != NOT_ASSESSED, label.grid(level), label.mpp, f"assessed in {self.label}"
-        )
-        size = self.spec.size_px
-        dense, sparse = (
-            _assessed_tiles(store, replace(self.spec, overlap_px=overlap), assessed)
-            for overlap in (size - self._stride_px, 0)
-        )
-        return SlideSurvey(
-            LabelledSlide(store.path, self.label),
-            store.slide_id,
-            store.identity,
-            label.shards,
-            label.about,
-            np.bincount(values.ravel(), minlength=256),
-            dense,
-            sparse,
-        )
-
-    def channel_of(self, ontology: Ontology) -> NDArray[np.uint8]:
-        """Value of the class map → output channel, ``(256,)`` uint8; 255 where ignored."""
-        channels = np.full(256, NOT_ASSESSED, np.uint8)
-        for index, channel in ontology.roll_up(self.classes).items():
-            channels[index] = channel
-        return channels
-
-    def _check_classes(self, ontology: Ontology) -> None:
-        counts = sum((slide.counts for slide in self.slides), np.zeros(256, np.int64))
-        values = set(np.flatnonzero(counts).tolist()) - {NOT_ASSESSED}
-        if unknown := values - set(ontology.by_index):
-            raise StoreError(
-                "the label holds values that are no class of the ontology",
-                where=self.label,
-                found=sorted(unknown),
-                allowed=f"classes of {ontology.key}",
-            )
-        present = {int(self.channel_of(ontology)[value]) for value in values}
-        names = ("background", *self.classes)
-        if missing := [name for i, name in enumerate(names) if i not in present]:
-            raise StudyError(
-                "the labels do not show every class that should be told apart",
-                where=self.label,
-                found="only " + ", ".join(sorted(ontology.by_index[v].key for v in values)),
-                allowed="some pixels of each of " + ", ".join(names),
-                remedy=f"label some {' and '.join(missing)}, or choose other classes: --set classes=[…]",
-            )
 
     def _divide(self) -> Split:
         if self._kind is SplitKind.PATIENT:
@@ -260,12 +161,12 @@ class StoreDataModule(LightningDataModule):
             [slide.source for slide in self.slides],
             self.tiles[subset],
             self.spec,
-            self.channel_of(self._study.ontology),
+            channels_of(self._study.ontology, self.classes),
         )
 
     def _loader(self, subset: str, sampler: SeededSampler | None = None) -> DataLoader[Batch]:
         return DataLoader(
-            self.dataset(subset),  # type: ignore[arg-type]  # collating makes batches of its items
+            self.dataset(subset),
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self._workers,
@@ -303,56 +204,3 @@ class StoreDataModule(LightningDataModule):
         state = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
         return self._augmentation(*batch, generator)
-
-
-def _survey_level(label: LabelImage) -> int:
-    sizes = [label.grid(level).size_px for level in range(len(label.factors))]
-    small = [i for i, s in enumerate(sizes) if max(s.width, s.height) <= _SURVEY_SIDE_PX]
-    return small[0] if small else len(sizes) - 1
-
-
-def _assessed_tiles(store: SlideStore, spec: TileSpec, assessed: TissueMask) -> TileGrid:
-    """The slide's tiles with enough tissue and some assessed pixel; perhaps none."""
-    try:
-        grid = store.tiles(spec)
-    except NoTissueError:
-        empty = np.empty((0, 2), np.int64)
-        return TileGrid(spec, store.slide.grid(spec.mpp), empty, np.empty(0, np.float32))
-    x, y = (grid.origins_px * [grid.grid.downsample_x, grid.grid.downsample_y]).T
-    size = (spec.size_px * grid.grid.downsample_x, spec.size_px * grid.grid.downsample_y)
-    keep = assessed.fraction(x, y, size) > 0
-    return TileGrid(spec, grid.grid, grid.origins_px[keep], grid.tissue_fraction[keep])
-
-
-def tiles_in_area(
-    grid: TileGrid, split: Split, slide_id: str, subset: str, guard_px: int
-) -> NDArray[np.int64]:
-    """Origins of a slide's tiles that belong to a subset of an area split.
-
-    Training tiles lie anywhere at least the guard away from the blocks of the others; tiles of
-    the others lie inside their blocks.
-
-    Args:
-        grid: The candidates.
-        split: By area.
-        slide_id: Of the slide.
-        subset: Which subset.
-        guard_px: Pixels kept free, at the tiles' scale.
-
-    Returns:
-        ``(N, 2)`` int64 x and y.
-    """
-    size, block = grid.spec.size_px, split.block_px
-    shape = (-(-grid.grid.size_px.height // block), -(-grid.grid.size_px.width // block))
-    blocks = split.block_map(slide_id, shape)
-    if subset != "train":
-        column, row = (grid.origins_px // block).T
-        return grid.origins_px[blocks[row, column] == SUBSETS.index(subset)]
-    held_out = np.zeros((shape[0] + 1, shape[1] + 1), np.int64)
-    held_out[1:, 1:] = (blocks > 0).cumsum(0).cumsum(1)
-    first = np.maximum((grid.origins_px - guard_px) // block, 0)
-    last = -(-(grid.origins_px + size + guard_px) // block)
-    x0, y0 = first.T
-    x1, y1 = np.minimum(last, [shape[1], shape[0]]).T
-    touched = held_out[y1, x1] - held_out[y0, x1] - held_out[y1, x0] + held_out[y0, x0]
-    return grid.origins_px[touched == 0]

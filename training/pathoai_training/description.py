@@ -46,19 +46,23 @@ def label_statement(name: str, about: Mapping[str, object]) -> str:
         name: Of the label.
         about: What the label says of its origin.
     """
-    origin, status = about.get("origin", "unknown"), about.get("status", "not stated")
-    source = next((about[k] for k in ("method", "source", "model") if about.get(k)), None)
-    parts = [f"labels: {name}", f"origin {origin}"]
-    if isinstance(source, str):
-        parts.append(f"made by {source}")
-    if origin == "pathologist" and status in _CHECKED:
-        return ", ".join([*parts, f"{status} by a pathologist"])
-    return ", ".join([*parts, f"status {status}", "not validated by a pathologist"])
+    origin, status = str(about.get("origin", "unknown")), str(about.get("status", "not stated"))
+    # Only a pathologist's outline and the journal, where pathologists judge, make a status count.
+    judged = origin == "pathologist" or about.get("method") == "annotations"
+    verdict = (
+        "validated by a pathologist"
+        if judged and set(status.split("+")) <= _CHECKED
+        else "not validated by a pathologist"
+    )
+    parts = [f"labels: {name}", f"origin {origin}", f"status {status}"]
+    if isinstance(description := about.get("description"), str):
+        parts.append(description)
+    if verdict not in parts[-1]:
+        parts.append(verdict)
+    return ", ".join(parts)
 
 
-def training_record(
-    recipe: Recipe, data: StoreDataModule, findings: Findings
-) -> dict[str, Any]:
+def training_record(recipe: Recipe, data: StoreDataModule, findings: Findings) -> dict[str, Any]:
     """The provenance that a bundle carries, ready for JSON."""
     split = data.split
     statements = {label_statement(data.label, slide.about) for slide in data.slides}
@@ -114,7 +118,12 @@ def source_commit() -> str | None:
     if not (tree / ".git").exists():
         return None
     # `describe` marks a tree with uncommitted changes, which a bare commit would hide.
-    words = ["git", "-C", str(tree), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    words = [
+        "git",
+        "-C",
+        str(tree),
+        *["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+    ]
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False

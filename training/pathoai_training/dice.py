@@ -12,7 +12,9 @@ from torchmetrics import Metric
 from pathoai.ontology import NOT_ASSESSED
 
 
-def confusion_counts(predicted: torch.Tensor, target: torch.Tensor, *, classes: int) -> torch.Tensor:
+def confusion_counts(
+    predicted: torch.Tensor, target: torch.Tensor, *, classes: int
+) -> torch.Tensor:
     """How often each channel was said where each was true; pixels of 255 are left out.
 
     Args:

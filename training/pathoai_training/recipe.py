@@ -138,7 +138,7 @@ def _check_sections(content: dict[str, Any], where: str) -> None:
             raise unknown_key(str(key), SECTIONS, where=where)
     for key in SECTIONS:
         if key not in content and key not in _OPTIONAL:
-            raise RecipeError("a section is missing", where=where, found=f"no {key}: {SECTIONS[key]}")
+            raise RecipeError("a section is missing", where=where, found=f"no {key}")
     classes = content["classes"]
     if not isinstance(classes, list) or not classes or "background" in classes:
         raise RecipeError(
@@ -147,7 +147,8 @@ def _check_sections(content: dict[str, Any], where: str) -> None:
             found=classes,
         )
     for key in OBJECTS:
-        if not isinstance(content[key], dict) or not isinstance(content[key].get("class_path"), str):
+        section = content[key]
+        if not isinstance(section, dict) or not isinstance(section.get("class_path"), str):
             raise RecipeError("a section lacks its class_path", where=f"{where} {key}")
         for inner in content[key]:
             if inner not in ("class_path", "init_args"):

@@ -16,7 +16,7 @@ GIVEN = frozenset({"study", "classes", "split", "seed", "steps_per_epoch"})
 """Arguments that come from the command line or from a section of their own."""
 
 
-def check_keys(recipe: Recipe, *, bases: Mapping[str, type], trainer: type) -> None:
+def check_keys(recipe: Recipe, *, bases: Mapping[str, type], trainer: type) -> dict[str, type]:
     """Compare every key with what the named classes take.
 
     Args:
@@ -24,16 +24,21 @@ def check_keys(recipe: Recipe, *, bases: Mapping[str, type], trainer: type) -> N
         bases: Section → the class that its ``class_path`` must be or extend.
         trainer: What the trainer section fills.
 
+    Returns:
+        Section → the class that it names.
+
     Raises:
         RecipeError: A class does not exist or is of another kind, or a key is unknown; the message
             names the section, the allowed keys and the nearest.
     """
+    named: dict[str, type] = {}
     for section in OBJECTS:
         path = recipe.content[section]["class_path"]
-        made = _class_at(path, section, bases[section])
+        made = named[section] = _class_at(path, section, bases[section])
         _check(recipe.section(section), made, where=f"{recipe.name} {section}", hidden=GIVEN)
     where = f"{recipe.name} trainer"
     _check(recipe.section("trainer"), trainer, where=where, hidden=frozenset())
+    return named
 
 
 def _class_at(path: str, section: str, base: type) -> type:
@@ -58,16 +63,21 @@ def _path_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _check(
-    values: Mapping[str, Any], made: type, *, where: str, hidden: frozenset[str]
-) -> None:
+def _check(values: Mapping[str, Any], made: type, *, where: str, hidden: frozenset[str]) -> None:
     takes = parameters_of(made)
     allowed = set(takes) - hidden
     for key, value in values.items():
         if key not in allowed:
             raise unknown_key(key, allowed, where=where)
         inner = _dataclass_in(takes[key])
-        if inner is not None and isinstance(value, Mapping):
+        if inner is not None:
+            if not isinstance(value, Mapping):
+                raise RecipeError(
+                    "several values are wanted here",
+                    where=f"{where}.{key}",
+                    found=repr(value),
+                    allowed="a mapping of " + ", ".join(parameters_of(inner)),
+                )
             _check(value, inner, where=f"{where}.{key}", hidden=frozenset())
 
 

@@ -34,7 +34,7 @@ class SplitKind(StrEnum):
 SUBSETS = ("train", "validation", "test")
 HELD_OUT_SHARE = 0.2
 """Share of the patients, or of a slide's tissue, in validation, and again in test."""
-_AREA_REMEDY = "`--split area` tests on other areas of the same slides (it says less), or add slides"
+_AREA_REMEDY = "add slides; `--split area` tests on other areas of the same slides (it says less)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,13 @@ class Split:
         """
         try:
             raw: dict[str, Any] = json.loads(path.read_text("utf8"))
-            lists = {k: tuple(raw.pop(k)) for k in ("slide_ids", "subsets", "groups")}
-            blocks = tuple((int(row), int(column)) for row, column in raw.pop("blocks"))
-            return cls(kind=SplitKind(raw.pop("kind")), blocks=blocks, **lists, **raw)
+            columns = {
+                "slide_ids": tuple(raw["slide_ids"]),
+                "subsets": tuple(raw["subsets"]),
+                "groups": tuple(raw["groups"]),
+                "blocks": tuple((int(row), int(column)) for row, column in raw["blocks"]),
+            }
+            return cls(**raw | columns | {"kind": SplitKind(raw["kind"])})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StudyError("malformed split", where=path.name, found=str(error)) from error
 
@@ -224,3 +228,37 @@ def _block_weights(grid: TileGrid, block_px: int) -> dict[tuple[int, int], float
         (int(row), int(column)): float(weight)
         for (row, column), weight in zip(blocks, weights, strict=True)
     }
+
+
+def tiles_in_area(
+    grid: TileGrid, split: Split, slide_id: str, subset: str, guard_px: int
+) -> NDArray[np.int64]:
+    """Origins of a slide's tiles that belong to a subset of an area split.
+
+    Training tiles lie anywhere at least the guard away from the blocks of the others; tiles of
+    the others lie inside their blocks.
+
+    Args:
+        grid: The candidates.
+        split: By area.
+        slide_id: Of the slide.
+        subset: Which subset.
+        guard_px: Pixels kept free, at the tiles' scale.
+
+    Returns:
+        ``(N, 2)`` int64 x and y.
+    """
+    size, block = grid.spec.size_px, split.block_px
+    shape = (-(-grid.grid.size_px.height // block), -(-grid.grid.size_px.width // block))
+    blocks = split.block_map(slide_id, shape)
+    if subset != "train":
+        column, row = (grid.origins_px // block).T
+        return np.asarray(grid.origins_px[blocks[row, column] == SUBSETS.index(subset)])
+    held_out = np.zeros((shape[0] + 1, shape[1] + 1), np.int64)
+    held_out[1:, 1:] = (blocks > 0).cumsum(0).cumsum(1)
+    first = np.maximum((grid.origins_px - guard_px) // block, 0)
+    last = -(-(grid.origins_px + size + guard_px) // block)
+    x0, y0 = first.T
+    x1, y1 = np.minimum(last, [shape[1], shape[0]]).T
+    touched = held_out[y1, x1] - held_out[y0, x1] - held_out[y1, x0] + held_out[y0, x0]
+    return np.asarray(grid.origins_px[touched == 0])

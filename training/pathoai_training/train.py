@@ -81,7 +81,7 @@ def train(
     workshop = build(recipe, study=study.path, split=split)
     workshop.data.setup()
     if split is SplitKind.AREA:
-        check_guard(workshop.model, workshop.data.guard_px)
+        check_guard(workshop.model.network, workshop.data.guard_px)
     run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
     finished = _finished(study, run)
     if finished is not None and not again:

@@ -33,7 +33,6 @@ class Companions:
         self._ontology = ontology
         self.holes = Shapes(ndim=2, name=text("holes"), **frame)
         self.points = Points(ndim=2, name=text("points"), **frame)
-        self.holes.editable = self.points.editable = False
 
     def fill(self, annotations: Collection[Annotation], line_px: float) -> None:
         """Show the holes and points of these annotations, outlines ``line_px`` wide."""
@@ -53,6 +52,8 @@ class Companions:
                 face_color="transparent",
             )
         self._fill_points([a for a in annotations if not parts_of(a.geometry)], line_px)
+        # napari makes a layer editable again whenever its data change.
+        self.holes.editable = self.points.editable = False
 
     def set_line(self, line_px: float) -> None:
         """Make outlines and points ``line_px`` level-0 pixels wide."""

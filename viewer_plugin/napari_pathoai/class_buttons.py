@@ -49,10 +49,15 @@ class ClassButtons(QWidget):
         self._chosen(self._keys[position])
 
 
+def class_name(label: LabelClass) -> str:
+    """A class's name in the user's language."""
+    return label.name_fr if language() == "fr" else label.name
+
+
 def _button(label: LabelClass, position: int) -> QPushButton:
     swatch = QPixmap(_SWATCH_PX, _SWATCH_PX)
     swatch.fill(QColor(label.colour))
-    name = label.name_fr if language() == "fr" else label.name
+    name = class_name(label)
     key = f"{position + 1}  " if position < MOST_KEYS else "     "
     button = QPushButton(QIcon(swatch), f"{key}{name}")
     button.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))

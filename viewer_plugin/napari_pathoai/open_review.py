@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _WINDOW_PX = (1600, 1000)
 _SETTLE_SECONDS = 2.0
+_ABORTING_PYSIDE6 = ("6.12.0",)
 
 
 def open_review(
@@ -110,6 +112,29 @@ def check_installed(
             where="pathoai review",
             found=f"no {' and no '.join(missing)}",
             remedy="pip install 'pathoai[napari]'",
+        )
+    check_qt_binding()
+
+
+def check_qt_binding(python: tuple[int, ...] = sys.version_info[:2]) -> None:
+    """Refuse the one PySide6 that aborts the process after a few thousand calls.
+
+    PySide6 6.12.0 drops a reference to None with every call that returns nothing. Python 3.12 made
+    None immortal; before it, the interpreter aborts in the middle of the work.
+
+    Raises:
+        MissingDependencyError: It is installed, and Python is older than 3.12.
+    """
+    try:
+        found = importlib.metadata.version("PySide6_Essentials")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    if found in _ABORTING_PYSIDE6 and python < (3, 12):
+        raise MissingDependencyError(
+            "this version of PySide6 aborts under this version of Python",
+            where="pathoai review",
+            found=f"PySide6 {found}, Python {'.'.join(map(str, python))}",
+            remedy=f"pip install 'pyside6!={found}', or use Python 3.12 or later",
         )
 
 

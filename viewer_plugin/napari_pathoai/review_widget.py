@@ -26,13 +26,14 @@ from qtpy.QtWidgets import (
 
 from napari_pathoai.annotation_layer import AnnotationLayer
 from napari_pathoai.canvas_view import bring_into_view, region_in_view
-from napari_pathoai.class_buttons import MOST_KEYS, ClassButtons
+from napari_pathoai.class_buttons import MOST_KEYS, ClassButtons, class_name
 from napari_pathoai.layers import METADATA, store_layers
 from napari_pathoai.review_keys import ReviewKeys
 from napari_pathoai.session import ReviewSession, SavedState, choose_slide, tiled_slides
 from napari_pathoai.texts import text
 from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
+from pathoai.ontology import Ontology
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 
@@ -115,7 +116,7 @@ class ReviewWidget(QWidget):
             self._message.setText(text("no_proposal"))
             return
         self._current = found.id
-        self._message.setText(_described(found))
+        self._message.setText(described(found, self.session.ontology))
         bring_into_view(self.viewer, found.geometry.bounds, self.session.store.header.slide_mpp)
         self.viewer.layers.selection.active = self.annotations.layer
         self.annotations.select(found.id)
@@ -318,10 +319,11 @@ def saved_text(saved: SavedState) -> str:
     return text(key, edits=saved.edits, time=saved.last.strftime("%H:%M:%S"))
 
 
-def _described(annotation: Annotation) -> str:
+def described(annotation: Annotation, ontology: Ontology) -> str:
+    """Name of an annotation's class in the user's language, and how sure the model was."""
+    name = class_name(ontology[annotation.label]) if annotation.label in ontology else "?"
     confidence = annotation.confidence
-    stated = "" if confidence is None else f" ({confidence:.0%})"
-    return f"{annotation.label}{stated}"
+    return name if confidence is None else f"{name} ({confidence:.0%})"
 
 
 def _push(label: str, action: Callable[[], object]) -> QPushButton:

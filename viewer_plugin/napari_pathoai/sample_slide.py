@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_pathoai.layers import LayerData
 
-SAMPLE_WIDTH_PX = 3072
-SAMPLE_HEIGHT_PX = 2304
+SAMPLE_WIDTH_PX = 2048
+SAMPLE_HEIGHT_PX = 1536
 SAMPLE_MPP = 0.5
 
 

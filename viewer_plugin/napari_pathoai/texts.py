@@ -29,8 +29,8 @@ ENGLISH = {
     "move": "Move view",
     "propose": "Propose from prediction in view",
     "opacity": "Opacity",
-    "counts": "{proposed} proposed · {validated} validated · {corrected} corrected · "
-    "{rejected} rejected",
+    "counts": "{proposed} proposed · {validated} validated\n"
+    "{corrected} corrected · {rejected} rejected",
     "saved_none": "saved: no edits yet",
     "saved_one": "saved: 1 edit, last at {time}",
     "saved_many": "saved: {edits} edits, last at {time}",
@@ -69,8 +69,8 @@ FRENCH = {
     "move": "Déplacer la vue",
     "propose": "Proposer depuis la prédiction à l'écran",
     "opacity": "Opacité",
-    "counts": "{proposed} proposées · {validated} validées · {corrected} corrigées · "
-    "{rejected} rejetées",
+    "counts": "{proposed} proposées · {validated} validées\n"
+    "{corrected} corrigées · {rejected} rejetées",
     "saved_none": "enregistré : aucune modification",
     "saved_one": "enregistré : 1 modification à {time}",
     "saved_many": "enregistré : {edits} modifications, la dernière à {time}",

@@ -29,6 +29,8 @@ from pathoai_annotations.formats.annotation_format import ReadingContext
 
 _LARGEST_REPAIR = 1e-3
 _CELL_ROOT = "nucleus"
+# What shapely raises beside its own errors for coordinates of a wrong type, nesting or size.
+_NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
 
 
 class GeoJson:
@@ -272,8 +274,8 @@ def _geometry(raw: object) -> BaseGeometry:
         # A coordinate that is no number is refused below, by an error, not by a warning.
         with np.errstate(invalid="ignore"):
             geometry: BaseGeometry = shapely.geometry.shape(raw)
-    except (shapely.errors.ShapelyError, ValueError, TypeError, AttributeError, LookupError) as bad:
-        raise AnnotationError("malformed geometry", found=str(bad)) from bad
+    except (*_NO_GEOMETRY, shapely.errors.ShapelyError) as error:
+        raise AnnotationError("malformed geometry", found=str(error)) from error
     if geometry.is_empty:
         raise AnnotationError("empty geometry")
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
@@ -283,9 +285,8 @@ def _geometry(raw: object) -> BaseGeometry:
 
 def _repaired(geometry: BaseGeometry) -> BaseGeometry:
     """QuPath rounds to two decimals, which can make an outline touch itself: no area changes."""
-    parts = shapely.get_parts(shapely.make_valid(geometry))
-    # Rounding flattens thin spikes to lines, which have no area.
-    repaired: BaseGeometry = shapely.union_all(parts[shapely.area(parts) > 0])
+    # By structure: the other method fills holes that touch their shell along a line.
+    repaired: BaseGeometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
     if repaired.area and abs(repaired.area - geometry.area) <= _LARGEST_REPAIR * repaired.area:
         return repaired
     raise AnnotationError(

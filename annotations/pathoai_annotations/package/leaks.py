@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PATTERNS = {
-    "an e-mail address": re.compile(r"[\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
+    # A package URL, pkg:pypi/pathoai@1.0.rc1, is the one thing with an @ that a crate needs.
+    "an e-mail address": re.compile(
+        r"(?<!pkg:pypi/)(?<![\w.%+-])[\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+    ),
     "an absolute path": re.compile(
         r"(?<![\w.:/<-])/(?:home|Users|root|mnt|media|tmp|var|data|work|srv|opt|scratch|Volumes|nfs)"
         r"/[\w.~-]"

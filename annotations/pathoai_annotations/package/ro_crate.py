@@ -20,7 +20,8 @@ from pathoai_annotations.package.texts import headline, summary
 _SPECIFICATIONS = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1")
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
-_TOOL = "#pathoai"
+# A package URL (https://github.com/package-url/purl-spec) names a version; it claims no web page.
+_TOOL = f"pkg:pypi/pathoai@{__version__}"
 
 _DESCRIPTIONS = {
     layout.LANDING_PAGE: "Landing page",
@@ -108,15 +109,16 @@ def _root(content: PackageContent, release: Release) -> dict[str, Any]:
     root: dict[str, Any] = {
         "name": headline(content),
         "description": summary(content),
-        "identifier": content.package_id.urn,
+        "identifier": {"@id": content.package_id.urn},
+        "author": _one_or_all(_people(content)),
         "version": release.version,
         "datePublished": release.approval.opposition_date.isoformat(),
         "license": {"@id": release.licence_iri},
         "conformsTo": {"@id": _PROFILE},
         "conditionsOfAccess": f"tier {release.approval.tier}",
         "keywords": f"digital pathology, whole-slide image, annotation, {content.ontology.key}",
-        "mentions": [{"@id": "#annotate"}, {"@id": "#build"}],
-        "about": [{"@id": f"#slide-{row.slide_id}"} for row in content.slides],
+        "mentions": [{"@id": identifier} for identifier in _actions(content)],
+        "about": _one_or_all([f"#slide-{row.slide_id}" for row in content.slides]),
     }
     if content.responsible:
         root["publisher"] = {"@id": "#responsible"}
@@ -133,6 +135,7 @@ def _context(content: PackageContent, release: Release) -> dict[str, dict[str, A
         release.licence_iri: {
             "@type": "CreativeWork",
             "name": LICENCES[release.licence],
+            "description": "Licence of the annotations and the metadata; images are not included",
             "identifier": release.licence_iri,
             "url": release.licence_iri,
         },
@@ -140,6 +143,13 @@ def _context(content: PackageContent, release: Release) -> dict[str, dict[str, A
             "@type": "SoftwareApplication",
             "name": "pathoai",
             "version": __version__,
+            "url": _TOOL,
+        },
+        content.package_id.urn: {
+            "@type": "PropertyValue",
+            "propertyID": "https://www.rfc-editor.org/rfc/rfc9562",
+            "name": "UUID of the package through its versions",
+            "value": str(content.package_id),
         },
         "#approver": {
             "@type": "Person",
@@ -149,7 +159,9 @@ def _context(content: PackageContent, release: Release) -> dict[str, dict[str, A
     }
     if content.responsible:
         entities["#responsible"] = {"@type": "Organization", "name": content.responsible}
-    return entities | _slides(content) | _annotators(content) | _actions(content)
+    return (
+        entities | _slides(content) | _annotators(content) | _programs(content) | _actions(content)
+    )
 
 
 def _slides(content: PackageContent) -> dict[str, dict[str, Any]]:
@@ -165,44 +177,81 @@ def _slides(content: PackageContent) -> dict[str, dict[str, Any]]:
     }
 
 
+def _people(content: PackageContent) -> list[str]:
+    return [f"#author-{record.author}" for record in content.authors if not record.is_program]
+
+
 def _annotators(content: PackageContent) -> dict[str, dict[str, Any]]:
     return {
         f"#author-{record.author}": {
-            "@type": "SoftwareApplication" if record.is_program else "Person",
+            "@type": "Person",
             "name": record.author,
             "description": "demonstration: no person stands behind this code"
             if record.is_demonstration
             else "author by code",
         }
         for record in content.authors
+        if not record.is_program
     }
+
+
+def _programs(content: PackageContent) -> dict[str, dict[str, Any]]:
+    """Models and methods that annotations were derived from, by the identifier of each."""
+    programs = {}
+    for source in sorted({a.derived_from or "" for a in content.all_annotations()}):
+        kind, _, name = source.partition(":")
+        name, _, digest = name.partition("@")
+        if kind not in ("model", "method"):
+            continue
+        identifier = f"urn:sha256:{digest}" if digest else f"{_TOOL}#{name.replace(' ', '-')}"
+        programs[identifier] = {
+            "@type": "SoftwareApplication",
+            "name": f"{kind} {name}",
+            "version": digest or __version__,
+            "url": identifier,
+        }
+    return programs
 
 
 def _actions(content: PackageContent) -> dict[str, dict[str, Any]]:
-    slides = [{"@id": f"#slide-{row.slide_id}"} for row in content.slides]
-    outlines = [{"@id": layout.geojson_name(row.slide_id)} for row in content.slides]
-    agents = [{"@id": f"#author-{record.author}"} for record in content.authors]
+    outlines = [layout.geojson_name(row.slide_id) for row in content.slides]
     common: Mapping[str, Any] = {
         "@type": "CreateAction",
         "actionStatus": _COMPLETED,
-        "instrument": {"@id": _TOOL},
         "startTime": min(content.first_at.values()),
         "endTime": max(content.last_at.values()),
+        "object": _one_or_all([f"#slide-{row.slide_id}" for row in content.slides]),
+        "result": _one_or_all(outlines),
     }
-    return {
+    proposing = {
+        f"#propose-{number}": {
+            **common,
+            "name": f"Proposing annotations by {program['name']}",
+            "description": "What a program proposed and a person then validated or corrected",
+            "instrument": {"@id": identifier},
+        }
+        for number, (identifier, program) in enumerate(_programs(content).items(), start=1)
+    }
+    return proposing | {
         "#annotate": {
             **common,
             "name": "Annotating the slides",
             "description": summary(content),
-            "agent": agents,
-            "object": slides,
-            "result": outlines,
+            "agent": _one_or_all(_people(content)),
+            "instrument": {"@id": _TOOL},
         },
         "#build": {
             **common,
             "name": "Building the package",
+            "description": "Gathering what was validated or corrected, and hashing every file",
             "agent": {"@id": "#approver"},
-            "object": slides,
-            "result": [*outlines, {"@id": layout.ANNOTATIONS}, {"@id": layout.BUILD}],
+            "instrument": {"@id": _TOOL},
+            "result": [{"@id": name} for name in (*outlines, layout.ANNOTATIONS, layout.BUILD)],
         },
     }
+
+
+def _one_or_all(identifiers: list[str]) -> dict[str, str] | list[dict[str, str]]:
+    """References; JSON-LD as RO-Crate wants it has no list of one."""
+    references = [{"@id": identifier} for identifier in identifiers]
+    return references[0] if len(references) == 1 else references

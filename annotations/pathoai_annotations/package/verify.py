@@ -170,6 +170,14 @@ def _bag_tags(package: _Package) -> Iterator[Finding]:
             yield Finding("extra-file", "not a file of a package", path.name, "remove it")
 
 
+def _links(package: _Package) -> Iterator[Finding]:
+    """A link would show files of the reader's own machine as if they were in the package."""
+    for path in sorted(package.bag.rglob("*")):
+        if path.is_symlink():
+            name = path.relative_to(package.bag).as_posix()
+            yield Finding("link", "a link is no file of a package", name, "remove it")
+
+
 def _bag_library(package: _Package) -> Iterator[Finding]:
     """What the reference implementation says, so that other tools read our bags."""
     import bagit
@@ -201,19 +209,16 @@ def _data_entities(raw: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - any
     try:
         graph = {entity["@id"]: entity for entity in raw["@graph"]}
         root = graph["./"]
-        license_of, published = root["license"], root["datePublished"]
-    except (KeyError, TypeError) as error:
+        licence, published = root["license"], root["datePublished"]
+        parts = {part["@id"] for part in _as_list(root.get("hasPart"))}
+        files = {i: e for i, e in graph.items() if i in parts and "File" in _as_list(e["@type"])}
+    except (KeyError, TypeError, AttributeError) as error:
         raise PackageError(
-            "the crate's root lacks something", where=layout.CRATE, found=str(error)
+            "the crate's metadata are malformed", where=layout.CRATE, found=str(error)
         ) from error
-    if not license_of or not published:
+    if not licence or not published:
         raise PackageError("the crate states no licence or no date", where=layout.CRATE)
-    parts = {part["@id"] for part in _as_list(root.get("hasPart"))}
-    return {
-        identifier: entity
-        for identifier, entity in graph.items()
-        if "File" in _as_list(entity.get("@type")) and identifier in parts
-    }
+    return files
 
 
 def _as_list(value: Any) -> list[Any]:  # noqa: ANN401 - JSON-LD allows one value for a list of one
@@ -306,6 +311,7 @@ def _leaks(package: _Package) -> Iterator[Finding]:
 
 
 _CHECKS: tuple[Callable[[_Package], Iterator[Finding]], ...] = (
+    _links,
     _bag_manifest,
     _bag_tags,
     _crate,

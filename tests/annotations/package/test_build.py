@@ -78,7 +78,9 @@ def test_the_metadata_say_where_annotations_come_from(package: Path) -> None:
     profiles = list(crate.metadata["conformsTo"])
     assert profiles == ["https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1"]
     assert crate.get("#author-R1").type == "Person"
-    assert crate.get("#author-model").type == "SoftwareApplication"
+    assert crate.get("#author-model") is None
+    assert crate.get("urn:sha256:" + "ab" * 32)["name"] == "model unet"
+    assert crate.get("urn:sha256:" + "ab" * 32).type == "SoftwareApplication"
 
 
 def test_a_demonstration_says_that_it_is_one(

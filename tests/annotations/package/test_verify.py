@@ -188,6 +188,24 @@ def test_a_crate_without_licence_is_found(package: Path) -> None:
     assert "unreadable" in _checks(package)
 
 
+def test_a_link_out_of_the_package_is_found(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.txt").write_text("of this machine")
+    (package / "data" / "more.txt").symlink_to(tmp_path / "elsewhere.txt")
+    _seal(package)
+
+    assert "link" in _checks(package)
+
+
+@pytest.mark.parametrize(
+    "crate", ["[]", "7", '{"@graph": 7}', '{"@graph": ["x"]}', '{"@graph": [{"@id": "./"}]}']
+)
+def test_a_malformed_crate_is_a_finding_not_a_crash(package: Path, crate: str) -> None:
+    (package / "data" / layout.CRATE).write_text(crate)
+    close_bag(package, {})
+
+    assert _checks(package) == {"unreadable"}
+
+
 def test_what_is_no_package_at_all_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         verify_package(tmp_path / "nothing")

@@ -95,7 +95,7 @@ def test_an_unreadable_associated_image_hides_nothing(real_data: Path) -> None:
 def test_an_unreadable_tile_is_our_error(real_data: Path) -> None:
     with open_slide(real_data / "wsi" / "tiny" / "unreadable.svs", slide_id="CODE") as reader:
         for _ in range(2):
-            with pytest.raises(DamagedSlideError, match="CODE.*Remedy"):
+            with pytest.raises(DamagedSlideError, match=r"CODE.*Remedy"):
                 reader.read_region(0, 0, 0, Size(16, 16))
 
 
@@ -116,15 +116,16 @@ def test_a_scale_in_the_wrong_unit_is_refused_with_its_remedy(real_data: Path) -
 
 
 def test_every_real_file_gives_a_slide_or_one_of_our_errors(real_data: Path) -> None:
-    opened = 0
+    opened, messages = 0, []
     for path in sorted((real_data / "wsi").rglob("*")):
         try:
             with open_slide(path) as reader:
                 reader.read_region(0, 0, 0, Size(8, 8))
             opened += 1
         except SlideError as error:
-            assert str(path.parent) not in str(error)
+            messages.append(str(error))
     assert opened >= 3
+    assert not [message for message in messages if str(real_data) in message]
 
 
 def test_what_is_no_file_and_what_is_no_slide(tmp_path: Path) -> None:
@@ -159,26 +160,30 @@ def test_errors_name_a_coded_slide_by_its_code_alone(
     assert "DUPONT" not in str(missing.value)
 
 
-@pytest.mark.parametrize("percent", [0.001, 0.1, 1, 10, 50, 90, 99, 99.9, 99.999])
-def test_a_truncated_slide_gives_our_error_or_the_tiles_it_has(
-    real_data: Path, tmp_path: Path, percent: float
-) -> None:
+@pytest.mark.parametrize("percent", [0.001, 0.1, 1, 10, 50, 90, 99, 99.9])
+def test_a_truncated_slide_gives_our_error(real_data: Path, tmp_path: Path, percent: float) -> None:
     whole = (real_data / "wsi" / "cmu-1-small-region.svs").read_bytes()
     path = tmp_path / "cut.svs"
     path.write_bytes(whole[: int(len(whole) * percent / 100)])
-    with pytest.raises(SlideError), open_slide(path) as reader:
-        for y in range(0, 2967, 240):
-            reader.read_region(0, y, 0, Size(2220, 240))
-        raise NotASlideError("all tiles were there")
+
+    def read_all() -> None:
+        with open_slide(path) as reader:
+            for y in range(0, 2967, 240):
+                reader.read_region(0, y, 0, Size(2220, 240))
+
+    with pytest.raises(SlideError, match="Remedy"):
+        read_all()
 
 
-def test_bytes_changed_anywhere_give_our_errors_only(real_data: Path, tmp_path: Path) -> None:
-    """Headers of a real TIFF with random damage: no foreign exception, whatever OpenSlide says."""
+def test_bytes_changed_anywhere_give_our_errors_only(
+    real_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Headers of a real TIFF with random damage: no foreign exception, and nothing printed."""
     small = (real_data / "wsi" / "tiny" / "small.svs").read_bytes()
     rng = np.random.default_rng(7)
     refused = 0
     path = tmp_path / "damaged.svs"
-    for _ in range(300):
+    for _ in range(120):
         damaged = bytearray(small)
         for place in rng.integers(0, len(small), 3):
             damaged[place] = rng.integers(256)
@@ -189,7 +194,8 @@ def test_bytes_changed_anywhere_give_our_errors_only(real_data: Path, tmp_path: 
                 reader.read_region(0, 0, 0, Size(16, 16))
         except PathoaiError:
             refused += 1
-    assert refused > 20
+    assert refused > 8
+    assert capfd.readouterr() == ("", "")
 
 
 def _damage_first_tile(path: Path) -> None:
@@ -235,6 +241,6 @@ def test_a_canvas_larger_than_any_glass_is_refused_before_memory_is_asked_for(
     path = tmp_path / "hostile.svs"
     shutil.copy(real_data / "wsi" / "tiny" / "small.svs", path)
     with tifffile.TiffFile(path, mode="r+") as tiff:
-        tiff.pages.first.tags["ImageWidth"].overwrite(2_000_000_000)
+        tiff.pages.first.tags["ImageWidth"].overwrite(2_000_000_000, dtype="I")
     with pytest.raises(SlideError, match=r"Remedy"):
         open_slide(path)

@@ -29,7 +29,8 @@ def test_a_whole_ratio_gives_block_means() -> None:
     reader = MemoryReader(pixels, mpp=Mpp.square(0.5))
     found = read_grid(reader, reader.info.grid(2.0))
     means = pixels.reshape(12, 4, 16, 4, 3).mean(axis=(1, 3))
-    assert np.abs(found - means).max() <= 0.51
+    # Pillow rounds after each axis.
+    assert np.abs(found - means).max() <= 1.0
 
 
 def test_blocks_are_crops_of_the_whole() -> None:

@@ -1,0 +1,395 @@
+"""The journal: who may do what, all or nothing, and nothing is ever changed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from shapely import Polygon, box
+
+from pathoai.errors import AnnotationError, StorageError
+from pathoai.geometry import Region
+from pathoai.study.study import Study
+from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal_schema import SCHEMA_VERSION
+
+Draw = Callable[..., Annotation]
+Act = Callable[[Journal, uuid.UUID], object]
+
+BOW_TIE = Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
+OTHER_SLIDE = "FEDCBA9876543210"
+
+
+def _validate(journal: Journal, annotation_id: uuid.UUID) -> None:
+    journal.validate([annotation_id], author="R2")
+
+
+def _correct(journal: Journal, annotation_id: uuid.UUID) -> None:
+    journal.correct(annotation_id, author="R2", label="stroma")
+
+
+def _reject(journal: Journal, annotation_id: uuid.UUID) -> None:
+    journal.reject([annotation_id], author="R2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "after", "edits"),
+    [
+        (None, None, Status.PROPOSED, 1),
+        (None, _validate, Status.VALIDATED, 2),
+        (None, _correct, Status.CORRECTED, 2),
+        (None, _reject, Status.REJECTED, 2),
+        (_validate, _validate, Status.VALIDATED, 2),
+        (_validate, _correct, Status.CORRECTED, 3),
+        (_validate, _reject, Status.REJECTED, 3),
+        (_correct, _validate, Status.CORRECTED, 2),
+        (_correct, _correct, Status.CORRECTED, 3),
+        (_correct, _reject, Status.REJECTED, 3),
+        (_reject, _validate, Status.VALIDATED, 3),
+        (_reject, _correct, Status.CORRECTED, 3),
+        (_reject, _reject, Status.REJECTED, 2),
+    ],
+)
+def test_the_table_of_states(
+    journal: Journal, draw: Draw, first: Act | None, second: Act | None, after: Status, edits: int
+) -> None:
+    annotation = draw()
+    journal.propose([annotation])
+    for act in filter(None, (first, second)):
+        act(journal, annotation.id)
+    assert journal.get(annotation.id).status is after
+    assert len(list(journal.events())) == edits
+
+
+def test_an_edit_keeps_everything_but_what_it_is_about(journal: Journal, draw: Draw) -> None:
+    before = draw(confidence=0.25, derived_from="model:unet@00", author="model")
+    journal.propose([before])
+    journal.validate([before.id], author="R1")
+    assert journal.get(before.id) == replace(before, status=Status.VALIDATED, author="R1")
+    outline = box(0, 0, 7, 7)
+    corrected = journal.correct(before.id, author="R2", geometry=outline)
+    assert corrected == journal.get(before.id)
+    assert corrected == replace(before, status=Status.CORRECTED, author="R2", geometry=outline)
+
+
+def test_every_edit_says_who_when_and_with_what(journal: Journal, draw: Draw) -> None:
+    annotation = draw(author="model")
+    journal.propose([annotation], tool="unet 1")
+    journal.validate([annotation.id], author="R1", tool="napari 1")
+    journal.correct(annotation.id, author="R2", label="stroma", tool="napari 2")
+    journal.reject([annotation.id], author="R3", tool="napari 3")
+    events = list(journal.events())
+    assert [(e.seq, e.operation, e.author, e.tool) for e in events] == [
+        (1, "propose", "model", "unet 1"),
+        (2, "validate", "R1", "napari 1"),
+        (3, "correct", "R2", "napari 2"),
+        (4, "reject", "R3", "napari 3"),
+    ]
+    times = [e.at for e in events]
+    assert times == sorted(times)
+    assert all(t.endswith("+00:00") for t in times)
+
+
+def test_proposing_again_changes_nothing(journal: Journal, draw: Draw) -> None:
+    batch = [draw(f"{i}") for i in range(5)]
+    assert journal.propose(batch) == 5
+    assert journal.propose([*batch, draw("new")]) == 1
+    assert journal.propose(batch) == 0
+    assert len(list(journal.events())) == 6
+
+
+@pytest.mark.parametrize("act", [_validate, _correct, _reject])
+def test_proposing_again_what_a_pathologist_judged_changes_nothing(
+    journal: Journal, draw: Draw, act: Act
+) -> None:
+    proposal = draw()
+    journal.propose([proposal])
+    act(journal, proposal.id)
+    judged = journal.get(proposal.id)
+    assert journal.propose([proposal]) == 0
+    assert journal.get(proposal.id) == judged
+
+
+def test_what_was_corrected_comes_back_from_another_program_unharmed(
+    journal: Journal, draw: Draw
+) -> None:
+    first = draw()
+    journal.propose([first])
+    corrected = journal.correct(first.id, author="R1", label="stroma")
+    for known in (first, replace(corrected, status=Status.PROPOSED, author="import")):
+        assert journal.propose([known]) == 0
+    with pytest.raises(AnnotationError, match="another content"):
+        journal.propose([replace(first, label="vessel")])
+    assert journal.annotations() == [corrected]
+
+
+@pytest.mark.parametrize(
+    "change", [{"label": "stroma"}, {"geometry": box(0, 0, 3, 3)}, {"slide_id": OTHER_SLIDE}]
+)
+def test_another_content_under_a_known_id_is_refused_and_nothing_enters(
+    journal: Journal, draw: Draw, change: dict[str, object]
+) -> None:
+    known = draw()
+    journal.propose([known])
+    with pytest.raises(AnnotationError, match="another content") as raised:
+        journal.propose([draw("fresh"), replace(known, **change)])  # type: ignore[arg-type]
+    assert str(known.id) in str(raised.value)
+    assert journal.annotations() == [known]
+
+
+def test_two_contents_of_one_id_in_one_batch_are_refused(journal: Journal, draw: Draw) -> None:
+    one = draw()
+    with pytest.raises(AnnotationError, match="another content"):
+        journal.propose([one, replace(one, label="stroma")])
+    assert journal.propose([one, one]) == 1
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.PROPOSED])
+def test_nothing_enters_as_already_judged(journal: Journal, draw: Draw, status: Status) -> None:
+    with pytest.raises(AnnotationError, match="new annotations are proposals"):
+        journal.propose([draw("good"), replace(draw("bad"), status=status)])
+    assert journal.annotations() == []
+
+
+def test_an_unknown_id_changes_nothing_of_a_batch(journal: Journal, draw: Draw) -> None:
+    known, unknown = draw("known"), draw("unknown").id
+    journal.propose([known])
+    for act in (journal.validate, journal.reject):
+        with pytest.raises(AnnotationError, match=f"unknown annotation; found {unknown}"):
+            act([known.id, unknown], author="R1")
+    with pytest.raises(AnnotationError, match="unknown annotation"):
+        journal.correct(unknown, author="R1", label="stroma")
+    with pytest.raises(AnnotationError, match="unknown annotation"):
+        journal.get(unknown)
+    assert [e.annotation for e in journal.events()] == [known]
+
+
+def test_a_malformed_correction_changes_nothing(journal: Journal, draw: Draw) -> None:
+    annotation = draw()
+    journal.propose([annotation])
+    with pytest.raises(AnnotationError, match="crosses itself"):
+        journal.correct(annotation.id, author="R1", geometry=BOW_TIE)
+    assert journal.annotations() == [annotation]
+
+
+def test_a_name_signs_no_edit(journal: Journal, draw: Draw) -> None:
+    annotation = draw()
+    journal.propose([annotation])
+    for act in (journal.validate, journal.reject):
+        with pytest.raises(AnnotationError, match="short codes"):
+            act([], author="Marie Dupont")
+    with pytest.raises(AnnotationError, match="short codes"):
+        journal.correct(annotation.id, author="marie@chu.example", label="stroma")
+    assert len(list(journal.events())) == 1
+
+
+def test_a_batch_without_ids_is_no_edit(journal: Journal) -> None:
+    journal.validate([], author="R1")
+    journal.reject(iter(()), author="R1")
+    assert journal.propose([]) == 0
+    assert list(journal.events()) == []
+
+
+def test_ten_thousand_proposals_are_one_transaction(tmp_path: Path, draw: Draw) -> None:
+    batch = [draw(f"{i}", geometry=box(i, 0, i + 1, 1)) for i in range(10_000)]
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        # The last of them is refused by the database itself, after all others were inserted.
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute(
+                "CREATE TRIGGER refuse_last BEFORE INSERT ON events "
+                f"WHEN NEW.annotation_id = '{batch[-1].id}' "
+                "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+            )
+        with pytest.raises(AnnotationError, match="refused the edit; found not this one"):
+            journal.propose(batch)
+        assert journal.counts()[Status.PROPOSED] == 0
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("DROP TRIGGER refuse_last")
+        assert journal.propose(batch) == 10_000
+        assert journal.propose(batch) == 0
+        journal.validate((a.id for a in batch), author="R1")
+        assert journal.counts()[Status.VALIDATED] == 10_000
+        region = Region(5000, 0, 10, 1)
+        assert len(journal.annotations(region=region)) == 12
+
+
+def test_annotations_are_read_by_slide_and_status_in_the_order_of_their_proposal(
+    journal: Journal, draw: Draw
+) -> None:
+    here = [draw(f"{i}") for i in range(3)]
+    there = draw("there", slide_id=OTHER_SLIDE)
+    journal.propose([here[2], there, here[0], here[1]])
+    journal.validate([here[2].id], author="R1")
+    journal.reject([here[0].id], author="R1")
+    order = [here[2].id, here[0].id, here[1].id]
+    assert [a.id for a in journal.annotations(here[0].slide_id)] == order
+    found = journal.annotations(status={Status.VALIDATED, Status.PROPOSED})
+    assert [a.id for a in found] == [here[2].id, there.id, here[1].id]
+    assert journal.annotations("0" * 16) == []
+    assert journal.annotations(status=()) == []
+    assert [e.annotation.id for e in journal.events(OTHER_SLIDE)] == [there.id]
+    assert journal.counts(OTHER_SLIDE) == dict.fromkeys(Status, 0) | {Status.PROPOSED: 1}
+    assert journal.counts() == dict.fromkeys(Status, 1) | {
+        Status.CORRECTED: 0,
+        Status.PROPOSED: 2,
+    }
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET author = 'X'", "DELETE FROM events"])
+def test_no_program_can_change_the_past(
+    tmp_path: Path, journal: Journal, draw: Draw, statement: str
+) -> None:
+    annotation = draw()
+    journal.propose([annotation])
+    with (
+        closing(sqlite3.connect(tmp_path / "journal.sqlite")) as other,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
+        other.execute(statement)
+    assert journal.annotations() == [annotation]
+
+
+def test_numbers_of_edits_are_never_given_twice(tmp_path: Path, draw: Draw) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.propose([draw("a"), draw("b")])
+        # Even for someone who takes the triggers away, so that a past state stays the same.
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("DROP TRIGGER no_delete")
+            other.execute("DELETE FROM events WHERE seq = 2")
+        journal.propose([draw("c")])
+        assert [e.seq for e in journal.events()] == [1, 3]
+
+
+def test_an_edit_is_in_the_file_when_the_call_returns(tmp_path: Path, draw: Draw) -> None:
+    path = tmp_path / "a folder with ? # & signs"
+    path.mkdir()
+    path /= "journal ?mode=ro#.sqlite"
+    with Journal(path) as first, Journal(path) as second:
+        first.propose([draw()])
+        assert second.annotations() == [draw()]
+        second.validate([draw().id], author="R1")
+        assert first.get(draw().id).status is Status.VALIDATED
+    with Journal(path) as again:
+        assert len(list(again.events())) == 2
+
+
+def test_a_reader_sees_one_state_while_another_writes(tmp_path: Path, draw: Draw) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as reader, Journal(path) as writer:
+        writer.propose(draw(f"{i}") for i in range(3000))
+        events = reader.events()
+        next(events)
+        writer.propose([draw("later")])
+        assert len(list(events)) == 2999
+        assert len(list(reader.events())) == 3001
+
+
+def test_the_journal_of_a_study_lies_in_its_folder(study: Study, draw: Draw) -> None:
+    with Journal.open(study) as journal:
+        journal.propose([draw()])
+    assert study.journal_path.is_file()
+    with Journal(study.journal_path) as journal:
+        assert len(journal.annotations()) == 1
+
+
+def test_a_journal_of_a_newer_pathoai_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(AnnotationError, match=r"newer pathoai.*Remedy: upgrade pathoai"):
+        Journal(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(b"no database at all " * 1000)
+    with pytest.raises(AnnotationError, match=r"journal.sqlite: the journal is damaged.*backup"):
+        Journal(path)
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_the_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE patients (name TEXT)")
+    with pytest.raises(AnnotationError, match="not a journal"):
+        Journal(path)
+    with closing(sqlite3.connect(path)) as other:
+        names = other.execute("SELECT name FROM sqlite_master").fetchall()
+    assert names == [("patients",)]
+
+
+def test_pages_overwritten_later_are_refused(tmp_path: Path, draw: Draw) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.propose(draw(f"{i}") for i in range(200))
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    with Journal(path) as journal, pytest.raises(AnnotationError, match="damaged"):
+        journal.annotations()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("geometry", b"\x01\x02"),
+        ("origin", "nobody"),
+        ("status", "perhaps"),
+        ("annotation_id", "7"),
+        ("slide_id", "DOE_Jane"),
+    ],
+)
+def test_a_damaged_edit_is_named(
+    tmp_path: Path, journal: Journal, draw: Draw, column: str, value: str | bytes
+) -> None:
+    journal.propose([draw()])
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as other, other:
+        other.execute("DROP TRIGGER no_update")
+        other.execute(f"UPDATE events SET {column} = ?", [value])
+    with pytest.raises(AnnotationError, match=r"edit 1: the journal is damaged.*backup"):
+        journal.annotations()
+
+
+@pytest.mark.parametrize("place", ["file/journal.sqlite", "absent/journal.sqlite", "folder"])
+def test_a_place_that_cannot_hold_a_journal_is_a_storage_error(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match=r"cannot be written or read.*Remedy"):
+        Journal(tmp_path / place)
+
+
+def test_a_read_only_folder_is_a_storage_error(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match="cannot be written or read"):
+            Journal(tmp_path / "journal.sqlite")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_journal_opens_and_is_read_while_another_program_is_writing(
+    tmp_path: Path, journal: Journal, draw: Draw
+) -> None:
+    journal.propose([draw()])
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        with Journal(path) as second:
+            assert second.annotations() == [draw()]
+        assert time.monotonic() - started < 10
+        other.execute("ROLLBACK")

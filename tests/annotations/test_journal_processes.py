@@ -1,0 +1,173 @@
+"""Several programs write one journal; one of them may be killed, or find the disk full."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier
+
+from pathoai_annotations.annotation import Status
+from pathoai_annotations.journal import Journal
+
+EDITS = 500
+BATCH = 7
+WRITER = """
+import sys
+from pathlib import Path
+from shapely import box
+from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
+from pathoai_annotations.journal import Journal
+
+def draw(name):
+    return Annotation(
+        deterministic_id(name), "0123456789ABCDEF", "dcis", box(0, 0, 1, 1), Origin.MODEL, "model"
+    )
+
+def batch(name):
+    return [draw(f"{name} {number}") for number in range(BATCH)]
+
+BATCH = int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+EDIT_ONE_BY_ONE = """
+with Journal(Path(sys.argv[1])) as journal:
+    for number in range(int(sys.argv[4]) // 2):
+        annotation = draw(f"{sys.argv[3]} {number}")
+        journal.propose([annotation])
+        journal.validate([annotation.id], author=sys.argv[3])
+"""
+EDIT_FOR_EVER = """
+with Journal(Path(sys.argv[1])) as journal:
+    for number in range(1_000_000):
+        annotations = batch(f"{sys.argv[3]} {number}")
+        journal.propose(annotations)
+        for annotation in annotations:
+            print(annotation.id)
+        sys.stdout.flush()
+"""
+EDIT_UNTIL_FULL = """
+import resource
+from pathoai.errors import StorageError
+
+with Journal(Path(sys.argv[1])) as journal:
+    journal.propose(batch("before"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    try:
+        for number in range(1_000_000):
+            journal.propose(batch(f"{number}"))
+            print(number, flush=True)
+    except StorageError as error:
+        print(error, flush=True)
+"""
+
+Writer = subprocess.Popen[str]
+
+
+@contextmanager
+def _writer(journal: Path, work: str, *arguments: str) -> Iterator[Writer]:
+    """A process that has loaded everything, and starts when it is told to."""
+    command = [sys.executable, "-W", "error", "-c", WRITER + work, str(journal), str(BATCH)]
+    process = subprocess.Popen(
+        [*command, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _lines(process: Writer) -> Iterator[str]:
+    assert process.stdout is not None
+    return (line.strip() for line in process.stdout)
+
+
+def _start(process: Writer) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_two_processes_lose_no_edit_and_show_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    names = ("R1", "R2")
+    with (
+        _writer(path, EDIT_ONE_BY_ONE, names[0], str(EDITS)) as one,
+        _writer(path, EDIT_ONE_BY_ONE, names[1], str(EDITS)) as two,
+    ):
+        writers = (one, two)
+        for process in writers:
+            assert next(_lines(process)) == "ready"
+        for process in writers:
+            _start(process)
+        for process in writers:
+            _, complaints = process.communicate(timeout=120)
+            assert (process.returncode, complaints) == (0, "")
+    with Journal(path) as journal:
+        events = list(journal.events())
+        assert len(events) == 2 * EDITS
+        assert journal.counts()[Status.VALIDATED] == EDITS
+    for name in names:
+        own = [e for e in events if e.operation == "validate" and e.author == name]
+        assert len(own) == EDITS // 2
+    # Both wrote at the same time: neither waited for the other to finish.
+    order = [e.author for e in events if e.operation == "validate"]
+    assert order not in (sorted(order), sorted(order, reverse=True))
+
+
+def test_a_killed_writer_leaves_every_committed_edit_and_no_half_batch(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    told: list[str] = []
+    for run, length in enumerate((1, 40, 95)):
+        with _writer(path, EDIT_FOR_EVER, f"run {run}") as process:
+            lines = _lines(process)
+            assert next(lines) == "ready"
+            _start(process)
+            told += [next(lines) for _ in range(length)]
+            process.send_signal(signal.SIGKILL)
+            # What it had said before it died was committed too.
+            told += list(lines)
+        with Journal(path) as journal:
+            found = [str(a.id) for a in journal.annotations()]
+            assert len(found) == len(list(journal.events()))
+        assert set(told) <= set(found)
+        # Each run may have committed one batch that it had no time to tell of.
+        assert len(found) % BATCH == 0
+        assert len(found) <= len(told) + (run + 1) * 2 * BATCH
+
+
+def test_a_full_disk_is_a_storage_error_and_the_journal_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with _writer(path, EDIT_UNTIL_FULL) as process:
+        output, complaints = process.communicate("\n", timeout=60)
+    assert complaints == ""
+    *numbers, error = output.splitlines()[1:]
+    assert "the journal cannot be written" in error
+    assert "Remedy: check that the study's folder is writable and its disk not full" in error
+    with Journal(path) as journal:
+        assert len(journal.annotations()) == (1 + len(numbers)) * BATCH
+
+
+def test_programs_that_make_the_same_journal_at_once_all_succeed(tmp_path: Path) -> None:
+    writers = 6
+
+    def make(path: Path, barrier: Barrier) -> int:
+        barrier.wait()
+        with Journal(path) as journal:
+            return len(journal.annotations())
+
+    with ThreadPoolExecutor(writers) as pool:
+        for attempt in range(10):
+            path, barrier = tmp_path / f"{attempt}.sqlite", Barrier(writers)
+            found = [pool.submit(make, path, barrier) for _ in range(writers)]
+            assert [f.result(timeout=60) for f in found] == [0] * writers

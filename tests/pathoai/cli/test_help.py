@@ -1,0 +1,73 @@
+"""Help of every command, and the cost of asking for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pathoai import __version__, entry_points
+from pathoai.cli.command import Command
+from pathoai.cli.main import GROUP
+
+_COMMANDS = entry_points.names_in(GROUP)
+_HEAVY = ("torch", "zarr", "napari", "qtpy", "PySide6", "PyQt6", "openslide", "pytorch_lightning")
+
+
+def _python(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *words], check=False, capture_output=True, text=True
+    )
+
+
+_MAIN = "from pathoai.cli.main import main; raise SystemExit(main())"
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_help_of_every_command_has_an_example(name: str) -> None:
+    done = _python(_MAIN, name, "--help")
+    assert done.returncode == 0
+    assert not done.stderr
+    assert f"usage: pathoai {name}" in done.stdout
+    assert f"example:\n  pathoai {name}" in done.stdout
+    assert "not installed" not in done.stdout
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_is_registered_under_its_own_name(name: str) -> None:
+    command = entry_points.load(GROUP, name)
+    assert isinstance(command, Command)
+    assert command.name == name
+    assert "\n" not in command.summary
+
+
+def test_help_lists_every_command() -> None:
+    done = _python(_MAIN, "--help")
+    assert done.returncode == 0
+    for name in _COMMANDS:
+        assert f"\n    {name} " in done.stdout
+    assert _python(_MAIN, "--version").stdout == f"pathoai {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pathoai",
+        "from pathoai.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
+        "from pathoai.cli.main import main\ntry:\n    main(['tile', '--help'])\n"
+        "except SystemExit:\n    pass",
+    ],
+)
+def test_asking_for_help_loads_nothing_heavy(program: str) -> None:
+    report = "\nimport json, sys\nprint(file=sys.stderr)\nprint(json.dumps(list(sys.modules)), file=sys.stderr)"
+    done = _python(program + report)
+    assert done.returncode == 0
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert not loaded.intersection(_HEAVY)
+
+
+def test_importing_pathoai_loads_pathoai_alone() -> None:
+    done = _python("import sys\nbefore = set(sys.modules)\nimport pathoai\nprint(sorted(set(sys.modules) - before))")
+    assert done.stdout == "['pathoai']\n"

@@ -1,0 +1,90 @@
+"""Codes cannot be reversed or linked without the key, and the key is its owner's alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pathoai.errors import StudyError
+from pathoai.privacy.pseudonym import code, is_code, load_or_create_key, vault_folder
+
+_KEY, _OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
+
+
+def test_a_code_is_hmac_sha256_in_crockfords_base_32() -> None:
+    """Computed here bit by bit, by the definition."""
+    digest = hmac.new(_KEY, b"patient\0DUPONT Jeanne", hashlib.sha256).digest()
+    bits = "".join(f"{byte:08b}" for byte in digest)[:80]
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    expected = "".join(alphabet[int(bits[i : i + 5], 2)] for i in range(0, 80, 5))
+    assert code(_KEY, "patient", "DUPONT Jeanne") == expected
+
+
+@given(st.text(), st.text())
+def test_codes_differ_by_identifier_kind_and_key(one: str, other: str) -> None:
+    found = code(_KEY, "patient", one)
+    assert is_code(found)
+    assert found == code(_KEY, "patient", one)
+    assert (found == code(_KEY, "patient", other)) == (one == other)
+    assert found != code(_KEY, "slide", one)
+    assert found != code(_OTHER_KEY, "patient", one)
+
+
+def test_kind_and_identifier_cannot_be_confused() -> None:
+    assert code(_KEY, "slide", "x") != code(_KEY, "slide", "\0x")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "DUPONT", "0123456789ABCDE", "0123456789ABCDEFG", "0" * 15 + "I"]
+)
+def test_other_texts_are_no_codes(text: str) -> None:
+    assert not is_code(text)
+
+
+def test_the_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    key = load_or_create_key(vault)
+    assert len(key) == 32
+    assert load_or_create_key(vault) == key
+    assert stat.S_IMODE((vault / "key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(vault.stat().st_mode) == 0o700
+    assert load_or_create_key(tmp_path / "other") != key
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o777])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    load_or_create_key(tmp_path)
+    (tmp_path / "key").chmod(mode)
+    with pytest.raises(StudyError, match=rf"{mode:04o}.*0600.*chmod 600"):
+        load_or_create_key(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"zz" * 32, b"00" * 31, b"\xff\xfe" * 40])
+def test_a_damaged_key_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    load_or_create_key(tmp_path)
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(StudyError, match=r"damaged.*Remedy: restore"):
+        load_or_create_key(tmp_path)
+    assert (tmp_path / "key").read_bytes() == content
+
+
+def test_no_key_is_made_where_codes_exist(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"key is not here.*PATHOAI_VAULT"):
+        load_or_create_key(tmp_path, may_create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_vault_lies_where_the_user_says_or_in_the_users_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATHOAI_VAULT", str(tmp_path))
+    assert vault_folder("uuid") == tmp_path / "uuid"
+    monkeypatch.delenv("PATHOAI_VAULT")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert vault_folder("uuid").parts[-3:] == ("pathoai", "vault", "uuid")

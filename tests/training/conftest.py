@@ -1,0 +1,108 @@
+"""Small studies with stores made by hand: pink tissue, dark discs, and a label of the discs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pathoai.ontology import LabelClass, load_ontology
+from pathoai.store.header import StoreHeader
+from pathoai.store.image_writer import ImageWriter
+from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.shards import ShardWriter, shard_slices, shards_of
+from pathoai.study.cohort import Cohort, CohortRow
+from pathoai.study.study import Study
+
+LABEL = "annotation/generator"
+SIDE_PX = 512
+DISCS = 150
+NUCLEUS = load_ontology("breast")["nucleus_neoplastic"].index
+
+StudyMaker = Callable[..., Study]
+
+
+def painted(seed: int, side_px: int = SIDE_PX) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """An image `(3, side, side)` and its class map `(side, side)`: 0, or neoplastic nucleus."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side_px, :side_px]
+    inside = np.zeros((side_px, side_px), bool)
+    for cx, cy, radius in rng.uniform((0, 0, 6), (side_px, side_px, 10), (DISCS, 3)):
+        inside |= (x - cx) ** 2 + (y - cy) ** 2 < radius**2
+    colour = np.where(inside[None], np.array([90, 60, 140])[:, None, None], 0)
+    colour += np.where(inside[None], 0, np.array([225, 160, 200])[:, None, None])
+    noise = rng.integers(-20, 20, colour.shape)
+    return np.clip(colour + noise, 0, 255).astype(np.uint8), (inside * NUCLEUS).astype(np.uint8)
+
+
+def write_all(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:
+    for shard in shards_of(pixels.shape):
+        rows, columns = shard_slices(shard, pixels.shape)
+        writer.write(shard, pixels[..., rows, columns])
+
+
+def write_label(
+    path: Path, header: StoreHeader, values: NDArray[np.uint8], name: str = LABEL
+) -> None:
+    classes: Sequence[LabelClass] = load_ontology("breast").classes
+    about = {"origin": "import", "status": "proposed", "description": "made for a test"}
+    writer = LabelWriter(path, header, LabelRecipe(name, classes, about))
+    write_all(writer.class_map, values)
+    writer.finish()
+
+
+def write_store(path: Path, slide_id: str, *, seed: int, label: str | None = LABEL) -> None:
+    image, values = painted(seed)
+    header = StoreHeader(slide_id, SIDE_PX, SIDE_PX, 0.5, 0.5, 0.5)
+    writer = ImageWriter(path, header)
+    write_all(writer.finest, image)
+    tissue = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
+    mask = LabelWriter(path, header, LabelRecipe("tissue", (tissue,), {"origin": "method"}))
+    write_all(mask.class_map, np.ones((SIDE_PX, SIDE_PX), np.uint8))
+    mask.finish()
+    if label is not None:
+        write_label(path, header, values, label)
+    writer.finish()
+
+
+def code(letter: str, number: int) -> str:
+    return f"{letter}{number:015d}"
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> StudyMaker:
+    """Makes a breast study with one 512 × 512 px store at 0.5 µm for each patient named."""
+
+    def make(*patients: str, name: str = "study", label: str | None = LABEL) -> Study:
+        study = Study.create(tmp_path / name, ontology="breast")
+        rows = [CohortRow(code("S", i), patient_id=p) for i, p in enumerate(patients)]
+        Cohort(rows).write(study.path / "cohort.csv")
+        for seed, row in enumerate(rows):
+            write_store(study.store_path(row.slide_id), row.slide_id, seed=seed, label=label)
+        return study
+
+    return make
+
+
+@pytest.fixture
+def small() -> list[str]:
+    """Overrides of the shipped recipe that train in a second."""
+    return [
+        f"data.label={LABEL}",
+        "model.arguments={width: 4, depth: 1}",
+        "model.learning_rate=0.02",
+        "data.spec={size_px: 64, mpp: 0.5, overlap_px: 16, min_tissue_fraction: 0.1}",
+        "data.train_stride_px=32",
+        "data.guard_px=16",
+        "trainer={max_steps: 12, steps_per_epoch: 4}",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks this small are slower on several threads that contend for busy cores."""
+    torch.set_num_threads(1)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pathoai.errors import InvalidValueError
+from pathoai_training.augmentation import Augmentation, change_stains, dihedral
+
+
+def a_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (6, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    return images, images[:, 0] // 64
+
+
+def test_the_eight_symmetries_are_different() -> None:
+    square = torch.arange(9).view(3, 3)
+    found = {tuple(dihedral(square, k).flatten().tolist()) for k in range(8)}
+    assert len(found) == 8
+    assert torch.equal(dihedral(square, 0), square)
+
+
+def test_target_turns_with_its_image() -> None:
+    images, targets = a_batch()
+    turn_only = Augmentation(stain_scale=0, stain_shift=0)
+    out, out_targets = turn_only(images, targets, torch.Generator().manual_seed(1))
+    assert torch.equal(out[:, 0] // 64, out_targets)
+    assert not torch.equal(out, images)
+
+
+def test_the_same_generator_gives_the_same_batch() -> None:
+    first = Augmentation()(*a_batch(), torch.Generator().manual_seed(5))[0]
+    assert torch.equal(first, Augmentation()(*a_batch(), torch.Generator().manual_seed(5))[0])
+    assert not torch.equal(first, Augmentation()(*a_batch(), torch.Generator().manual_seed(6))[0])
+
+
+def test_no_change_of_stains_changes_no_pixel() -> None:
+    images, _ = a_batch()
+    out = change_stains(images, torch.ones(6, 3), torch.zeros(6, 3))
+    assert int((out.int() - images.int()).abs().max()) <= 1  # rounding
+
+
+def test_more_hematoxylin_is_darker_and_white_stays_white() -> None:
+    images, _ = a_batch()
+    images[:, :, 0, 0] = 255
+    scale = torch.tensor([[1.5, 1.0, 1.0]]).expand(6, 3)
+    stained = torch.full_like(images, 0)
+    stained[:] = torch.tensor([120, 90, 170], dtype=torch.uint8)[:, None, None]
+    assert change_stains(stained, scale, torch.zeros(6, 3)).float().mean() < stained.float().mean()
+    assert bool((change_stains(images, scale, torch.zeros(6, 3))[:, :, 0, 0] == 255).all())
+
+
+@pytest.mark.parametrize("values", [{"stain_scale": 1.0}, {"stain_shift": -0.1}])
+def test_jitter_that_wipes_out_a_stain_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(InvalidValueError, match="stain jitter"):
+        Augmentation(**values)  # type: ignore[arg-type]  # mypy reads the dict as any argument

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_pathoai.layers import (
+    label_colours,
+    raster_frame,
+    slide_layers,
+    store_layers,
+    vector_frame,
+)
+from pathoai.geometry import Mpp
+from pathoai.slide.memory_reader import MemoryReader
+from pathoai.store.slide_store import SlideStore
+from pathoai.study.study import Study
+from tests.viewer_plugin.small_study import MODEL, SLIDE, SLIDE_MPP
+
+
+@pytest.fixture
+def store(study: Study) -> SlideStore:
+    return SlideStore(study.store_path(SLIDE))
+
+
+def edge_in_world(layer: Image | Labels, level: int, edge_px: float, axis: int) -> float:
+    """Where napari draws the edge of a pixel of a level, µm.
+
+    A texture's edge 0 lies half a pixel of the FINEST level before the layer's translate, whatever
+    its level (napari/_vispy/layers/base.py); test_on_screen proves it by looking.
+    """
+    scale, translate = layer.scale[axis], layer.translate[axis]
+    factor = layer.downsample_factors[level][axis]
+    return float(edge_px * factor * scale + translate - scale / 2)
+
+
+def test_pixel_edges_of_all_levels_lie_where_they_lie_on_the_slide(store: SlideStore) -> None:
+    (image_levels, settings, _), _, (label_levels, label_settings, _), *_ = store_layers(store)
+    label = store.label(f"prediction/{MODEL}")
+    mpp = SLIDE_MPP
+    for layer, grids in (
+        (Image(image_levels, **settings), [store.grid(i) for i in range(len(store.factors))]),
+        (
+            Labels(label_levels, **label_settings),
+            [label.grid(i) for i in range(len(label.factors))],
+        ),
+    ):
+        for level, grid in enumerate(grids):
+            for edge in (0, 1, 17, grid.size_px.height):
+                region = grid.region(edge, edge, 1, 1)
+                assert edge_in_world(layer, level, edge, 0) == pytest.approx(region.y * mpp.y)
+                assert edge_in_world(layer, level, edge, 1) == pytest.approx(region.x * mpp.x)
+
+
+def test_polygons_share_the_frame_of_pixels() -> None:
+    frame = vector_frame(SLIDE_MPP)
+    assert frame["scale"] == (SLIDE_MPP.y, SLIDE_MPP.x)
+    assert frame["translate"] == (0, 0)
+    assert raster_frame(Mpp(0.5, 0.48)) == {
+        "scale": (0.48, 0.5),
+        "translate": (0.24, 0.25),
+        "units": ("um", "um"),
+    }
+
+
+def test_layers_of_a_store_are_in_the_order_a_reader_expects(store: SlideStore) -> None:
+    found = [(kind, s["name"], s.get("visible", True)) for _, s, kind in store_layers(store)]
+    assert found == [
+        ("image", f"Slide {SLIDE}", True),
+        ("labels", "Tissue", False),
+        ("labels", "Prediction: nuclei", True),
+        ("image", "Probability: nuclei hsil", False),
+    ]
+
+
+def test_colours_are_those_of_the_ontology(store: SlideStore, study: Study) -> None:
+    colours = label_colours(store, store.label(f"prediction/{MODEL}"))
+    hsil = study.ontology["hsil"]
+    assert np.allclose(np.array(colours[hsil.index]) * 255, [*hsil.rgb, 255])
+    assert colours[0][3] == colours[255][3] == colours[None][3] == 0
+
+
+def test_a_label_value_is_what_lies_under_the_cursor(store: SlideStore) -> None:
+    data, settings, _ = store_layers(store)[2]
+    layer = Labels(data, **settings)
+    inside_um = (240 * 0.5, 280 * 0.5)
+    assert layer.get_value(inside_um, world=True)[1] == 3  # hsil
+    assert layer.get_value((5.0, 5.0), world=True)[1] == 0
+
+
+def test_a_raw_slide_is_shown_in_micrometres() -> None:
+    pixels = np.zeros((300, 400, 3), np.uint8)
+    ((data, settings, kind),) = slide_layers(MemoryReader(pixels, mpp=Mpp(0.25, 0.26)), name="x")
+    layer = Image(data, **settings)
+    assert kind == "image"
+    assert layer.rgb
+    assert layer.extent.world[1] == pytest.approx((300 * 0.26, 400 * 0.25), rel=0.01)
+
+
+def test_a_moved_store_still_shows_its_layers(study: Study, tmp_path: Path) -> None:
+    target = tmp_path / f"{SLIDE}.zarr"
+    shutil.copytree(study.store_path(SLIDE), target)
+    assert len(store_layers(SlideStore(target))) == 4
