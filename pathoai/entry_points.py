@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib import metadata
 from typing import Any
 
 from pathoai.errors import InvalidValueError, MissingDependencyError
+
+
+@cache
+def _installed(group: str) -> metadata.EntryPoints:
+    # Each look reads the metadata of every package, and a command line asks for 30.
+    return metadata.entry_points(group=group)
 
 
 def names_in(group: str) -> tuple[str, ...]:
@@ -15,7 +22,7 @@ def names_in(group: str) -> tuple[str, ...]:
     Raises:
         InvalidValueError: Two distributions registered the same name.
     """
-    found = [e.name for e in metadata.entry_points(group=group)]
+    found = [e.name for e in _installed(group)]
     if len(set(found)) < len(found):
         twice = sorted({n for n in found if found.count(n) > 1})
         raise InvalidValueError(
@@ -40,7 +47,7 @@ def load(group: str, name: str) -> Any:  # noqa: ANN401 - the group's owner stat
             allowed=", ".join(known) or "none is installed",
             remedy=f"did you mean {near[0]!r}?" if near else None,
         )
-    (entry,) = metadata.entry_points(group=group, name=name)
+    (entry,) = _installed(group).select(name=name)
     try:
         return entry.load()
     except ModuleNotFoundError as error:

@@ -74,8 +74,8 @@ def draw_overview(subject: OverviewSubject) -> bytes:
 def _title(subject: OverviewSubject) -> str:
     lines = [f"Slide {subject.store.slide_id}, {subject.store.mpp:g} µm per pixel"]
     if subject.bundle is not None:
-        labels = subject.bundle.training.get("labels", "unknown labels")
-        lines.append(f"Model {subject.bundle.name}, trained on: {labels}")
+        labels = subject.bundle.training.get("label_statement", "labels: unknown")
+        lines.append(f"Model {subject.bundle.name}; {labels}")
         lines.append("A prediction, not a diagnosis: the doctor decides.")
     return "\n".join(lines)
 

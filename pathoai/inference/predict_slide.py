@@ -65,7 +65,7 @@ class Predictor:
             "model": self.bundle.name,
             "model_sha256": self.bundle.identity,
             "store_sha256": store.identity,
-            "trained_on_labels": self.bundle.training.get("labels", "unknown"),
+            "trained_on": self.bundle.training.get("label_statement", "labels: unknown"),
         }
 
     def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
 from pathoai_annotations.journal import Journal
-from pathoai_annotations.package.approval import Approval
-from pathoai_annotations.package.build import build_package
 
 SLIDE = "0123456789ABCDEF"
 RING = Polygon(box(80, 80, 480, 480).exterior, [box(160, 160, 320, 320).exterior])
@@ -83,11 +80,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def approval() -> Approval:
-    return Approval("DPO1", "data protection officer", date(2026, 1, 31))
-
-
-@pytest.fixture
 def reviewed(study: Study, slide_id: str, draw: Draw) -> Study:
     """A study with one annotation of each status."""
     with Journal.open(study) as opened:
@@ -101,12 +93,6 @@ def reviewed(study: Study, slide_id: str, draw: Draw) -> Study:
         opened.correct(by_name["corrected"], author="R2", geometry=RING)
         opened.reject([by_name["rejected"]], author="R1")
     return study
-
-
-@pytest.fixture
-def package(reviewed: Study, approval: Approval, tmp_path: Path) -> Path:
-    """A package of that study."""
-    return build_package(reviewed, tmp_path / "package", approval=approval)
 
 
 _MODEL = {"origin": Origin.MODEL, "author": "model", "confidence": 0.75}

@@ -85,9 +85,9 @@ def test_nuclei_of_the_held_out_area_are_found(generated: Path) -> None:
 def test_bundle_says_what_it_was_trained_on(generated: Path, real: Path) -> None:
     on_truth = load_bundle(Study(generated / "study-generated").model_path(MODEL))
     on_colour = load_bundle(Study(real / "study-real").model_path(MODEL))
-    assert "import" in str(on_truth.training)
-    assert "hematoxylin" in str(on_colour.training["labels"])
-    assert "not validated" in str(on_colour.training["labels"])
+    assert "origin import" in str(on_truth.training["label_statement"])
+    assert "hematoxylin" in str(on_colour.training["label_statement"])
+    assert "not validated" in str(on_colour.training["label_statement"])
     assert on_truth.calibration.reliability.count
 
 

@@ -29,9 +29,7 @@ def test_every_tile_is_seen_once_before_any_is_seen_twice(
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 4))
 def test_processes_share_the_row_of_one(count: int, length: int, processes: int) -> None:
     parts = [
-        epochs(
-            SeededSampler(count, epoch_length=length, seed=1, process=i, processes=processes), 2
-        )
+        epochs(SeededSampler(count, epoch_length=length, seed=1, process=i, processes=processes), 2)
         for i in range(processes)
     ]
     dealt = [index for step in zip(*parts, strict=True) for index in step]

@@ -42,6 +42,11 @@ class Screen:
             QApplication.processEvents()
         QTest.qWait(50)
 
+    def rest(self) -> None:
+        """Let the view rest until the widget has made outlines thin again."""
+        QTest.qWait(400)
+        self.settle()
+
     def picture(self) -> NDArray[np.uint8]:
         """What the canvas shows, ``(height, width, 3)`` uint8."""
         shot: NDArray[np.uint8] = self.viewer.screenshot(canvas_only=True, flash=False)
@@ -59,6 +64,8 @@ class Screen:
     def colour(self, picture: NDArray[np.uint8], place: Place) -> tuple[int, ...]:
         """Colour of a place in a picture."""
         x, y = self.at(place)
+        assert 0 <= x < picture.shape[1], "not on the canvas"
+        assert 0 <= y < picture.shape[0], "not on the canvas"
         return tuple(int(v) for v in picture[int(y), int(x)])
 
     def click(self, place: Place) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import cast
 
 import numpy as np
 import pytest
@@ -98,7 +97,7 @@ def test_a_line_is_refused_and_said(desk: Desk) -> None:
 def test_an_edit_that_is_refused_loses_no_other(desk: Desk) -> None:
     ring, other = desk.enter(square(0), square(1))
     inside = desk.layer.data[0] * 0.1
-    desk.layer.data = [inside, desk.layer.data[1] + np.float32([0, 40])]
+    desk.layer.data = [inside, desk.layer.data[1] + np.array([0, 40], np.float32)]
     states = {a.id: a for a in desk.states()}
     assert states[ring].geometry.wkb == square(0).wkb
     assert states[other].status is Status.CORRECTED
@@ -208,7 +207,7 @@ def test_only_what_is_in_view_is_shown_of_too_many(
     assert desk.annotations.selected == [ids[4]]
     desk.layer.selected_data = set()
     desk.annotations.reload()
-    assert len(cast(list[Annotation], desk.states())) == 3
+    assert len(desk.states()) == 3
 
 
 def test_a_class_that_left_the_ontology_is_still_shown(desk: Desk) -> None:

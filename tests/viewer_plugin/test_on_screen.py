@@ -40,7 +40,7 @@ def centre(number: int) -> tuple[float, float]:
 
 def check_colours(screen: Screen, hsil: tuple[int, int, int]) -> None:
     """Squares 0 and 1 are predicted, square 2 is not; the rest is background."""
-    for zoom in (2.0, 0.4):
+    for zoom in (0.9, 0.4):
         for number, expected in enumerate(
             (blended(hsil, SQUARE_RGB), blended(hsil, SQUARE_RGB), np.array(SQUARE_RGB, float))
         ):
@@ -76,7 +76,7 @@ def check_outline(screen: Screen, session: ReviewSession) -> None:
     for x_place in (left, right):
         for zoom in (2.0, 0.5):
             screen.look_at((x_place, y), screen_px_per_px=zoom)
-            screen.viewer.window._qt_window.findChild(object)
+            screen.rest()
             picture = screen.picture().astype(float)
             x_edge, row = screen.at((x_place, y))
             near = picture[int(row), int(x_edge) - 6 : int(x_edge) + 7]
@@ -98,7 +98,7 @@ def test_the_slide_its_prediction_and_an_outline(
     from tests.viewer_plugin.screen import Screen
 
     viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1000, 650)
+    viewer.window.resize(1200, 700)
     session = ReviewSession(study, SLIDE, "R1")
     add_review(viewer, session)
     screen = Screen(viewer)

@@ -89,7 +89,6 @@ def check_display(platform: str = sys.platform) -> None:
     if platform.startswith("linux") and not any(os.environ.get(name) for name in announced):
         raise StudyError(
             "no display to open a window on",
-            where="pathoai review",
             found="neither DISPLAY nor WAYLAND_DISPLAY is set",
             remedy="run it on a desktop, through `ssh -X`, or under `xvfb-run -a` for --screenshot",
         )
@@ -109,7 +108,6 @@ def check_installed(
     if missing:
         raise MissingDependencyError(
             "the viewer is not installed",
-            where="pathoai review",
             found=f"no {' and no '.join(missing)}",
             remedy="pip install 'pathoai[napari]'",
         )
@@ -132,7 +130,6 @@ def check_qt_binding(python: tuple[int, ...] = sys.version_info[:2]) -> None:
     if found in _ABORTING_PYSIDE6 and python < (3, 12):
         raise MissingDependencyError(
             "this version of PySide6 aborts under this version of Python",
-            where="pathoai review",
             found=f"PySide6 {found}, Python {'.'.join(map(str, python))}",
             remedy=f"pip install 'pyside6!={found}', or use Python 3.12 or later",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtGui import QCloseEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from vispy.app.backends._qt import CanvasBackendDesktop
 
 from napari_pathoai.annotation_layer import AnnotationLayer
 from napari_pathoai.canvas_view import bring_into_view, region_in_view
@@ -66,8 +67,6 @@ class ReviewWidget(QWidget):
         self._camera_timer.timeout.connect(self._on_camera_quiet)
         self._build()
         self._keys = ReviewKeys(self._key_actions(), self._keys_are_ours)
-        # napari offers no public way to keys before its layers see them; checked by a test.
-        napari_viewer.window._qt_viewer.canvas.native.installEventFilter(self._keys)
         napari_viewer.scene.camera.events.connect(self._on_camera)
 
     def open_session(self, session: ReviewSession) -> None:
@@ -149,6 +148,13 @@ class ReviewWidget(QWidget):
             about = layer.metadata.get(METADATA, {})
             if str(about.get("label", "")).startswith("prediction/"):
                 layer.opacity = percent / _OPACITY_STEPS
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's hook: once docked, the canvas is found in the window and its keys are heard."""
+        super().showEvent(event)
+        for canvas in self.window().findChildren(CanvasBackendDesktop):
+            # Installing twice moves a filter to the front; it is not called twice.
+            canvas.installEventFilter(self._keys)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's hook: leave the viewer as it was found."""

@@ -1,1 +1,1 @@
-"""The FAIR package: an RO-Crate of validated annotations in a BagIt bag, built and verified."""
+"""The FAIR package: what is validated leaves the study as an RO-Crate in a BagIt bag."""

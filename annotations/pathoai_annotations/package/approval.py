@@ -1,130 +1,213 @@
-"""Who allowed a package to leave, and until when opposition was looked at."""
+"""Who lets a package leave, and when the patients who objected were taken out."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from pathoai.errors import AnnotationError, PackageError
-from pathoai_annotations.annotation import check_author
+from pathoai.errors import PackageError
 
-_ROLE = re.compile(r"[^\W\d_][\w ,'’()/-]{1,79}")
-_WHY = "a package leaves a study only when someone answers for it and opposition was applied"
-DEFAULT_PURPOSE = "sharing of annotations within the institution"
+TIER = "internal"
+"""Slides are named by code and hash; no pixel leaves."""
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_LONGEST_ROLE = 100
+# Edits are dated in UTC and approvals by the approver's own calendar.
+_TIME_ZONES = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A release decision.
+    """The decision that a package may leave.
 
     Args:
-        approved_by: Code of the person who decides; never a name.
-        role: That person's function, e.g. ``data protection officer``.
-        opposition_date: The day on which the list of opposed patients was last applied.
-        purpose: What the package is for.
-        tier: Who may see it; slides are referenced by code, so only ``internal`` exists yet.
+        approved_by: Code of who decided, 1 to 32 letters, digits, ``-`` or ``_``; never a name.
+        role: What that person is, e.g. ``data protection officer``.
+        opposition_date: The day on which the list of patients who objected was last applied.
+        approved_on: The day of the decision. Where not given, :meth:`settled` takes the earliest
+            possible one, so that the same study gives the same package on any day.
 
     Raises:
-        PackageError: A part is missing, could hold a name or an address, or lies in the future.
+        PackageError: A part is missing or malformed, a day lies in the future, or the list was
+            applied after the decision.
     """
 
     approved_by: str
     role: str
     opposition_date: date
-    purpose: str = DEFAULT_PURPOSE
-    tier: str = "internal"
+    approved_on: date | None = None
 
     def __post_init__(self) -> None:
-        """Refuse decisions nobody can answer for."""
-        try:
-            check_author(self.approved_by)
-        except AnnotationError as error:
+        """Refuse what does not answer who, in which role, and when."""
+        _check_code(self.approved_by)
+        _check_role(self.role)
+        _check_day(self.opposition_date, "opposition date")
+        if self.approved_on is None:
+            return
+        _check_day(self.approved_on, "approval date")
+        if self.opposition_date > self.approved_on:
             raise PackageError(
-                "who approves is a short code, never a name or an e-mail address",
-                where="approved by",
-                found=error.found,
-                allowed=error.allowed,
-            ) from error
-        for name in ("role", "purpose"):
-            if not _ROLE.fullmatch(getattr(self, name)):
-                raise PackageError(
-                    "a few words are needed, without any address or number",
-                    where=name,
-                    allowed="2 to 80 letters, blanks and , ' ( ) / -",
-                )
-        if self.tier != "internal":
-            raise PackageError("unknown tier", where="tier", found=self.tier, allowed="internal")
-        if self.opposition_date > date.today():
-            raise PackageError(
-                "the opposition list cannot have been applied in the future",
+                "the list of opposed patients was applied after the approval",
                 where="opposition date",
                 found=self.opposition_date,
-                allowed=f"up to {date.today()}",
+                allowed=f"up to the approval, {self.approved_on}",
+                remedy="let the package be approved again, after the list was applied",
             )
 
     @classmethod
-    def of_text(
+    def from_text(
         cls,
         approved_by: str | None,
         role: str | None,
         opposition_date: str | None,
-        *,
-        purpose: str = DEFAULT_PURPOSE,
+        approved_on: str | None = None,
     ) -> Approval:
-        """The decision as options of a command state it; ``None`` where one was not given.
+        """The same from a command line; each missing part is answered by why it is needed.
 
         Raises:
-            PackageError: One is missing or malformed; the message says why it is needed.
+            PackageError: As the class does, or a part is not given.
         """
-        missing = [
-            option
-            for option, value in (
-                ("--approved-by", approved_by),
-                ("--role", role),
-                ("--opposition-date", opposition_date),
+        if not approved_by:
+            raise _missing(
+                "--approved-by",
+                "no one has approved the package: somebody must answer for what leaves",
+                "give the code of who approved it, e.g. --approved-by DPO1",
             )
-            if not value
-        ]
-        if missing or approved_by is None or role is None or opposition_date is None:
-            raise PackageError(
-                f"no approval: {_WHY}",
-                where=", ".join(missing),
-                found="nothing",
-                remedy="state a code, a role and the day the opposition list was applied, e.g. "
-                "--approved-by DPO1 --role 'data protection officer' --opposition-date 2026-01-31",
+        if not role:
+            raise _missing(
+                "--role",
+                "the role of the approver is not stated: whoever receives the package must see in "
+                "which function it was approved",
+                "give it, e.g. --role 'data protection officer'",
             )
-        return cls(approved_by, role, _day(opposition_date), purpose)
-
-    def to_json(self) -> str:
-        """The record as it lies in the package."""
-        return json.dumps(asdict(self), default=str, indent=1, sort_keys=True) + "\n"
+        if not opposition_date:
+            raise _missing(
+                "--opposition-date",
+                "no opposition date: patients may object at any time, so the package must say up "
+                "to which day those who did were taken out",
+                "apply the list of opposed patients, then give that day as YYYY-MM-DD",
+            )
+        return cls(
+            approved_by,
+            role,
+            _day(opposition_date, "--opposition-date"),
+            None if approved_on is None else _day(approved_on, "--approved-on"),
+        )
 
     @classmethod
-    def from_json(cls, text: str) -> Approval:
-        """The record of a package.
+    def from_json(cls, raw: Mapping[str, Any]) -> Approval:
+        """The approval inside a package.
 
         Raises:
-            PackageError: It is malformed.
+            PackageError: As the class does, or a part is missing.
         """
-        try:
-            raw: dict[str, Any] = json.loads(text)
-            day = _day(str(raw.pop("opposition_date")))
-            return cls(opposition_date=day, **raw)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        parts = ("approved_by", "role", "opposition_date", "approved_on")
+        missing = [part for part in parts if not isinstance(raw.get(part), str) or not raw[part]]
+        if missing:
+            raise _missing(
+                ", ".join(missing), "the approval is not complete", "build the package again"
+            )
+        return cls(
+            raw["approved_by"],
+            raw["role"],
+            _day(raw["opposition_date"], "opposition_date"),
+            _day(raw["approved_on"], "approved_on"),
+        )
+
+    def settled(self, last_edit: date) -> Approval:
+        """This approval with its day, for a package whose last edit was on the given day (UTC).
+
+        Where no day was stated it is the later of the opposition date and the last edit: nobody
+        can have approved before both.
+
+        Raises:
+            PackageError: The package was edited after it was approved.
+        """
+        approved_on = self.approved_on or max(self.opposition_date, last_edit)
+        if last_edit > approved_on + _TIME_ZONES:
             raise PackageError(
-                "malformed approval",
-                found=str(error),
-                allowed="what `pathoai package build` writes",
-            ) from error
+                "annotations were edited after the approval",
+                where="approval date",
+                found=approved_on,
+                allowed=f"from the last edit, {last_edit}",
+                remedy="let the package be approved again",
+            )
+        return replace(self, approved_on=approved_on)
+
+    @property
+    def day(self) -> date:
+        """The day of a settled approval.
+
+        Raises:
+            PackageError: The approval was not settled.
+        """
+        if self.approved_on is None:
+            raise _missing("approved_on", "the approval has no day", "settle it first")
+        return self.approved_on
+
+    def to_json(self) -> dict[str, str]:
+        """As it is written into the package."""
+        return {
+            "approved_by": self.approved_by,
+            "approved_on": self.day.isoformat(),
+            "opposition_date": self.opposition_date.isoformat(),
+            "role": self.role,
+            "tier": TIER,
+        }
 
 
-def _day(text: str) -> date:
+def _missing(where: str, what: str, remedy: str) -> PackageError:
+    return PackageError(what, where=where, remedy=remedy)
+
+
+def _check_code(code: str) -> None:
+    if not _CODE.fullmatch(code):
+        raise PackageError(
+            "the approver is named by a short code, never by a name or an e-mail address",
+            where="approved by",
+            found=f"{len(code)} characters",
+            allowed="1 to 32 letters, digits, - or _",
+            remedy="give the approver a code, e.g. DPO1",
+        )
+
+
+def _check_role(role: str) -> None:
+    if not role.strip():
+        raise _missing("role", "the role of the approver is empty", "say what the approver is")
+    if "@" in role or len(role) > _LONGEST_ROLE or not role.isprintable():
+        raise PackageError(
+            "the role of the approver is not a role",
+            where="role",
+            found=f"{len(role)} characters",
+            allowed=f"one line of up to {_LONGEST_ROLE} characters, no e-mail address",
+            remedy="say what the approver is, e.g. 'data protection officer'",
+        )
+
+
+def _check_day(value: object, where: str) -> None:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise _missing(where, f"no {where}", "give a day (datetime.date)")
+    if value > date.today():
+        raise PackageError(
+            f"the {where} lies in the future",
+            where=where,
+            found=value,
+            allowed=f"up to today, {date.today()}",
+            remedy="give the day on which it was done",
+        )
+
+
+def _day(text: str, where: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
         raise PackageError(
-            "not a day", where="opposition date", found=text, allowed="YYYY-MM-DD"
+            "not a day",
+            where=where,
+            found=repr(text),
+            allowed="YYYY-MM-DD",
+            remedy="write it like 2026-01-31",
         ) from error

@@ -1,29 +1,45 @@
-"""Builds a package: gathers, writes beside the target, verifies, then renames into place."""
+"""Building a package: everything is written beside its place, verified, then renamed into it."""
 
 from __future__ import annotations
 
-import shutil
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from pathoai import __version__
-from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import MissingFileError, PackageError, StorageError
+from pathoai.errors import PackageError
+from pathoai.progress import Advance, silent
 from pathoai.study.study import Study
 from pathoai_annotations.formats.geojson import write_geojson
+from pathoai_annotations.journal import Journal
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval
-from pathoai_annotations.package.bag import close_bag, payload_files
-from pathoai_annotations.package.content import PackageContent, Release, gather, package_id_of
-from pathoai_annotations.package.leaks import leaks_in
-from pathoai_annotations.package.ro_crate import build_record, crate_metadata
-from pathoai_annotations.package.tables import (
-    annotations_csv,
-    annotators_csv,
-    classes_csv,
-    slides_csv,
+from pathoai_annotations.package.bag import write_bag
+from pathoai_annotations.package.csv_file import Row, write_csv
+from pathoai_annotations.package.event_log import write_event_log
+from pathoai_annotations.package.landing_page import landing_page
+from pathoai_annotations.package.licence import find_licence
+from pathoai_annotations.package.readme import licence_text, readme_text
+from pathoai_annotations.package.ro_crate import write_metadata
+from pathoai_annotations.package.selection import Selection, select, slide_history
+from pathoai_annotations.package.slides import SLIDE_COLUMNS, describe_slide
+from pathoai_annotations.package.staging import check_place, publish, staged
+from pathoai_annotations.package.summary import (
+    PackageSummary,
+    check_version,
+    one_line,
+    package_id_of,
 )
-from pathoai_annotations.package.texts import headline, landing_page, licence_text, readme
-from pathoai_annotations.package.verify import Finding, verify_package
+from pathoai_annotations.package.tables import (
+    ANNOTATION_COLUMNS,
+    ANNOTATOR_COLUMNS,
+    annotation_row,
+    annotator_row,
+)
+from pathoai_annotations.package.tally import Tally
+from pathoai_annotations.package.verify import verify_package
+from pathoai_annotations.package.vocabulary import write_classes
+
+_FINDINGS_SHOWN = 3
 
 
 def build_package(
@@ -33,144 +49,108 @@ def build_package(
     approval: Approval,
     version: str = "1.0.0",
     licence: str = "CC-BY-4.0",
+    title: str | None = None,
+    advance: Advance = silent,
 ) -> Path:
-    """Write the validated annotations of a study as a package that verifies.
+    """Package the validated annotations of a study: RO-Crate 1.3 in a BagIt 1.0 bag.
 
-    The same study and the same approval give the same bytes, so running it again changes nothing.
-    A run that is killed leaves at most a hidden folder beside ``out``, which the next run removes.
+    All dates come from the approval and the journal, so that an unchanged study gives the same
+    bytes again. A package of the same study at ``out`` is replaced.
 
     Args:
-        study: What is shared; only annotations that were validated or corrected leave.
-        out: The folder to make. An earlier package of the same study there is replaced.
-        approval: Who allows it, and when the opposition list was applied.
-        version: ``MAJOR.MINOR.PATCH``, of the data.
+        study: The study.
+        out: The folder to make.
+        approval: Who lets the package leave, and when objections were applied.
+        version: Of the data, three numbers.
         licence: SPDX identifier.
+        title: One line; the study's own where not given.
+        advance: Told of slides done and slides in all.
 
     Returns:
         ``out``.
 
     Raises:
-        PackageError: There is nothing to share, a slide is not in the cohort, ``out`` holds
-            something else, or something that must not leave was about to.
-        StorageError: The place is not writable or the disk is full.
+        PackageError: Nothing is validated, an annotation's slide is not in the cohort, ``out``
+            holds something else, the approval is older than the last edit, or the finished
+            package does not verify (e.g. the title holds an e-mail address).
+        OntologyError: The study's ontology lacks a class that an annotation has.
+        OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
     """
-    out = out.absolute()
-    release = Release(approval, version, licence)
-    _refuse_foreign(study, out)
-    content = gather(study)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        _remove(partial)
-        _write(partial, content, release)
-        _check(partial, _source_names(study, content))
-        _move_into_place(partial, out)
-    except PackageError:
-        _remove(partial)
-        raise
-    except OSError as error:
-        raise StorageError(
-            "the package cannot be written",
-            where=out.name,
-            found=error.strerror or str(error),
-            remedy="choose a folder that is writable, on a disk with room",
-        ) from error
+    terms = find_licence(licence)
+    check_version(version)
+    name = one_line(study.sheet.title if title is None else title)
+    package_id = package_id_of(study)
+    check_place(out, package_id)
+    with Journal.open(study) as journal, staged(out) as folder:
+        cohort = study.cohort
+        selection = select(journal, cohort)
+        settled = approval.settled(selection.last_edit)
+        tally = _write_annotations(folder, study, journal, selection, advance)
+        summary = PackageSummary(
+            package_id,
+            name,
+            version,
+            terms,
+            settled,
+            study.ontology,
+            tuple(describe_slide(study, cohort[i], tally.by_slide[i]) for i in selection.slide_ids),
+            tally,
+            selection.started,
+            selection.ended,
+        )
+        _write_descriptions(folder, summary)
+        write_metadata(folder, summary)
+        write_bag(folder, summary)
+        _refuse_findings(folder)
+        publish(folder, out)
     return out
 
 
-def _write(bag: Path, content: PackageContent, release: Release) -> None:
-    payload = bag / layout.PAYLOAD
+def _write_annotations(
+    folder: Path, study: Study, journal: Journal, selection: Selection, advance: Advance
+) -> Tally:
+    payload, tally, ontology = folder / layout.PAYLOAD, Tally(), study.ontology
+
+    def rows() -> Iterator[Row]:
+        for done, slide_id in enumerate(selection.slide_ids, start=1):
+            history = slide_history(journal, slide_id, selection)
+            tally.add(history.annotations, (event.author for event in history.events))
+            write_geojson(payload / layout.geojson_name(slide_id), history.annotations, ontology)
+            write_event_log(payload / layout.journal_name(slide_id), history.events)
+            yield from map(annotation_row, history.annotations)
+            advance(done, len(selection.slide_ids))
+
+    (payload / layout.GEOJSON_FOLDER).mkdir(parents=True)
+    write_csv(payload / layout.ANNOTATIONS, ANNOTATION_COLUMNS, rows())
+    return tally
+
+
+def _write_descriptions(folder: Path, summary: PackageSummary) -> None:
+    payload = folder / layout.PAYLOAD
+    write_csv(payload / layout.SLIDES, SLIDE_COLUMNS, (s.row() for s in summary.slides))
+    annotators = summary.tally.annotators
+    write_csv(payload / layout.ANNOTATORS, ANNOTATOR_COLUMNS, map(annotator_row, annotators))
+    write_classes(payload / layout.CLASSES, summary.ontology)
+    approval = json.dumps(summary.approval.to_json(), indent=1, sort_keys=True) + "\n"
     texts = {
-        layout.SLIDES: slides_csv(content),
-        layout.ANNOTATIONS: annotations_csv(content),
-        layout.ANNOTATORS: annotators_csv(content),
-        layout.CLASSES: classes_csv(content.ontology),
-        layout.APPROVAL: release.approval.to_json(),
-        layout.BUILD: build_record(content, release),
-        layout.README: readme(content, release),
-        layout.LICENCE: licence_text(release),
-        layout.LANDING_PAGE: landing_page(content, release),
+        layout.APPROVAL: approval,
+        layout.README: readme_text(summary),
+        layout.LICENCE: licence_text(summary.licence),
+        layout.LANDING_PAGE: landing_page(summary),
     }
     for name, text in texts.items():
-        (payload / name).parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(payload / name, text)
-    (payload / layout.GEOJSON_FOLDER).mkdir(parents=True)
-    for slide_id, outlines in content.annotations.items():
-        write_geojson(payload / layout.geojson_name(slide_id), outlines, content.ontology)
-    crate = crate_metadata(payload, payload_files(bag), content, release)
-    write_text_atomically(payload / layout.CRATE, crate)
-    close_bag(bag, _bag_info(content, release))
+        path = payload / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf8", newline="\n")
 
 
-def _bag_info(content: PackageContent, release: Release) -> dict[str, str]:
-    return {
-        "Bag-Software-Agent": f"pathoai {__version__}",
-        "Bagging-Date": release.approval.opposition_date.isoformat(),
-        "External-Description": headline(content).replace("\n", " "),
-        "External-Identifier": content.package_id.urn,
-    }
-
-
-def _refuse_foreign(study: Study, out: Path) -> None:
-    if not out.exists():
-        return
-    info = out / layout.BAG_INFO
-    identity = f"External-Identifier: {package_id_of(study).urn}"
-    if not info.is_file() or identity not in info.read_text("utf8").splitlines():
-        raise PackageError(
-            "the folder exists and is no package of this study",
-            where=out.name,
-            remedy="choose a folder that does not exist yet",
-        )
-
-
-def _source_names(study: Study, content: PackageContent) -> list[str]:
-    names = []
-    for row in content.slides:
-        try:
-            names.append(study.source_of(row.slide_id).name)
-        except MissingFileError:  # a package can be built where the slides are not
-            continue
-    return names
-
-
-def _check(bag: Path, source_names: list[str]) -> None:
-    findings = list(verify_package(bag).findings)
-    for name in payload_files(bag):
-        text = (bag / layout.PAYLOAD / name).read_text("utf8")
-        findings += [
-            Finding("leak", what, name, "code the slide by `pathoai add`, and build again")
-            for what in leaks_in(text, source_names)
-            if "source file" in what
-        ]
+def _refuse_findings(folder: Path) -> None:
+    findings = verify_package(folder).findings
     if findings:
-        first, more = findings[0], len(findings) - 1
+        shown = "; ".join(f"{f.where}: {f.what}" for f in findings[:_FINDINGS_SHOWN])
+        more = len(findings) - _FINDINGS_SHOWN
         raise PackageError(
-            first.what + (f" (and {more} more findings)" if more else ""),
-            where=first.where,
-            remedy=first.remedy,
+            "the package would not verify, so it was not made",
+            found=shown + (f" and {more} more" if more > 0 else ""),
+            remedy=findings[0].remedy,
         )
-
-
-def _move_into_place(partial: Path, out: Path) -> None:
-    if not out.exists():
-        partial.rename(out)
-        return
-    if _bytes_of(partial) == _bytes_of(out):
-        _remove(partial)
-        return
-    replaced = out.with_name(f".{out.name}.replaced")
-    _remove(replaced)
-    out.rename(replaced)
-    partial.rename(out)
-    _remove(replaced)
-
-
-def _bytes_of(bag: Path) -> dict[str, bytes]:
-    # The manifests hold the hash of every file, but an altered file would keep its manifest.
-    files = (p for p in bag.rglob("*") if p.is_file())
-    return {p.relative_to(bag).as_posix(): p.read_bytes() for p in files}
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -1,283 +1,324 @@
-"""A package is built from what is validated, and from nothing else."""
-
 from __future__ import annotations
 
 import csv
-import os
+import json
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import bagit
 import pytest
 from rocrate.rocrate import ROCrate
-from shapely import box
 
 from pathoai.errors import PackageError
-from pathoai.study.cohort import Cohort, IncomingSlide
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import Annotation
+from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import read_geojson
 from pathoai_annotations.journal import Journal
-from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.verify import verify_package
 
-Draw = Callable[..., Annotation]
 
-
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+def _bytes_of(folder: Path) -> dict[str, bytes]:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf8") as file:
         return list(csv.DictReader(file))
 
 
-# What a good package is.
+def _entities(package: Path) -> dict[str, dict[str, object]]:
+    graph = json.loads((package / "data/ro-crate-metadata.json").read_text("utf8"))["@graph"]
+    return {entity["@id"]: entity for entity in graph}
 
 
-def test_a_fresh_package_verifies_here_and_with_the_reference_tools(package: Path) -> None:
+def test_a_built_package_verifies(package: Path) -> None:
     report = verify_package(package)
-
     assert report.findings == ()
-    assert report.ok
-    assert report.annotations == 2
-    bagit.Bag(str(package)).validate()
-    crate = ROCrate(str(package / "data"))
-    assert crate.root_dataset["license"].id == "https://spdx.org/licenses/CC-BY-4.0"
-    assert {part.id for part in crate.root_dataset["hasPart"]} == {
-        p.relative_to(package / "data").as_posix()
-        for p in (package / "data").rglob("*")
-        if p.is_file()
-    } - {layout.CRATE}
+    assert (report.slides, report.annotations) == (2, 3)
 
 
-def test_only_what_was_validated_or_corrected_leaves(
-    package: Path, reviewed: Study, slide_id: str
+def test_only_annotations_of_record_leave_and_unchanged(package: Path, study: Study) -> None:
+    left: list[Annotation] = []
+    for file in sorted((package / "data/annotations/geojson").iterdir()):
+        context = ReadingContext(file.stem, study.ontology, "X", trust_metadata=True)
+        left.extend(read_geojson(file, context))
+    with Journal.open(study) as journal:
+        of_record = journal.annotations(status=OF_RECORD)
+    assert sorted(left, key=lambda a: a.id.int) == sorted(of_record, key=lambda a: a.id.int)
+
+
+def test_tables_hold_counts_codes_and_hashes(package: Path, study: Study) -> None:
+    slides = _rows(package / "data/tables/slides.csv")
+    assert {s["slide_id"] for s in slides} == {row.slide_id for row in study.cohort}
+    assert all(re.fullmatch("[0-9a-f]{64}", s["source_sha256"]) for s in slides)
+    assert sum(int(s["annotations"]) for s in slides) == 3
+    annotators = {r["code"]: r for r in _rows(package / "data/tables/annotators.csv")}
+    assert {code: r["kind"] for code, r in annotators.items()} == {
+        "R1": "reader",
+        "R2": "reader",
+        "unet": "proposer",
+    }
+    assert (annotators["R1"]["validated"], annotators["R2"]["corrected"]) == ("2", "1")
+
+
+def test_journal_keeps_what_was_corrected_but_nothing_of_what_was_rejected(package: Path) -> None:
+    lines = [
+        json.loads(line)
+        for file in sorted((package / "data/provenance").iterdir())
+        for line in file.read_text("utf8").splitlines()
+    ]
+    kept = {line["annotation_id"] for line in lines}
+    assert kept == {a["annotation_id"] for a in _rows(package / "data/tables/annotations.csv")}
+    (correction,) = [line for line in lines if line["operation"] == "correct"]
+    edits = [line for line in lines if line["annotation_id"] == correction["annotation_id"]]
+    assert [edit["geometry"]["type"] for edit in edits] == ["MultiPolygon", "Polygon"]
+    assert not any("geometry" in line for line in lines if line["operation"] == "validate")
+
+
+def test_crate_states_the_run_the_approver_by_role_and_both_versions(package: Path) -> None:
+    entities = _entities(package)
+    action = entities["#packaging"]
+    assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    assert action["agent"] == {"@id": "#approver"}
+    assert entities["#approver"]["name"] == "data protection officer"
+    assert entities["ro-crate-metadata.json"]["conformsTo"] == [
+        {"@id": "https://w3id.org/ro/crate/1.3"},
+        {"@id": "https://w3id.org/ro/crate/1.1"},
+    ]
+    profile = entities["https://w3id.org/ro/wfrun/process/0.5"]
+    assert profile["@type"] == ["CreativeWork", "Profile"]
+    last = max(
+        json.loads(line)["at"]
+        for file in (package / "data/provenance").iterdir()
+        for line in file.read_text("utf8").splitlines()
+    )
+    assert action["endTime"] == last
+
+
+def test_outside_tools_read_it(package: Path) -> None:
+    crate = ROCrate(package / "data")
+    assert crate.name == "Outlines of tumours"
+    assert len(crate.data_entities) == len(list((package / "data").rglob("*.*"))) - 1
+    assert bagit.Bag(str(package)).validate()
+    assert bagit.Bag(str(package)).version_info == (1, 0)
+
+
+def test_the_same_study_gives_the_same_bytes(
+    package: Path, study: Study, approval: Approval, tmp_path: Path
 ) -> None:
-    context = ReadingContext(slide_id, reviewed.ontology, "x", trust_metadata=True)
-
-    read = list(read_geojson(package / "data" / layout.geojson_name(slide_id), context))
-
-    with Journal.open(reviewed) as journal:
-        of_record = [a for a in journal.annotations() if a.status in ("validated", "corrected")]
-    assert read == of_record
-    assert len(read) == 2
+    again = build_package(study, tmp_path / "elsewhere" / "again", approval=approval)
+    assert _bytes_of(again) == _bytes_of(package)
+    build_package(study, package, approval=approval)
+    assert _bytes_of(again) == _bytes_of(package)
 
 
-def test_the_metadata_say_where_annotations_come_from(package: Path) -> None:
-    crate = ROCrate(str(package / "data"))
-
-    assert "1 by model (corrected), 1 by model (validated)" in crate.root_dataset["description"]
-    profiles = list(crate.metadata["conformsTo"])
-    assert profiles == ["https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1"]
-    assert crate.get("#author-R1").type == "Person"
-    assert crate.get("#author-model") is None
-    assert crate.get("urn:sha256:" + "ab" * 32)["name"] == "model unet"
-    assert crate.get("urn:sha256:" + "ab" * 32).type == "SoftwareApplication"
-
-
-def test_a_demonstration_says_that_it_is_one(
-    reviewed: Study, approval: Approval, tmp_path: Path
+def test_a_changed_study_replaces_its_package(
+    package: Path, study: Study, approval: Approval
 ) -> None:
-    with Journal.open(reviewed) as journal:
-        journal.validate([a.id for a in journal.annotations()], author="demo")
+    before = _bytes_of(package)
+    with Journal.open(study) as journal:
+        waiting = journal.annotations(status=[Status.PROPOSED])
+        journal.validate([a.id for a in waiting], author="R2")
+    build_package(study, package, approval=approval, version="1.1.0")
+    assert verify_package(package).annotations == 4
+    assert _bytes_of(package).keys() == before.keys()
+    assert not list(package.parent.glob(".package*"))
 
-    package = build_package(reviewed, tmp_path / "package", approval=approval)
 
-    for name in (layout.README, layout.LANDING_PAGE, layout.CRATE):
-        assert "DEMONSTRATION: demo" in (package / "data" / name).read_text()
-    demo = [r for r in _rows(package / "data" / layout.ANNOTATORS) if r["author"] == "demo"]
-    assert demo[0]["demonstration"] == "true"
-
-
-def test_slides_are_referenced_by_code_and_hash_and_no_name_leaves(
-    package: Path, reviewed: Study, tmp_path: Path
+def test_the_approval_is_dated_by_the_last_edit_where_that_is_later(
+    package: Path, study: Study
 ) -> None:
-    (row,) = reviewed.cohort
-    (listed,) = _rows(package / "data" / layout.SLIDES)
-    everything = b"".join(_bytes(package).values())
-
-    assert listed["slide_id"] == row.slide_id
-    assert listed["source_sha256"] == row.source_sha256
-    for secret in (b"DOE", b"Jane", b"B12-3456", str(tmp_path).encode()):
-        assert secret not in everything
-    assert reviewed.sheet.uuid.encode() not in everything
+    record = json.loads((package / "data/privacy/approval.json").read_text("utf8"))
+    with Journal.open(study) as journal:
+        last = max(event.at for event in journal.events())[:10]
+    assert record["opposition_date"] == "2026-01-31"
+    assert record["approved_on"] == max("2026-01-31", last)
+    assert f"Bagging-Date: {record['approved_on']}" in (package / "bag-info.txt").read_text("utf8")
 
 
-def test_every_class_is_in_the_vocabulary_with_its_codes(package: Path, reviewed: Study) -> None:
-    rows = {row["key"]: row for row in _rows(package / "data" / layout.CLASSES)}
-
-    assert set(rows) == {c.key for c in reviewed.ontology.classes}
-    assert rows["dcis"]["codings"].startswith("SCT:86616005 Intraductal carcinoma in situ")
-    assert rows["dcis"]["colour"] == "#e69f00"
-
-
-# Building again, building elsewhere, being killed.
-
-
-def test_building_again_gives_the_same_bytes(
-    package: Path, reviewed: Study, approval: Approval, tmp_path: Path
+def test_the_landing_page_has_linked_data_and_no_script(
+    study: Study, approval: Approval, tmp_path: Path
 ) -> None:
-    before = {p: p.stat().st_mtime_ns for p in package.rglob("*")}
+    title = "A </script><script>alert(1)</script> & more"
+    package = build_package(study, tmp_path / "package", approval=approval, title=title)
+    page = (package / "data/index.html").read_text("utf8")
+    assert page.count("<script") == 1
+    (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(block)["name"] == title
+    assert json.loads(block)["@type"] == "Dataset"
 
-    again = build_package(reviewed, package, approval=approval)
-    elsewhere = build_package(reviewed, tmp_path / "elsewhere", approval=approval)
 
-    assert {p: p.stat().st_mtime_ns for p in again.rglob("*")} == before
-    assert _bytes(elsewhere) == _bytes(package)
-
-
-def test_an_altered_package_of_the_study_is_replaced(
-    package: Path, reviewed: Study, approval: Approval
+def test_the_demonstration_says_that_it_is_one(
+    study: Study, approval: Approval, tmp_path: Path
 ) -> None:
-    good = _bytes(package)
-    (package / "data" / layout.README).write_text("altered")
+    with Journal.open(study) as journal:
+        waiting = journal.annotations(status=[Status.PROPOSED])
+        journal.validate([a.id for a in waiting], author="demo")
+    package = build_package(study, tmp_path / "package", approval=approval)
+    sentence = "1 of 4 annotations were validated by the demonstration and by no pathologist"
+    for name in ("README.md", "index.html", "ro-crate-metadata.json"):
+        assert sentence in (package / "data" / name).read_text("utf8")
+    assert verify_package(package).ok
 
-    build_package(reviewed, package, approval=approval)
 
-    assert _bytes(package) == good
-    assert sorted(p.name for p in package.parent.iterdir() if "package" in p.name) == ["package"]
-
-
-def test_a_folder_that_is_something_else_is_never_touched(
-    reviewed: Study, approval: Approval, tmp_path: Path
+def test_scale_and_size_come_from_the_store(
+    study: Study, approval: Approval, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    from pathoai.store import slide_store
+    from pathoai.store.header import StoreHeader
 
-    with pytest.raises(PackageError, match="no package of this study"):
-        build_package(reviewed, tmp_path / "thesis", approval=approval)
+    class _Store:
+        def __init__(self, path: Path) -> None:
+            self.header = StoreHeader(path.stem, 4000, 3000, 0.25, 0.26, 0.5)
 
-    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
-
-
-def test_a_package_of_another_study_is_never_touched(
-    package: Path, approval: Approval, tmp_path: Path
-) -> None:
-    other = Study.create(tmp_path / "other", ontology="breast")
-
-    with pytest.raises(PackageError, match="no package of this study"):
-        build_package(other, package, approval=approval)
+    monkeypatch.setattr(slide_store, "is_complete", lambda path: True)
+    monkeypatch.setattr(slide_store, "SlideStore", _Store)
+    package = build_package(study, tmp_path / "package", approval=approval)
+    slide = _rows(package / "data/tables/slides.csv")[0]
+    sizes = (slide["mpp_x"], slide["mpp_y"], slide["width_px"], slide["height_px"])
+    assert sizes == ("0.25", "0.26", "4000", "3000")
+    assert verify_package(package).ok
 
 
-def test_a_build_killed_half_way_leaves_no_package_and_the_next_one_is_whole(
-    reviewed: Study, approval: Approval, tmp_path: Path
+def test_nothing_of_the_machine_is_inside(package: Path, study: Study) -> None:
+    everything = b"".join(_bytes_of(package).values()).decode()
+    assert str(study.path.parent) not in everything
+    assert study.sheet.uuid not in everything
+
+
+def test_progress_counts_slides(study: Study, approval: Approval, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    build_package(
+        study,
+        tmp_path / "p",
+        approval=approval,
+        advance=lambda done, all_: told.append((done, all_)),
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
+def _refused(study: Study, out: Path, **settings: object) -> PackageError:
+    approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
+    with pytest.raises(PackageError) as caught:
+        build_package(study, out, **({"approval": approval} | settings))  # type: ignore[arg-type]  # settings are what is tested
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_refuses_a_study_without_validated_annotations(tmp_path: Path) -> None:
+    empty, out = Study.create(tmp_path / "empty", ontology="breast"), tmp_path / "package"
+    assert "no annotation is validated" in _refused(empty, out).what
+    assert not out.exists()
+    assert not list(tmp_path.glob(".package*"))
+
+
+def test_refuses_an_annotation_of_an_unknown_slide(study: Study, tmp_path: Path) -> None:
+    first = next(iter(study.cohort)).slide_id
+    study.cohort.without([first]).write(study.path / "cohort.csv")
+    error = _refused(study, tmp_path / "package")
+    assert "not in the cohort" in error.what
+    assert first in str(error)
+
+
+@pytest.mark.parametrize("content", ["file", "folder", "other study", "link"])
+def test_refuses_a_place_that_is_taken(study: Study, tmp_path: Path, content: str) -> None:
+    out = tmp_path / "out"
+    if content == "file":
+        out.write_text("mine")
+    elif content == "link":
+        out.symlink_to(tmp_path / "nowhere")
+    else:
+        (out / "data").mkdir(parents=True)
+        (out / "data/ro-crate-metadata.json").write_text("{}")
+        if content == "other study":
+            (out / "bag-info.txt").write_text("External-Identifier: urn:uuid:of-another\n")
+    before = sorted(tmp_path.rglob("*"))
+    assert "taken" in _refused(study, out).what
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_builds_into_an_empty_folder(study: Study, approval: Approval, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert verify_package(build_package(study, tmp_path / "out", approval=approval)).ok
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "what"),
+    [
+        ("licence", "CC-BY-4", "unknown licence"),
+        ("version", "one", "malformed version"),
+        ("title", " \n", "title is empty"),
+        ("title", "Ask jane.doe@hospital.example", "would not verify"),
+        ("title", "From /home/jane/study", "would not verify"),
+        (
+            "approval",
+            Approval("DPO1", "officer", date(2020, 1, 1), date(2020, 1, 2)),
+            "edited after the approval",
+        ),
+    ],
+)
+def test_refuses_settings(
+    study: Study, tmp_path: Path, setting: str, value: object, what: str
 ) -> None:
     out = tmp_path / "package"
-    killed = subprocess.run([sys.executable, "-c", _KILLED, str(reviewed.path), str(out)])
-    assert killed.returncode == -signal.SIGKILL
+    error = _refused(study, out, **{setting: value})
+    assert what in error.what
+    assert "jane" not in str(error)
     assert not out.exists()
-    assert (tmp_path / ".package.partial").exists()
-
-    build_package(reviewed, out, approval=approval)
-
-    assert verify_package(out).ok
-    assert not (tmp_path / ".package.partial").exists()
 
 
 _KILLED = """
-import os, signal, sys
+import sys, time
 from datetime import date
 from pathlib import Path
 from pathoai.study.study import Study
-from pathoai_annotations.package import build
 from pathoai_annotations.package.approval import Approval
-build.close_bag = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from pathoai_annotations.package.build import build_package
+
+def wait(done, total):
+    print("writing", flush=True)
+    time.sleep(60)
+
 approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
-build.build_package(Study(Path(sys.argv[1])), Path(sys.argv[2]), approval=approval)
+build_package(Study(Path(sys.argv[1])), Path(sys.argv[2]), approval=approval, advance=wait)
 """
 
 
-# What is refused.
-
-
-def test_a_study_without_validated_annotations_has_nothing_to_share(
-    study: Study, slide_id: str, approval: Approval, tmp_path: Path, draw: Draw
+def test_killed_half_way_leaves_no_package_and_the_next_run_cleans_up(
+    study: Study, approval: Approval, tmp_path: Path
 ) -> None:
-    with pytest.raises(PackageError, match="no validated annotation"):
-        build_package(study, tmp_path / "package", approval=approval)
-    with Journal.open(study) as journal:
-        journal.propose([draw(slide_id=slide_id)])
+    out = tmp_path / "package"
+    arguments = [sys.executable, "-c", _KILLED, str(study.path), str(out)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGKILL)
+    assert not out.exists()
+    assert (tmp_path / ".package.partial").exists()
+    build_package(study, out, approval=approval)
+    assert verify_package(out).ok
+    assert not list(tmp_path.glob(".package*"))
 
-    with pytest.raises(PackageError, match="no validated annotation"):
-        build_package(study, tmp_path / "package", approval=approval)
 
-    assert not (tmp_path / "package").exists()
-
-
-def test_a_slide_that_left_the_cohort_does_not_leave_the_study(
-    reviewed: Study, approval: Approval, tmp_path: Path
+def test_a_full_disk_leaves_the_old_package(
+    package: Path, study: Study, approval: Approval, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Cohort().write(reviewed.path / "cohort.csv")
+    from pathoai_annotations.package import build
 
-    with pytest.raises(PackageError, match="not in the cohort"):
-        build_package(reviewed, tmp_path / "package", approval=approval)
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
-
-@pytest.mark.parametrize(
-    ("title", "what"),
-    [
-        ("Slides of jane.doe@hospital.example", "e-mail"),
-        ("Slides in /home/jdoe/slides", "absolute path"),
-        ("Slides of DOE_Jane_B12-3456.svs", "source file"),
-    ],
-)
-def test_a_title_that_tells_too_much_is_refused(
-    reviewed: Study, approval: Approval, tmp_path: Path, title: str, what: str
-) -> None:
-    sheet = reviewed.path / "study.toml"
-    sheet.write_text(sheet.read_text().replace("A study", title))
-
-    with pytest.raises(PackageError, match=what):
-        build_package(Study(reviewed.path), tmp_path / "package", approval=approval)
-
-    assert not list(tmp_path.glob("*package*"))
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "what"),
-    [("version", "one", "malformed version"), ("licence", "mine", "unknown licence")],
-)
-def test_versions_and_licences_that_no_reader_knows_are_refused(
-    reviewed: Study, approval: Approval, tmp_path: Path, option: str, value: str, what: str
-) -> None:
-    with pytest.raises(PackageError, match=what):
-        build_package(reviewed, tmp_path / "package", approval=approval, **{option: value})
-
-
-def test_the_reference_tools_need_no_other_working_directory(
-    reviewed: Study, approval: Approval, tmp_path: Path
-) -> None:
-    here = os.getcwd()
-
-    build_package(reviewed, tmp_path / "deep" / "package", approval=approval)
-
-    assert os.getcwd() == here
-
-
-def test_outlines_of_many_slides_stay_with_their_slide(
-    study: Study, approval: Approval, tmp_path: Path, draw: Draw
-) -> None:
-    for number in range(3):
-        (tmp_path / f"{number}.svs").write_bytes(bytes([number]))
-        study.add([IncomingSlide(tmp_path / f"{number}.svs")])
-    ids = [row.slide_id for row in study.cohort]
-    with Journal.open(study) as journal:
-        for number, slide in enumerate(ids[1:], start=1):
-            drawn = [
-                draw(str(i), slide_id=slide, geometry=box(i, 0, i + 1, 1)) for i in range(number)
-            ]
-            journal.propose(drawn)
-            journal.validate([a.id for a in drawn], author="R1")
-
-    package = build_package(study, tmp_path / "package", approval=approval)
-
-    listed = {r["slide_id"]: int(r["annotations"]) for r in _rows(package / "data" / layout.SLIDES)}
-    assert listed == {ids[1]: 1, ids[2]: 2, ids[3]: 3}
+    before = _bytes_of(package)
+    monkeypatch.setattr(build, "write_bag", full)
+    with pytest.raises(OSError, match="No space"):
+        build_package(study, package, approval=approval)
+    assert _bytes_of(package) == before
+    assert not list(package.parent.glob(".package*"))

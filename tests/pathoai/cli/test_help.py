@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -47,27 +48,36 @@ def test_help_lists_every_command() -> None:
     done = _python(_MAIN, "--help")
     assert done.returncode == 0
     for name in _COMMANDS:
-        assert f"\n    {name} " in done.stdout
+        assert re.search(rf"^ +{name}\b", done.stdout, re.MULTILINE)
     assert _python(_MAIN, "--version").stdout == f"pathoai {__version__}\n"
+
+
+_REPORT = """
+import json, sys
+print(json.dumps(list(sys.modules)), file=sys.stderr)
+"""
+_HELP = """
+from pathoai.cli.main import main
+try:
+    main({words!r})
+except SystemExit:
+    pass
+"""
 
 
 @pytest.mark.parametrize(
     "program",
-    [
-        "import pathoai",
-        "from pathoai.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
-        "from pathoai.cli.main import main\ntry:\n    main(['tile', '--help'])\n"
-        "except SystemExit:\n    pass",
-    ],
+    ["import pathoai", _HELP.format(words=["--help"]), _HELP.format(words=["tile", "--help"])],
 )
 def test_asking_for_help_loads_nothing_heavy(program: str) -> None:
-    report = "\nimport json, sys\nprint(file=sys.stderr)\nprint(json.dumps(list(sys.modules)), file=sys.stderr)"
-    done = _python(program + report)
+    done = _python(program + _REPORT)
     assert done.returncode == 0
     loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert "pathoai" in loaded
     assert not loaded.intersection(_HEAVY)
 
 
 def test_importing_pathoai_loads_pathoai_alone() -> None:
-    done = _python("import sys\nbefore = set(sys.modules)\nimport pathoai\nprint(sorted(set(sys.modules) - before))")
+    program = "import sys; before = set(sys.modules); import pathoai"
+    done = _python(program + "; print(sorted(set(sys.modules) - before))")
     assert done.stdout == "['pathoai']\n"

@@ -1,0 +1,99 @@
+"""The edits that led to a slide's annotations, one JSON object a line (JSON Lines)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from pathoai.errors import PackageError
+from pathoai_annotations.annotation import Annotation
+from pathoai_annotations.journal import Event
+
+State = dict[str, Any]
+"""What an annotation is after an edit, in the words of the log."""
+
+_ABOUT_THE_EDIT = frozenset({"seq", "at", "author", "tool", "operation", "annotation_id"})
+
+
+def state_of(annotation: Annotation) -> State:
+    """An annotation in the words of the log, all but its outline."""
+    return {
+        "label": annotation.label,
+        "origin": annotation.origin.value,
+        "status": annotation.status.value,
+        "confidence": annotation.confidence,
+        "derived_from": annotation.derived_from,
+    }
+
+
+def write_event_log(path: Path, events: Iterable[Event]) -> None:
+    """Write edits, oldest first; an outline is written where it is new, not where it stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    last: dict[uuid.UUID, Annotation] = {}
+    with path.open("w", newline="", encoding="utf8") as file:
+        for event in events:
+            before = last.get(event.annotation.id)
+            file.write(json.dumps(_record(event, before), sort_keys=True, allow_nan=False) + "\n")
+            last[event.annotation.id] = event.annotation
+
+
+def _record(event: Event, before: Annotation | None) -> dict[str, Any]:
+    geometry = event.annotation.geometry
+    is_new = before is None or before.geometry != geometry
+    outline = {"geometry": shapely.geometry.mapping(geometry)} if is_new else {}
+    return {
+        **state_of(event.annotation),
+        **outline,
+        "seq": event.seq,
+        "at": event.at,
+        "author": event.author,
+        "tool": event.tool,
+        "operation": event.operation,
+        "annotation_id": str(event.annotation.id),
+    }
+
+
+class EventLog:
+    """A log read back.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PackageError: It is absent, a line is malformed, or the order of the edits is broken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Replay all edits."""
+        self.states: dict[str, State] = {}
+        """Annotation id → its state after its last edit."""
+        self.authors: dict[str, str] = {}
+        """Annotation id → code of who edited it last."""
+        self.editors: list[str] = []
+        """Code behind each edit, oldest first."""
+        self.ended = ""
+        """Time of the last edit."""
+        self._last_seq = 0
+        try:
+            with path.open(encoding="utf8") as file:
+                for number, line in enumerate(file, start=1):
+                    self._replay(json.loads(line), number, path.name)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PackageError(
+                "the log of edits cannot be read", where=path.name, found=repr(error)
+            ) from error
+
+    def _replay(self, record: dict[str, Any], number: int, name: str) -> None:
+        if record["seq"] <= self._last_seq:
+            raise PackageError(f"edit {number} is out of order", where=name)
+        self._last_seq, self.ended = record["seq"], str(record["at"])
+        annotation_id = record["annotation_id"]
+        state = {k: v for k, v in record.items() if k not in _ABOUT_THE_EDIT}
+        self.states[annotation_id] = self.states.get(annotation_id, {}) | state
+        self.authors[annotation_id] = record["author"]
+        self.editors.append(str(record["author"]))

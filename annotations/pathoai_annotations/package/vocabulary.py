@@ -1,0 +1,47 @@
+"""The classes of a package, as a table that needs no pathoai to be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pathoai.errors import OntologyError, PackageError
+from pathoai.ontology import LabelClass, Ontology
+from pathoai_annotations.package.csv_file import Row, read_csv, text, write_csv
+
+CLASS_COLUMNS = ("index", "key", "name", "name_fr", "colour", "parent", "grade", "codings")
+
+
+def write_classes(path: Path, ontology: Ontology) -> None:
+    """Write all classes of an ontology; codes as ``scheme:code (meaning)``, ``|`` in between."""
+    write_csv(path, CLASS_COLUMNS, (_row(label) for label in ontology.classes))
+
+
+def _row(label: LabelClass) -> Row:
+    row = {column: text(getattr(label, column)) for column in CLASS_COLUMNS}
+    row["codings"] = " | ".join(f"{c.scheme}:{c.code} ({c.meaning})" for c in label.codings)
+    return row
+
+
+def read_classes(path: Path) -> Ontology:
+    """The ontology of a package, without its codes.
+
+    Raises:
+        PackageError: The table is absent or malformed, or its classes contradict each other.
+    """
+    rows = read_csv(path, CLASS_COLUMNS)
+    try:
+        classes = tuple(
+            LabelClass(
+                int(row["index"]),
+                row["key"],
+                row["name"],
+                row["name_fr"],
+                row["colour"],
+                row["parent"] or None,
+                int(row["grade"]) if row["grade"] else None,
+            )
+            for row in rows
+        )
+        return Ontology("package", "", "", classes)
+    except (OntologyError, ValueError) as error:
+        raise PackageError("malformed classes", where=path.name, found=error) from error

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pathoai.cli.main import main
+from pathoai.study.study import Study
+from pathoai_annotations.commands import package as command
+
+_APPROVAL = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
+
+
+@pytest.fixture(autouse=True)
+def _command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this command: other components' need not be installed."""
+    monkeypatch.setattr("pathoai.entry_points.names_in", lambda group: ("package",))
+    monkeypatch.setattr("pathoai.entry_points.load", lambda group, name: command.COMMAND)
+
+
+def _package(*words: object) -> int:
+    return main(["package", *map(str, words)])
+
+
+def test_builds_and_verifies(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "package"
+    assert _package("build", study.path, out, *_APPROVAL, "--version", "2.0.0") == 0
+    assert _package("verify", out) == 0
+    assert "verified: 13 files, 3 annotations on 2 slides" in capsys.readouterr().out
+
+
+def test_leaves_a_record_without_any_path(study: Study, tmp_path: Path) -> None:
+    assert _package("build", study.path, tmp_path / "package", *_APPROVAL) == 0
+    (path,) = study.provenance_path.glob("package-build-*.json")
+    record = json.loads(path.read_text("utf8"))
+    assert record["parameters"]["approved_by"] == "DPO1"
+    assert set(record["inputs"]) == {f"slide/{row.slide_id}" for row in study.cohort}
+    assert str(tmp_path) not in path.read_text("utf8")
+
+
+def test_every_finding_is_a_line(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "package"
+    _package("build", study.path, out, *_APPROVAL)
+    (out / "data/LICENSE.txt").unlink()
+    (out / "notes.txt").write_text("x")
+    capsys.readouterr()
+    assert _package("verify", out) == 1
+    said = capsys.readouterr()
+    assert [line.split(":")[0] for line in said.out.splitlines()] == [
+        "notes.txt",
+        "data/LICENSE.txt",
+    ]
+    assert said.err.count("\n") == 1
+    assert "2 findings" in said.err
+    assert str(tmp_path) not in said.out + said.err
+
+
+@pytest.mark.parametrize("missing", ["--approved-by", "--role", "--opposition-date"])
+def test_a_missing_part_of_the_approval_is_explained(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    words = list(_APPROVAL)
+    del words[words.index(missing) : words.index(missing) + 2]
+    assert _package("build", study.path, tmp_path / "package", *words) == 1
+    said = capsys.readouterr().err
+    assert missing in said
+    assert "Remedy" in said
+    assert "usage" not in said
+
+
+def test_verifying_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _package("verify", tmp_path) == 1
+    assert "not a package" in capsys.readouterr().err
+
+
+def test_a_read_only_place_is_told_in_one_line(
+    study: Study,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("pathoai_annotations.package.build.write_csv", refuse)
+    assert _package("build", study.path, tmp_path / "package", *_APPROVAL) == 1
+    assert "the disk is read-only" in capsys.readouterr().err
+
+
+def test_the_module_is_light() -> None:
+    code = (
+        "import sys; import pathoai_annotations.commands.package; "
+        "print(*({'shapely', 'sqlalchemy', 'rocrate', 'bagit', 'numpy'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,75 @@
+"""The command as a user runs it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+
+import pytest
+
+from pathoai.errors import InvalidValueError, PathoaiError, RecipeError, StudyError
+from pathoai.models.bundle import load_bundle
+from pathoai.study.study import Study
+from pathoai_training.commands.train import COMMAND
+
+NAME = "breast-nuclei-segmentation"
+PATIENT = "P000000000000000"
+StudyMaker = Callable[..., Study]
+
+
+def pathoai_train(*words: object) -> None:
+    parser = ArgumentParser()
+    COMMAND.configure(parser)
+    COMMAND.run(parser.parse_args([str(word) for word in words]))
+
+
+def test_from_study_to_bundle(
+    make_study: StudyMaker, small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(PATIENT)
+    settings = [word for override in small for word in ("--set", override)]
+    pathoai_train(
+        *(study.path, "--recipe", NAME, "--split", "area", "--device", "cpu"),
+        *("--name", "mine", "--max-steps", 6, *settings[2:]),
+        *("--label", "annotation/generator"),
+    )
+    bundle = load_bundle(study.model_path("mine"))
+    assert bundle.training["steps"] == 6
+    out, err = capsys.readouterr()
+    assert f"Dice nucleus {' ' * 17}" in out
+    assert "Calibration error 0." in out
+    assert "not validated by a pathologist" in out
+    assert "Bundle: models/mine in the study" in out
+    assert str(study.path) not in out
+    assert "6/6" in err
+    # Nothing of Lightning's own talk.
+    assert "GPU" not in out + err
+    assert "Lightning" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "says"),
+    [
+        (["--recipe", "breast-nuclei"], RecipeError, "did you mean"),
+        (["--recipe", NAME, "--max-steps", "0"], InvalidValueError, "--max-steps"),
+        (["--recipe", NAME, "--set", "model.widht=3"], RecipeError, "model: unknown key"),
+        (["--recipe", NAME, "--label", "annotation/none"], StudyError, "pathoai label"),
+        (
+            ["--recipe", NAME, "--split", "patient", "--set", "data.label=annotation/generator"],
+            PathoaiError,
+            "--split area",
+        ),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    make_study: StudyMaker, words: list[str], kind: type[PathoaiError], says: str
+) -> None:
+    study = make_study(PATIENT)
+    with pytest.raises(kind, match=says) as caught:
+        pathoai_train(study.path, *words)
+    assert "\n" not in str(caught.value)
+
+
+def test_study_without_stores(study: Study) -> None:
+    with pytest.raises(StudyError, match="pathoai tile STUDY"):
+        pathoai_train(study.path, "--recipe", NAME)
