@@ -12,6 +12,7 @@ A rejected annotation comes back by ``validate`` or ``correct``; nothing is ever
 from __future__ import annotations
 
 import sqlite3
+import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ from pathoai_annotations.journal_schema import SCHEMA_VERSION, Base, EventRow
 
 TOOL = f"pathoai {__version__}"
 _WAIT_FOR_OTHERS_S = 60.0
+_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,9 +354,23 @@ def _cause(error: Exception) -> str:
 def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
     cursor = connection.cursor()
     # Readers never wait for the writer; FULL keeps a committed edit through a power cut.
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    # SQLite waits for others before a transaction, but not before a change of mode.
+    deadline = time.monotonic() + _WAIT_FOR_OTHERS_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def _begin(connection: sa.Connection) -> None:

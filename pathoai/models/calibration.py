@@ -84,7 +84,7 @@ def fit_temperature(logits: torch.Tensor, target: torch.Tensor) -> float:
         return loss
 
     optimiser.step(loss_of)
-    return float(log_temperature.exp().clamp(0.05, 20.0))
+    return float(log_temperature.detach().exp().clamp(0.05, 20.0))
 
 
 def measure_reliability(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pathoai.errors import StoreError
+from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store import ome
@@ -26,6 +27,7 @@ from pathoai.store.shards import (
 )
 
 PROBABILITY = "probability"
+_NAME = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
 def group_name(label_name: str) -> str:
@@ -54,6 +56,15 @@ class LabelRecipe:
     about: dict[str, Any]
     factor: int = 1
     probability_channels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse names that could not be told apart once they are groups."""
+        if not _NAME.fullmatch(self.name):
+            raise InvalidValueError(
+                "malformed label name",
+                found=repr(self.name),
+                allowed="a kind in lower case, then / and letters, digits, '.', '_' or '-'",
+            )
 
 
 class LabelWriter:

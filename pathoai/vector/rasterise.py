@@ -31,8 +31,7 @@ def rasterise(
     Returns:
         ``(height, width)`` uint8.
     """
-    from affine import Affine
-    from rasterio import features
+    from rasterio import Affine, features
 
     size = size_px or grid.size_px
     transform = Affine(

@@ -150,7 +150,7 @@ def _play(journal: Journal, history: list[Operation]) -> Model:
     return model
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(histories)
 def test_every_past_state_equals_a_replay(history: list[Operation]) -> None:
     with (
@@ -178,7 +178,7 @@ def _touches(annotation: Annotation, region: Region) -> bool:
     return bool(across and top <= region.y + region.height and bottom >= region.y)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     histories,
     regions,

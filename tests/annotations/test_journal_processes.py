@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Barrier
+
+import pytest
 
 from pathoai_annotations.annotation import Status
 from pathoai_annotations.journal import Journal
@@ -158,6 +161,23 @@ def test_a_full_disk_is_a_storage_error_and_the_journal_stays_whole(tmp_path: Pa
         assert len(journal.annotations()) == (1 + len(numbers)) * BATCH
 
 
+def test_making_a_journal_waits_for_a_program_that_is_making_it(tmp_path: Path) -> None:
+    """SQLite itself refuses at once to change the mode of a file that another one writes."""
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(_open_and_close, path)
+            with pytest.raises(TimeoutError):
+                made.result(timeout=0.3)
+            other.execute("ROLLBACK")
+            made.result(timeout=30)
+
+
+def _open_and_close(path: Path) -> None:
+    Journal(path).close()
+
+
 def test_programs_that_make_the_same_journal_at_once_all_succeed(tmp_path: Path) -> None:
     writers = 6
 
@@ -167,7 +187,7 @@ def test_programs_that_make_the_same_journal_at_once_all_succeed(tmp_path: Path)
             return len(journal.annotations())
 
     with ThreadPoolExecutor(writers) as pool:
-        for attempt in range(10):
+        for attempt in range(20):
             path, barrier = tmp_path / f"{attempt}.sqlite", Barrier(writers)
             found = [pool.submit(make, path, barrier) for _ in range(writers)]
             assert [f.result(timeout=60) for f in found] == [0] * writers

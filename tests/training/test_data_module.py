@@ -96,14 +96,14 @@ def test_missing_label_lists_those_there_are(make_study: StudyMaker, label: str)
 def test_labels_of_one_class(make_study: StudyMaker) -> None:
     study = make_study(PATIENTS[0])
     relabel(study, np.zeros((512, 512), np.uint8))
-    with pytest.raises(StudyError, match="found only background.*label some nucleus"):
+    with pytest.raises(StudyError, match=r"found only background.*label some nucleus"):
         module(study, label="made/up").setup()
 
 
 def test_labels_without_background_name_the_way_out(make_study: StudyMaker) -> None:
     study = make_study(PATIENTS[0])
     relabel(study, np.full((512, 512), 21, np.uint8))
-    with pytest.raises(StudyError, match="label some background.*--exhaustive"):
+    with pytest.raises(StudyError, match=r"label some background.*--exhaustive"):
         module(study, label="made/up").setup()
 
 

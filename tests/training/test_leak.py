@@ -80,7 +80,7 @@ def test_what_is_refused_is_what_touches(
 def test_a_guard_that_the_network_looks_across_is_refused(depth: int, reach_px: int) -> None:
     network = UNet(classes=2, width=4, depth=depth).train()
     check_guard(network, 8 * 2**depth)
-    with pytest.raises(LeakError, match="data.guard_px"):
+    with pytest.raises(LeakError, match=r"data.guard_px"):
         check_guard(network, reach_px // 2)
     assert network.training
 

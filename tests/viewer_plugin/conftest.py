@@ -24,9 +24,12 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def display() -> None:
-    """Skips where no window can be opened; in CI that is a failure."""
+    """Skips where no window can be opened; in CI that is a failure.
+
+    Of session scope, to come before pytest-qt's application, which would abort the process.
+    """
     reason = ""
     if not os.environ.get("DISPLAY"):
         reason = "no DISPLAY: run under xvfb-run (QT_QPA_PLATFORM=offscreen has no OpenGL)"

@@ -173,6 +173,7 @@ class StoreDataModule(LightningDataModule):
             # zarr keeps a thread that a forked child would lack.
             multiprocessing_context="spawn" if self._workers else None,
             persistent_workers=self._workers > 0,
+            generator=torch.Generator(),  # else every loader draws from the caller's numbers
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -180,8 +181,9 @@ class StoreDataModule(LightningDataModule):
         trainer = self.trainer
         sampler = SeededSampler(
             len(self.tiles["train"]),
-            epoch_length=self._steps * self.batch_size,
+            length=self._steps * self.batch_size,
             seed=self.seed,
+            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
             process=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from pathoai.progress import Advance
 from pathoai_training.build import TrainerSettings
@@ -54,7 +55,8 @@ class ReportSteps(pl.Callback):
         batch_idx: int,
     ) -> None:
         """One step is done."""
-        self._advance(trainer.global_step, trainer.max_steps)
+        if trainer.is_global_zero:
+            self._advance(trainer.global_step, trainer.max_steps)
 
 
 def make_trainer(
@@ -87,6 +89,11 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def is_first_process() -> bool:
+    """True in the one process, of those that train together, that writes."""
+    return not rank_zero_only.rank
 
 
 def precision_of(settings: TrainerSettings, device: torch.device) -> str:

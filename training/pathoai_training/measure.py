@@ -60,7 +60,7 @@ def evaluate(
     logits_of, target_of = [], []
     model.eval()
     with torch.no_grad():
-        for images, target in DataLoader(dataset, batch_size=batch_size):
+        for images, target in DataLoader(dataset, batch_size=batch_size, generator=generator):
             logits = model(images.to(device)).float().cpu()
             confusion += confusion_counts(logits.argmax(1), target, classes=classes)
             flat = target.flatten()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import Trainer
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import InvalidValueError, ModelError, RecipeError
@@ -23,6 +23,7 @@ from pathoai_training.description import Findings, intended_use, training_record
 from pathoai_training.leak import check_guard
 from pathoai_training.lightning_run import (
     CHECKPOINT,
+    is_first_process,
     make_trainer,
     precision_of,
     quiet_lightning,
@@ -89,9 +90,10 @@ def train(
     started = utc_now()
     workshop.data.split.write(study.splits_path)
     _prepare_folder(run, again=again)
-    is_first = _fit(workshop, chosen, run.folder, advance)
-    if is_first():
+    trainer = _fit(workshop, chosen, run.folder, advance)
+    if is_first_process():
         _publish(study, recipe, workshop, run, chosen, started)
+    trainer.strategy.barrier("published")
     return load_bundle(study.model_path(name))
 
 
@@ -131,6 +133,8 @@ def _finished(study: Study, run: _Run) -> ModelBundle | None:
 
 def _prepare_folder(run: _Run, *, again: bool) -> None:
     """Keep the folder of the same unfinished run; anything else in it belongs to another."""
+    if not is_first_process():
+        return
     note = run.folder / _RUN
     known = json.loads(note.read_text("utf8")) if note.is_file() else {}
     if again or known.get("fingerprint") != run.fingerprint:
@@ -139,10 +143,8 @@ def _prepare_folder(run: _Run, *, again: bool) -> None:
     write_text_atomically(note, json.dumps({"fingerprint": run.fingerprint}) + "\n")
 
 
-def _fit(
-    workshop: Workshop, device: torch.device, folder: Path, advance: Advance
-) -> Callable[[], bool]:
-    """Train from the start or the last checkpoint; returns who asks whether it is the first."""
+def _fit(workshop: Workshop, device: torch.device, folder: Path, advance: Advance) -> Trainer:
+    """Train from the start or from the last checkpoint."""
     checkpoint = folder / CHECKPOINT
     with quiet_lightning():
         trainer = make_trainer(workshop.trainer, device, folder, advance)
@@ -152,8 +154,7 @@ def _fit(
             ckpt_path=checkpoint if checkpoint.is_file() else None,
             weights_only=True,
         )
-        trainer.strategy.barrier("trained")
-    return lambda: bool(trainer.is_global_zero)
+    return trainer
 
 
 def _publish(

@@ -22,19 +22,26 @@ SLIDE_ID = "0123456789ABCDEF"
 
 
 @pytest.fixture(scope="session")
-def three_shard_store(
+def two_shard_store(
     stained_noise: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A store whose tissue crosses the border between its first two shards; its slide is 0.25 µm."""
-    path = tmp_path_factory.mktemp("three-shards") / f"{SLIDE_ID}.zarr"
-    small = stained_noise[:200, :]
+    """A store whose tissue crosses the border between its two shards."""
+    path = tmp_path_factory.mktemp("two-shards") / f"{SLIDE_ID}.zarr"
+    small = stained_noise[30:150, 1000:]
     reader = MemoryReader(small, mpp=Mpp.square(0.5), slide_id=SLIDE_ID)
     tile_slide(lambda: reader, path, TilingSettings(TileSpec(size_px=64, mpp=0.5)))
     return path
 
 
+def _tissue(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    tile = pixels[100:164, 2000:2064]
+    return torch.from_numpy(np.ascontiguousarray(tile.transpose(2, 0, 1)))[None]
+
+
 @pytest.fixture(scope="session")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+def predictor(
+    stained_noise: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory
+) -> Predictor:
     """A U-Net of random weights, which reacts to its input."""
     ontology = load_ontology("breast")
     classes = ("background", *(c.key for c in ontology.classes[1:3]))
@@ -45,8 +52,13 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     torch.manual_seed(0)
     network = build_network("unet", classes=3, arguments=arguments)
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(3)
+        # Probabilities must differ from pixel to pixel; scaling all layers would amplify rounding.
+        head = network.get_submodule("head")
+        assert isinstance(head, torch.nn.Conv2d)
+        assert head.bias is not None
+        head.weight.mul_(6)
+        # Every class must win somewhere.
+        head.bias -= network.eval()(bundle.normalisation(_tissue(stained_noise))).mean((0, 2, 3))
     folder = tmp_path_factory.mktemp("models") / "tiny"
     bundle = save_bundle(folder, bundle, network)
     device = torch.device("cpu")

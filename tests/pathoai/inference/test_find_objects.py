@@ -51,8 +51,8 @@ def _discs(store: SlideStore) -> NDArray[np.uint8]:
     class_map = np.zeros((height, width), np.uint8)
     y, x = np.mgrid[-15:16, -15:16]
     disc = x**2 + y**2 <= 196
-    for number, row in enumerate(range(2048 - 40 * 51, height - 16, 40)):
-        for column in range(2048 - 40 * 51, width - 16, 40):
+    for number, row in enumerate(range(2048 - 40 * 50, height - 16, 40)):
+        for column in range(2048 - 40 * 50, width - 16, 40):
             value = 5 if (number + column) % 3 else 9
             class_map[row - 15 : row + 16, column - 15 : column + 16][disc] = value
     return class_map

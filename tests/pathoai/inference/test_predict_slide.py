@@ -20,9 +20,9 @@ from pathoai.tiling.spec import TileSpec
 
 
 @pytest.fixture
-def store(three_shard_store: Path, tmp_path: Path) -> SlideStore:
-    path = tmp_path / "a" / three_shard_store.name
-    return SlideStore(Path(shutil.copytree(three_shard_store, path)))
+def store(two_shard_store: Path, tmp_path: Path) -> SlideStore:
+    path = tmp_path / "a" / two_shard_store.name
+    return SlideStore(Path(shutil.copytree(two_shard_store, path)))
 
 
 def _whole_blend(
@@ -105,7 +105,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     before = first.stat().st_mtime_ns
     predict_slide(other, predictor, advance=lambda done, total: done_by_second_run.append(done))
     assert first.stat().st_mtime_ns == before
-    assert done_by_second_run == [1, 2, 3]
+    assert done_by_second_run == [1, 2]
     files = {
         name: {f.relative_to(folder): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
         for name, folder in (("a", tmp_path / "a"), ("b", tmp_path / "b"))
@@ -114,9 +114,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
 
 def test_batches_make_no_difference(
-    store: SlideStore, predictor: Predictor, three_shard_store: Path, tmp_path: Path
+    store: SlideStore, predictor: Predictor, two_shard_store: Path, tmp_path: Path
 ) -> None:
-    other = SlideStore(Path(shutil.copytree(three_shard_store, tmp_path / "b" / "x.zarr")))
+    other = SlideStore(Path(shutil.copytree(two_shard_store, tmp_path / "b" / "x.zarr")))
     one = np.asarray(predict_slide(store, replace(predictor, batch_size=1)).probability())
     many = np.asarray(predict_slide(other, replace(predictor, batch_size=32)).probability())
     assert np.abs(one.astype(int) - many).max() <= 1

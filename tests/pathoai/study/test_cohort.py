@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,8 +40,9 @@ def test_a_cohort_is_read_as_it_was_written(
 @pytest.mark.parametrize("field", ["slide_id", "patient_id", "centre_id"])
 @pytest.mark.parametrize("name", ["DUPONT", "DUPONT_Jeanne_47", "0" * 15])
 def test_names_are_refused_where_codes_belong(field: str, name: str) -> None:
-    with pytest.raises(StudyError, match=rf"codes only.*{field}|{field}.*codes only") as raised:
-        CohortRow(**{"slide_id": _A, field: name})
+    changed: dict[str, Any] = {field: name}
+    with pytest.raises(StudyError, match=rf"{field}.*codes only") as raised:
+        replace(CohortRow(_A), **changed)
     assert name not in str(raised.value)
 
 

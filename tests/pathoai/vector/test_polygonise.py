@@ -43,7 +43,7 @@ def _pixels(
     found = set()
     for piece in pieces:
         painted = rasterise([(piece.polygon, 1)], grid)
-        where = frozenset(map(tuple, np.argwhere(painted).tolist()))
+        where = frozenset((y, x) for y, x in np.argwhere(painted).tolist())
         assert piece.polygon.area == len(where)
         found.add((piece.value, where))
     return found
@@ -55,7 +55,8 @@ def _regions(class_map: NDArray[np.uint8]) -> set[tuple[int, frozenset[tuple[int
     for value in set(np.unique(class_map).tolist()) - {0, 255}:
         labels, count = ndimage.label(class_map == value)
         for region in range(1, count + 1):
-            found.add((value, frozenset(map(tuple, np.argwhere(labels == region).tolist()))))
+            where = frozenset((y, x) for y, x in np.argwhere(labels == region).tolist())
+            found.add((value, where))
     return found
 
 

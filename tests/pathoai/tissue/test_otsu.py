@@ -1,0 +1,71 @@
+"""Tissue by colour, held to the truth of generated slides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pathoai.errors import InvalidValueError, NoTissueError
+from pathoai.geometry import Grid, Mpp, Size
+from pathoai.slide.memory_reader import MemoryReader
+from pathoai.slide.open_slide import open_slide
+from pathoai.testing.generated_slide import SlideTruth
+from pathoai.tissue.mask import find_tissue, tissue_grid
+from pathoai.tissue.otsu import otsu_tissue
+from pathoai.vector.rasterise import rasterise
+
+
+@pytest.mark.parametrize("name", ["generated", "two_level_slide"])
+def test_tissue_is_found_where_it_is(name: str, request: pytest.FixtureRequest) -> None:
+    path, truth = request.getfixturevalue(name)
+    assert isinstance(truth, SlideTruth)
+    with open_slide(path) as reader:
+        grid, mpp = tissue_grid(reader.info.grid(0.5), 0.5)
+        found = find_tissue(reader, grid, mpp=mpp)
+    expected = rasterise([(truth.tissue, 1)], grid) == 1
+    overlap = (found.mask & expected).sum() / (found.mask | expected).sum()
+    assert overlap > 0.9
+    assert found.area_mm2 == pytest.approx(truth.tissue.area * 0.25 / 1e6, rel=0.1)
+
+
+def test_the_real_slide_is_mostly_tissue(real_data: Path) -> None:
+    with open_slide(real_data / "wsi" / "cmu-1-small-region.svs") as reader:
+        grid, mpp = tissue_grid(reader.info.grid(0.5), 0.5)
+        found = find_tissue(reader, grid, mpp=mpp)
+    assert 0.2 < found.mask.mean() < 0.98
+
+
+@pytest.mark.parametrize("grey", [0, 120, 235, 255])
+def test_a_field_of_one_grey_holds_no_tissue(grey: int) -> None:
+    reader = MemoryReader(np.full((300, 400, 3), grey, np.uint8), mpp=Mpp.square(0.5), slide_id="C")
+    grid, mpp = tissue_grid(reader.info.grid(0.5), 0.5)
+    with pytest.raises(NoTissueError, match=r"C: no tissue.*Remedy"):
+        find_tissue(reader, grid, mpp=mpp)
+
+
+def test_noise_of_the_camera_is_no_tissue() -> None:
+    noise = np.random.default_rng(0).normal(240, 3, (200, 200, 3)).clip(0, 255).astype(np.uint8)
+    assert not otsu_tissue(noise, 8.0).any()
+
+
+def test_a_field_of_tissue_alone_is_all_tissue() -> None:
+    rng = np.random.default_rng(0)
+    stain = (np.array([200, 110, 170]) + rng.normal(0, 6, (120, 120, 3))).clip(0, 255)
+    assert otsu_tissue(stain.astype(np.uint8), 8.0).all()
+
+
+def test_an_unknown_method_is_refused() -> None:
+    reader = MemoryReader(np.zeros((30, 30, 3), np.uint8), mpp=Mpp.square(0.5))
+    with pytest.raises(InvalidValueError, match="did you mean 'otsu'"):
+        find_tissue(reader, reader.info.grid(8), mpp=8, method="otsuu")
+
+
+def test_the_grid_is_about_8_um_but_never_too_coarse_for_a_biopsy() -> None:
+    large = Grid(Size(100_000, 80_000), 1.0, 1.0)
+    assert tissue_grid(large, 0.5)[1] == 8.0
+    assert tissue_grid(large, 0.25)[1] == 8.0
+    small, mpp = tissue_grid(Grid(Size(1000, 300), 1.0, 1.0), 0.5)
+    assert max(small.size_px.width, small.size_px.height) >= 250
+    assert mpp == 1.0
