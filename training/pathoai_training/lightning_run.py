@@ -93,7 +93,7 @@ def make_trainer(
 
 def is_first_process() -> bool:
     """True in the one process, of those that train together, that writes."""
-    return not rank_zero_only.rank
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def precision_of(settings: TrainerSettings, device: torch.device) -> str:

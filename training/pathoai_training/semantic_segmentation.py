@@ -147,7 +147,8 @@ class SemanticSegmentation(LightningModule):
         values = metric.compute()
         metric.reset()
         for key, value in zip(self.channels, values, strict=True):
-            self.log(f"{subset}/dice/{key}", value.float())
+            # Every process has the same value already: sync_dist only keeps Lightning quiet.
+            self.log(f"{subset}/dice/{key}", value.float(), sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW under one cycle over all steps."""

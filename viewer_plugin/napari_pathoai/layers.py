@@ -79,7 +79,8 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
     settings = {
         "name": _label_name(label.name),
         "multiscale": True,
-        "visible": label.name != TISSUE,
+        # What training learned from, and tissue, would hide the slide; both are a click away.
+        "visible": label.name.startswith("prediction/"),
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
         "metadata": {METADATA: {"kind": "label", "label": label.name}},

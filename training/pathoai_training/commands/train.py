@@ -61,6 +61,7 @@ def run(arguments: Namespace) -> None:
         overrides.append(f"trainer.max_steps={arguments.max_steps}")
     recipe = read_recipe(arguments.recipe, overrides)
 
+    from pathoai_training.lightning_run import is_first_process
     from pathoai_training.split import SplitKind
     from pathoai_training.train import train
 
@@ -74,7 +75,8 @@ def run(arguments: Namespace) -> None:
             again=arguments.again,
             advance=advance,
         )
-    _report(bundle)
+    if is_first_process():
+        _report(bundle)
 
 
 def _report(bundle: ModelBundle) -> None:
