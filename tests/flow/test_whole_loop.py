@@ -101,7 +101,7 @@ def test_loop_leaves_every_part(which: str, request: pytest.FixtureRequest) -> N
     assert len(objects) > 100
     with Journal.open(study) as journal:
         counts = journal.counts()
-    assert sum(counts[status] for status in OF_RECORD) == 200
+    assert 100 < sum(counts[status] for status in OF_RECORD) < 300
     with Image.open(study.path / "overview" / f"{store.slide_id}.png") as picture:
         assert min(picture.size) > 1000
         assert len(picture.convert("RGB").getcolors(maxcolors=1 << 24) or ()) > 1000

@@ -106,7 +106,7 @@ def _review_and_package(study: Path) -> None:
     _step("annotations", "propose", study, "--model", _MODEL)
     _step(
         *("annotations", "validate", study, "--author", _READER),
-        *("--by", "model", "--limit", _VALIDATED),
+        *("--by", "model", "--region", *_region_of_first_objects(study)),
     )
     opposition_date = Study(study).sheet.created[:10]
     _step(
@@ -115,6 +115,23 @@ def _review_and_package(study: Path) -> None:
         *("--opposition-date", opposition_date),
     )
     _step("package", "verify", study.parent / f"{study.name}-package")
+
+
+def _region_of_first_objects(path: Path) -> tuple[float, float, float, float]:
+    """The top of the slide, down to the object that makes enough for a package.
+
+    A place, not a number: validating it twice is the same as once.
+    """
+    from pathoai.store.objects import read_objects
+    from pathoai.store.slide_store import SlideStore
+
+    study = Study(path)
+    (row,) = study.cohort
+    store = SlideStore(study.store_path(row.slide_id))
+    objects = read_objects(study.objects_path(row.slide_id, f"prediction/{_MODEL}"))
+    tops = sorted(outline.bounds[1] for outline in objects.geometry)
+    bottom = tops[: _VALIDATED + 1][-1] if tops else store.slide.size.height
+    return (0.0, 0.0, float(store.slide.size.width), max(1.0, float(bottom) - 1))
 
 
 def _say_where_to_look(study: Path) -> None:

@@ -27,7 +27,7 @@ def two_shard_store(
 ) -> Path:
     """A store whose tissue crosses the border between its two shards."""
     path = tmp_path_factory.mktemp("two-shards") / f"{SLIDE_ID}.zarr"
-    small = stained_noise[30:150, 1000:]
+    small = stained_noise[30:130, 400:2700]
     reader = MemoryReader(small, mpp=Mpp.square(0.5), slide_id=SLIDE_ID)
     tile_slide(lambda: reader, path, TilingSettings(TileSpec(size_px=64, mpp=0.5)))
     return path
