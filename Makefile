@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# Threads that wait by spinning take the cores from those that work.
+export OMP_WAIT_POLICY ?= passive
+
 .PHONY: demo test lint install-demo install-test clean
 
 demo: install-demo

@@ -181,12 +181,14 @@ class SlideStore:
         return TileGrid.over_tissue(spec, self.slide, self.tissue)
 
     def verify(self) -> None:
-        """Compare every shard of the image with the hash the store holds.
+        """Compare every shard of the image and of its labels with the hash the store holds.
 
         Raises:
             StoreError: A shard is missing or was altered.
         """
         check_hashes(self.path, self._shards)
+        for name in self.labels:
+            check_hashes(self.path, self.label(name).shards)
 
 
 def is_complete(path: Path) -> bool:

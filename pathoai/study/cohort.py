@@ -94,13 +94,25 @@ class Cohort:
         write_text_atomically(path, text.getvalue())
 
     def merged(self, rows: Iterable[CohortRow]) -> Cohort:
-        """This cohort with rows added; what is stated anew of a known slide replaces the old."""
+        """This cohort with rows added; what is stated anew of a known slide replaces the old.
+
+        Raises:
+            StudyError: A known slide would go to another patient: splits rest on its patient.
+        """
         merged = dict(self._rows)
         for row in rows:
             known = merged.get(row.slide_id)
             if known is None:
                 merged[row.slide_id] = replace(row, stain=row.stain or "HE")
                 continue
+            if row.patient_id and known.patient_id not in ("", row.patient_id):
+                raise StudyError(
+                    "the slide is in the study under another patient",
+                    where=row.slide_id,
+                    found=row.patient_id,
+                    allowed=known.patient_id,
+                    remedy="correct what you add, or the patient_id in cohort.csv",
+                )
             stated = {k: v for k, v in asdict(row).items() if v not in ("", None)}
             merged[row.slide_id] = replace(known, **stated)
         return Cohort(merged.values())
