@@ -6,7 +6,7 @@ from threading import Lock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -59,6 +59,7 @@ keys = st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(keys, keys)
+@example(0, slice(-21, None))  # all of the window is padding
 def test_every_index_reads_what_numpy_reads(rows: int | slice, columns: int | slice) -> None:
     level = ArrayLevel(PIXELS, PADDED.shape, ChunkCache())
     assert np.array_equal(level[rows, columns], PADDED[rows, columns])

@@ -104,6 +104,9 @@ class LazyLevel(ABC):
         out = np.full(shape, self._fill, np.uint8)
         inner_rows = (rows[0], min(rows[1], self._stored[0]))
         inner_columns = (columns[0], min(columns[1], self._stored[1]))
+        if inner_rows[0] >= inner_rows[1] or inner_columns[0] >= inner_columns[1]:
+            # All of it is padding: nothing of the window is stored.
+            return out
         for row, column, chunk in self._chunks_of(inner_rows, inner_columns):
             top, left = row * CHUNK_PX, column * CHUNK_PX
             y, y_end = max(top, rows[0]), min(top + chunk.shape[0], inner_rows[1])
