@@ -226,6 +226,8 @@ class Journal:
     ) -> Annotation:
         """A pathologist changes an outline or a class, and stands behind the result.
 
+        A model's probability goes: it was said of another outline or class.
+
         Args:
             annotation_id: Which.
             author: Code of who does it.
@@ -248,6 +250,8 @@ class Journal:
                 label=state.label if label is None else label,
                 status=Status.CORRECTED,
                 author=author,
+                # The model's probability was of its own outline and class, not of these.
+                confidence=None,
             )
             append_events(session, "correct", [corrected], tool)
         return corrected

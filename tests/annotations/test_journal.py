@@ -69,7 +69,9 @@ def test_the_table_of_states(
     assert len(list(journal.events())) == edits
 
 
-def test_an_edit_keeps_everything_but_what_it_is_about(journal: Journal, draw: Draw) -> None:
+def test_an_edit_keeps_all_but_its_subject_and_the_models_probability(
+    journal: Journal, draw: Draw
+) -> None:
     before = draw(confidence=0.25, derived_from="model:unet@00", author="model")
     journal.propose([before])
     journal.validate([before.id], author="R1")
@@ -77,7 +79,9 @@ def test_an_edit_keeps_everything_but_what_it_is_about(journal: Journal, draw: D
     outline = box(0, 0, 7, 7)
     corrected = journal.correct(before.id, author="R2", geometry=outline)
     assert corrected == journal.get(before.id)
-    assert corrected == replace(before, status=Status.CORRECTED, author="R2", geometry=outline)
+    assert corrected == replace(
+        before, status=Status.CORRECTED, author="R2", geometry=outline, confidence=None
+    )
 
 
 def test_every_edit_says_who_when_and_with_what(journal: Journal, draw: Draw) -> None:

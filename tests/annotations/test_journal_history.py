@@ -63,7 +63,7 @@ class Model:
 
     def correct(self, one: uuid.UUID, outline: Polygon | None, label: str | None) -> None:
         self.require([one])
-        state = replace(self.states[one], status=Status.CORRECTED, author="R3")
+        state = replace(self.states[one], status=Status.CORRECTED, author="R3", confidence=None)
         state = state if outline is None else replace(state, geometry=outline)
         self.put(state if label is None else replace(state, label=label))
 
