@@ -11,8 +11,8 @@ from hypothesis import settings
 # Their assertions are ours to explain; must come before anything imports them.
 pytest.register_assert_rewrite("pathoai.testing.slide_readers", "pathoai.testing.slide_stores")
 
-from pathoai.study.study import Study  # noqa: E402
-from pathoai.testing.generated_slide import SlideRecipe, SlideTruth, generate_slide  # noqa: E402
+from pathoai.study.study import Study  # noqa: E402 - after the line above
+from pathoai.testing.generated_slide import SlideRecipe, SlideTruth, generate_slide  # noqa: E402 - likewise
 
 # No deadline: the first example of a test may import torch. In CI, the same examples every time.
 settings.register_profile("pathoai", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -144,7 +144,7 @@ def test_another_content_under_a_known_id_is_refused_and_nothing_enters(
     known = draw()
     journal.propose([known])
     with pytest.raises(AnnotationError, match="another content") as raised:
-        journal.propose([draw("fresh"), replace(known, **change)])  # type: ignore[arg-type]
+        journal.propose([draw("fresh"), replace(known, **change)])  # type: ignore[arg-type]  # any field
     assert str(known.id) in str(raised.value)
     assert journal.annotations() == [known]
 

@@ -78,15 +78,20 @@ def test_a_label_is_read_as_it_was_written(store: SlideStore, name: str, factor:
 
 def test_image_and_every_label_are_valid_ome_zarr(store: SlideStore) -> None:
     """Those with probabilities and those that start coarser than the image too."""
-    models = pytest.importorskip("ome_zarr_models.v05")
+    import ome_zarr_models.v05 as models
+
     for name, factor in (("prediction/nuclei", 1), ("ihc/ki67", 2)):
         _write(store, _recipe(name, factor=factor), _class_map(store, factor))
     group = zarr.open_group(store.path, mode="r")
     models.Image.from_zarr(group)
-    listed = models.Labels.from_zarr(group["labels"]).attributes.ome.labels
+    labels = group["labels"]
+    assert isinstance(labels, zarr.Group)
+    listed = models.Labels.from_zarr(labels).attributes.ome.labels
     assert sorted(listed) == ["ihc.ki67", "prediction.nuclei", "tissue"]
     for name in listed:
-        image_label = models.ImageLabel.from_zarr(group[f"labels/{name}"])
+        label = labels[name]
+        assert isinstance(label, zarr.Group)
+        image_label = models.ImageLabel.from_zarr(label)
         assert len(image_label.attributes.ome.multiscales[0].datasets) == len(store.factors)
 
 

@@ -276,7 +276,7 @@ def test_any_size_is_written_and_opens(
 )
 def test_a_wrong_recipe_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidValueError, match=next(iter(wrong))):
-        SlideRecipe(**wrong)  # type: ignore[arg-type]
+        SlideRecipe(**wrong)  # type: ignore[arg-type]  # wrong values are tested
 
 
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,6 @@ from numpy.typing import NDArray
 
 from pathoai.testing.generated_slide import SlideRecipe, paint_region, plan_slide
 from pathoai.testing.staining import EOSIN, HEMATOXYLIN
-
-REPOSITORY = Path(__file__).parents[3]
-DATA = Path(os.environ.get("PATHOAI_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 def stain_quantiles(picture: NDArray[Any]) -> NDArray[Any]:
@@ -32,25 +28,23 @@ def generated() -> NDArray[Any]:
     return paint_region(truth, 0, 0, 1500, 1500)
 
 
-def test_quartiles_of_both_stains_are_those_of_breast_tissue(generated: NDArray[Any]) -> None:
+def test_quartiles_of_both_stains_are_those_of_breast_tissue(
+    generated: NDArray[Any], real_data: Path
+) -> None:
     from PIL import Image
 
-    paths = sorted((DATA / "breast_cells_m2c" / "images").glob("*.png"))[::6]
-    if not paths:
-        pytest.skip("the real patches are not here; set PATHOAI_TEST_DATA")
+    paths = sorted((real_data / "breast_cells_m2c" / "images").glob("*.png"))[::6]
     pixels = [np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)[::11] for path in paths]
     gap = np.abs(stain_quantiles(generated) - stain_quantiles(np.concatenate(pixels)))
     assert gap.max() < 0.12
 
 
 def test_eosin_is_that_of_a_real_slide_and_hematoxylin_within_its_range(
-    generated: NDArray[Any],
+    generated: NDArray[Any], real_data: Path
 ) -> None:
-    openslide = pytest.importorskip("openslide")
-    path = DATA / "wsi" / "cmu-1-small-region.svs"
-    if not path.exists():
-        pytest.skip("the real slide is not here; set PATHOAI_TEST_DATA")
-    with openslide.OpenSlide(path) as slide:
+    import openslide
+
+    with openslide.OpenSlide(real_data / "wsi" / "cmu-1-small-region.svs") as slide:
         real = np.asarray(slide.read_region((300, 400), 0, (1300, 2000)).convert("RGB"))
     gap = np.abs(stain_quantiles(generated) - stain_quantiles(real))
     # That section is skin, rich in dark squamous epithelium: only its eosin must agree.
