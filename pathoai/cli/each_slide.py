@@ -51,7 +51,8 @@ def for_each_slide(
         except PathoaiError as error:
             failures[row.slide_id] = error
             if len(chosen) > 1:
-                print(f"pathoai: {row.slide_id}: {error}", file=sys.stderr)
+                named = str(error).startswith(row.slide_id)
+                print(f"pathoai: {'' if named else f'{row.slide_id}: '}{error}", file=sys.stderr)
     if failures and len(chosen) == 1:
         raise next(iter(failures.values()))
     if failures:

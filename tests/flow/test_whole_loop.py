@@ -50,6 +50,12 @@ def real(vault: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+def study_in(out: Path) -> Path:
+    """The one study that a demonstration left."""
+    (sheet,) = out.glob("study-*/study.toml")
+    return sheet.parent
+
+
 def only_store(study: Study) -> SlideStore:
     (row,) = study.cohort
     return SlideStore(study.store_path(row.slide_id))
@@ -84,7 +90,7 @@ def test_nuclei_of_the_held_out_area_are_found(generated: Path) -> None:
 
 def test_bundle_says_what_it_was_trained_on(generated: Path, real: Path) -> None:
     on_truth = load_bundle(Study(generated / "study-generated").model_path(MODEL))
-    on_colour = load_bundle(Study(real / "study-real").model_path(MODEL))
+    on_colour = load_bundle(Study(study_in(real)).model_path(MODEL))
     assert "origin import" in str(on_truth.training["label_statement"])
     assert "hematoxylin" in str(on_colour.training["label_statement"])
     assert "not validated" in str(on_colour.training["label_statement"])
@@ -94,7 +100,7 @@ def test_bundle_says_what_it_was_trained_on(generated: Path, real: Path) -> None
 @pytest.mark.parametrize("which", ["generated", "real"])
 def test_loop_leaves_every_part(which: str, request: pytest.FixtureRequest) -> None:
     out: Path = request.getfixturevalue(which)
-    study = Study(out / f"study-{which}")
+    study = Study(study_in(out))
     store = only_store(study)
     store.verify()
     objects = read_objects(study.objects_path(store.slide_id, f"prediction/{MODEL}"))
@@ -105,7 +111,7 @@ def test_loop_leaves_every_part(which: str, request: pytest.FixtureRequest) -> N
     with Image.open(study.path / "overview" / f"{store.slide_id}.png") as picture:
         assert min(picture.size) > 1000
         assert len(picture.convert("RGB").getcolors(maxcolors=1 << 24) or ()) > 1000
-    assert main(["package", "verify", str(out / f"study-{which}-package")]) == 0
+    assert main(["package", "verify", f"{study_in(out)}-package"]) == 0
 
 
 def test_second_run_changes_nothing(generated: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +146,7 @@ def test_nothing_in_the_study_names_the_slide_or_the_patient(
         bytes(out),
         bytes(real_data),
     )
-    for folder in (out / f"study-{which}", out / f"study-{which}-package"):
+    for folder in (study_in(out), Path(f"{study_in(out)}-package")):
         for path in folder.rglob("*"):
             if path.is_file():
                 content = path.read_bytes()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pathoai.cli.command import Command
+from pathoai.errors import MissingFileError
+from pathoai.provenance import sha256_of_file
 from pathoai.study.study import Study
 
 _MODEL = "breast-nuclei-segmentation"
@@ -44,13 +46,24 @@ def run(options: Namespace) -> None:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     slide = DemoSlide(options.slide, None, options.mpp) if options.slide else _generated_slide(out)
-    # Each slide gets a study of its own, so that a second demo never mixes with the first.
-    study = out / ("study-real" if options.slide else "study-generated")
+    study = out / _study_name(options.slide)
     _prepare(study, slide)
     _label(study, slide)
     _learn_and_predict(study, slide, options.max_steps)
     _review_and_package(study)
     _say_where_to_look(study)
+
+
+def _study_name(slide: Path | None) -> str:
+    """A study of its own for each slide, so that a second, or a broken one, spoils no other.
+
+    Named by content: the folder must not tell the file's name.
+    """
+    if slide is None:
+        return "study-generated"
+    if not slide.is_file():
+        raise MissingFileError("no such slide file", where=slide.name)
+    return f"study-{sha256_of_file(slide)[:8]}"
 
 
 def _step(*words: object) -> None:
