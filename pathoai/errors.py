@@ -12,6 +12,7 @@
     │   ├── DamagedSlideError           the file is truncated or corrupt
     │   ├── MissingMppError             the scale is not in the file
     │   ├── ImplausibleMppError         the scale in the file cannot be true
+    │   ├── NotCopyableError            its compressed tiles cannot be taken over as they are
     │   └── NoTissueError               nothing to look at
     ├── StudyError                      not a study, or its parts contradict each other
     ├── StoreError                      a store is absent, incomplete or altered
@@ -21,10 +22,18 @@
     ├── ModelError                      a model bundle is absent, altered or does not fit
     ├── AnnotationError                 an annotation, journal or exchange file is malformed
     ├── PackageError                    an annotation package is refused or does not verify
+    ├── ClusterError                    a cluster cannot be reached, or its workers die
     └── CohortError                     some slides of a cohort failed; the others are done
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:  # errors must stay light: every command loads them
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class PathoaiError(Exception):
@@ -63,6 +72,13 @@ class PathoaiError(Exception):
         whole = message if remedy is None else f"{message}. Remedy: {remedy}"
         super().__init__(" ".join(whole.split()))
 
+    def __reduce__(self) -> tuple[partial[Self], tuple[()], dict[str, object]]:
+        """Travel between processes: the parts as text, since not every value found can."""
+        parts = {"where": self.where, "found": self.found, "allowed": self.allowed}
+        texts = {name: None if part is None else str(part) for name, part in parts.items()}
+        others = {k: v for k, v in vars(self).items() if k not in {"what", "remedy", *parts}}
+        return partial(type(self), self.what, remedy=self.remedy, **texts), (), others
+
 
 class InvalidValueError(PathoaiError, ValueError):
     """A number, name or option lies outside what is allowed."""
@@ -100,8 +116,18 @@ class ImplausibleMppError(SlideError):
     """The slide states a scale that no scanner of histology has."""
 
 
+class NotCopyableError(SlideError):
+    """The slide's compressed tiles cannot be taken over as they are; it can be resampled."""
+
+
 class NoTissueError(SlideError):
-    """No tissue was found on the slide."""
+    """No tissue was found on the slide.
+
+    Attributes:
+        thumbnail: What was looked at, ``(height, width, 3)`` uint8; None where nothing was.
+    """
+
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 class StudyError(PathoaiError):
@@ -134,6 +160,10 @@ class AnnotationError(PathoaiError):
 
 class PackageError(PathoaiError):
     """An annotation package is refused, or does not verify."""
+
+
+class ClusterError(PathoaiError):
+    """A cluster cannot be reached, or its workers die."""
 
 
 class CohortError(PathoaiError):

@@ -20,12 +20,22 @@ class MemoryReader:
         pixels: ``(height, width, 3)`` uint8 RGB.
         mpp: Scale.
         slide_id: Coded id, if any.
+        vendor: What the pixels come from.
+        icc_profile: Of the pixels, if any.
 
     Raises:
         InvalidValueError: The array has another shape or type.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8], *, mpp: Mpp, slide_id: str = "") -> None:
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        mpp: Mpp,
+        slide_id: str = "",
+        vendor: str = "memory",
+        icc_profile: bytes | None = None,
+    ) -> None:
         """Keep a reference to the array."""
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise InvalidValueError(
@@ -35,7 +45,9 @@ class MemoryReader:
             )
         self._pixels = pixels
         size = Size(pixels.shape[1], pixels.shape[0])
-        self._info = SlideInfo(slide_id, (Level(size, 1.0),), mpp, vendor="memory")
+        self._info = SlideInfo(
+            slide_id, (Level(size, 1.0),), mpp, vendor=vendor, icc_profile=icc_profile
+        )
 
     @property
     def info(self) -> SlideInfo:

@@ -1,13 +1,22 @@
-"""Opening a slide: the first backend that knows the file, through the mpp gate."""
+"""Opening a slide: the first backend that can read the file, through the mpp gate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pathoai import entry_points
-from pathoai.errors import MissingFileError, NotASlideError, PathoaiError
+from pathoai.errors import (
+    DamagedSlideError,
+    MissingDependencyError,
+    MissingFileError,
+    NotASlideError,
+    PathoaiError,
+    SlideError,
+    StorageError,
+)
 from pathoai.geometry import Mpp
 from pathoai.slide.mpp_gate import check_extent, check_mpp
 from pathoai.slide.reader import SlideBackend, SlideDescription, SlideReader
@@ -20,8 +29,9 @@ def describe_slide(path: Path) -> SlideDescription:
 
     Raises:
         MissingFileError: Nothing lies there.
-        NotASlideError: No backend knows the file.
-        DamagedSlideError: A backend knows it, but cannot open it.
+        StorageError: It cannot be read.
+        NotASlideError: No backend knows the file; each one's cause is named.
+        DamagedSlideError: A backend knows it, but none can open it.
     """
     with _errors_name(path.name):
         return _recognise(path)[1]
@@ -37,15 +47,16 @@ def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> Sli
 
     Raises:
         MissingFileError: Nothing lies there.
-        NotASlideError: No backend knows the file.
-        DamagedSlideError: A backend knows it, but cannot open it.
+        StorageError: It cannot be read.
+        NotASlideError: No backend knows the file; each one's cause is named.
+        DamagedSlideError: A backend knows it, but none can open it.
         MissingMppError: Neither file nor caller states the scale.
         ImplausibleMppError: The file's scale cannot be true, or the slide would be larger than
             any glass.
     """
     with _errors_name(slide_id or path.name):
         backend, description = _recognise(path)
-        scale = check_mpp(description.stated_mpp, mpp)
+        scale = check_mpp(description.stated_mpp, mpp, description.objective_power)
         check_extent(description.levels[0].size_px, scale)
         return backend.open(path, scale, slide_id)
 
@@ -67,16 +78,64 @@ def _errors_name(name: str) -> Iterator[None]:
 
 
 def _recognise(path: Path) -> tuple[SlideBackend, SlideDescription]:
-    if not path.exists():
-        raise MissingFileError("no such file")
-    if path.is_file():
-        for name in entry_points.names_in(GROUP):
-            backend: SlideBackend = entry_points.load(GROUP, name)()
-            description = backend.describe(path)
-            if description is not None:
-                return backend, description
-    raise NotASlideError(
+    _check_readable(path)
+    backends, causes = _backends()
+    for backend in backends:
+        try:
+            return backend, backend.describe(path)
+        except (SlideError, MissingDependencyError) as error:
+            causes[backend.name] = error
+    raise _refusal(causes)
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise MissingFileError("no such file") from None
+    except OSError as error:
+        raise StorageError(
+            "the slide cannot be read",
+            found=error.strerror,
+            remedy="ask for the right to read it, or copy it where you have it",
+        ) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        # Reading a pipe would wait for ever.
+        raise NotASlideError(
+            "neither a file nor a folder", remedy="give the file, or the folder, of a slide"
+        )
+
+
+def _backends() -> tuple[list[SlideBackend], dict[str, PathoaiError]]:
+    """The backends in the order of their rank, and why others cannot be loaded."""
+    backends: list[SlideBackend] = []
+    causes: dict[str, PathoaiError] = {}
+    for name in entry_points.names_in(GROUP):
+        try:
+            backends.append(entry_points.load(GROUP, name)())
+        except MissingDependencyError as error:
+            causes[name] = error
+    return sorted(backends, key=lambda backend: (backend.rank, backend.name)), causes
+
+
+def _refusal(causes: Mapping[str, PathoaiError]) -> SlideError:
+    """One error that names every backend with its cause."""
+    texts = [
+        f"{name}: {error.what}" + ("" if error.found is None else f" ({error.found})")
+        for name, error in causes.items()
+    ]
+    damage = [error for error in causes.values() if isinstance(error, DamagedSlideError)]
+    if damage:
+        return DamagedSlideError(
+            # Of the last that knows the kind of file: it reads more than those before it.
+            "no reader can open this slide",
+            found="; ".join(texts),
+            remedy=damage[-1].remedy,
+        )
+    return NotASlideError(
         "no reader knows this file as a slide",
-        allowed="what OpenSlide reads: SVS, NDPI, MRXS, SCN, BIF, tiled TIFF, …",
-        remedy="check that the file is a whole-slide image and was copied whole",
+        found="; ".join(texts),
+        remedy="check that it is a whole-slide image and was copied whole",
     )

@@ -13,26 +13,41 @@ import numpy as np
 import openslide
 from numpy.typing import NDArray
 
-from pathoai.errors import DamagedSlideError, InvalidValueError
+from pathoai.errors import DamagedSlideError, NotASlideError
 from pathoai.geometry import Mpp, Region, Size
-from pathoai.slide.reader import Level, SlideDescription, SlideInfo, check_level
+from pathoai.slide.reader import (
+    Level,
+    SlideDescription,
+    SlideInfo,
+    check_level,
+    finite_number,
+)
 
 _WHITE = 255
+_OME_HEAD = 2048
+"""Characters of an image description within which OME-XML begins, after comments."""
 
 
 class OpenSlideBackend:
     """Recognises, describes and opens what OpenSlide reads."""
 
-    def describe(self, path: Path) -> SlideDescription | None:
-        """What the file says of itself; None where OpenSlide does not know such files.
+    name = "openslide"
+    rank = 0
+
+    def describe(self, path: Path) -> SlideDescription:
+        """What the file says of itself.
 
         Raises:
+            NotASlideError: OpenSlide does not know such files.
             DamagedSlideError: OpenSlide knows the format, but cannot open the file.
         """
         if openslide.OpenSlide.detect_format(path) is None:
-            return None
+            raise NotASlideError("it is of no format that OpenSlide knows")
         with _opened(path) as slide:
             properties = slide.properties
+            if "<OME" in properties.get("tiff.ImageDescription", "")[:_OME_HEAD]:
+                # Its levels lie in SubIFDs and its scale in XML: OpenSlide sees neither.
+                raise NotASlideError("it is an OME-TIFF, of which OpenSlide sees one level")
             return SlideDescription(
                 vendor=properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown"),
                 levels=_levels(slide),
@@ -43,6 +58,7 @@ class OpenSlideBackend:
                 objective_power=properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER),
                 compression=_compression(path),
                 associated_images=_associated_images(properties),
+                reader=self.name,
             )
 
     def open(self, path: Path, mpp: Mpp, slide_id: str) -> OpenSlideReader:
@@ -84,6 +100,23 @@ class OpenSlideReader:
             DamagedSlideError: The pixels cannot be decoded; the slide stays usable elsewhere.
         """
         check_level(level, len(self._info.levels))
+        # Left of and above the canvas OpenSlide misplaces coarse levels by up to a pixel (4.0.1
+        # cuts fractions towards zero), so what lies there is painted here.
+        downsample = self._info.levels[level].downsample
+        left_px, top_px = (max(0, math.ceil(-v / downsample)) for v in (x, y))
+        if left_px or top_px:
+            region = np.full((size_px.height, size_px.width, 3), _WHITE, np.uint8)
+            if left_px < size_px.width and top_px < size_px.height:
+                region[top_px:, left_px:] = self._read(
+                    max(0, round(x + left_px * downsample)),
+                    max(0, round(y + top_px * downsample)),
+                    level,
+                    Size(size_px.width - left_px, size_px.height - top_px),
+                )
+            return region
+        return self._read(x, y, level, size_px)
+
+    def _read(self, x: int, y: int, level: int, size_px: Size) -> NDArray[np.uint8]:
         if self._slide is None:
             self._slide = _opened(self._path)
         try:
@@ -93,7 +126,7 @@ class OpenSlideReader:
             raise DamagedSlideError(
                 "pixels cannot be decoded",
                 where=f"{self._info.slide_id or 'slide'} at level-0 x={x}, y={y}, level {level}",
-                found=str(error),
+                found=_without_path(error, self._path),
                 remedy="scan or copy the slide again; the file is damaged or was cut short",
             ) from error
         return _on_white(np.asarray(rgba))
@@ -124,11 +157,17 @@ def _opened(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideError as error:
         raise DamagedSlideError(
             "the slide cannot be opened",
-            # The path would betray which file a coded slide is.
-            found=str(error).replace(str(path), "the file"),
+            found=_without_path(error, path),
             remedy="copy or scan it again; the file is damaged, cut short or of a kind "
             "that OpenSlide does not read",
         ) from error
+
+
+def _without_path(error: openslide.OpenSlideError, path: Path) -> str:
+    """The message, without the path: it would betray which file a coded slide is."""
+    # MRXS, VMS and others lie in a folder named like the file, without its suffix.
+    text = str(error).replace(str(path), "the file")
+    return text.replace(str(path.with_suffix("")), "the folder")
 
 
 def _levels(slide: openslide.OpenSlide) -> tuple[Level, ...]:
@@ -145,11 +184,20 @@ def _info(slide: openslide.OpenSlide, *, mpp: Mpp, slide_id: str) -> SlideInfo:
         slide_id=slide_id,
         levels=_levels(slide),
         mpp=mpp,
-        objective_power=_number(power),
-        bounds=_bounds(properties),
+        objective_power=finite_number(power),
+        bounds=_bounds(properties, Size(*slide.dimensions)),
         vendor=properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown"),
         quickhash=properties.get(openslide.PROPERTY_NAME_QUICKHASH1),
+        icc_profile=_icc_profile(slide),
     )
+
+
+def _icc_profile(slide: openslide.OpenSlide) -> bytes | None:
+    """As the file holds it: `color_profile` would parse it, and refuse a malformed one."""
+    # Far outside the canvas, where nothing has to be decoded.
+    beyond = slide.read_region((-100_000, -100_000), 0, (1, 1))
+    profile = beyond.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else None
 
 
 def _associated_images(properties: Mapping[str, str]) -> dict[str, Size]:
@@ -165,29 +213,26 @@ def _associated_images(properties: Mapping[str, str]) -> dict[str, Size]:
     return found
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text else None
-    except ValueError:
-        return None
-    return number if number is not None and math.isfinite(number) else None
+def _bounds(properties: Mapping[str, str], canvas: Size) -> Region | None:
+    """The scanned rectangle, as far as it lies on the canvas.
 
-
-def _bounds(properties: Mapping[str, str]) -> Region | None:
+    It is a hint for speed: where it is not stated or cannot be true, the slide is read whole.
+    """
     names = (
         openslide.PROPERTY_NAME_BOUNDS_X,
         openslide.PROPERTY_NAME_BOUNDS_Y,
         openslide.PROPERTY_NAME_BOUNDS_WIDTH,
         openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
     )
-    values = [_number(properties.get(name)) for name in names]
-    if any(value is None for value in values):
+    values = [
+        number for name in names if (number := finite_number(properties.get(name))) is not None
+    ]
+    if len(values) < len(names):
         return None
-    try:
-        return Region(*(value for value in values if value is not None))
-    except InvalidValueError:
-        # Bounds are a hint for speed; a file with an empty one is read whole.
-        return None
+    x, y, width, height = values
+    left, top = max(x, 0.0), max(y, 0.0)
+    right, bottom = min(x + width, canvas.width), min(y + height, canvas.height)
+    return Region(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
 def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -209,4 +254,4 @@ def _compression(path: Path) -> str:
         with tifffile.TiffFile(path) as tiff:
             return tifffile.COMPRESSION(tiff.pages.first.compression).name
     except Exception:  # noqa: BLE001 - on damaged files tifffile fails in ten different ways
-        return "not stated by a TIFF header"
+        return "not stated"

@@ -5,6 +5,7 @@ The vocabulary is OpenSlide's. A reader is proven by ``pathoai.testing.slide_rea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class SlideInfo:
         bounds: The scanned part of the canvas, where the file states it.
         vendor: As OpenSlide names it.
         quickhash: OpenSlide's hash of the slide, where it gives one.
+        icc_profile: Of level 0, as the file holds it: what `pathoai.slide.icc` makes sRGB with.
     """
 
     slide_id: str
@@ -47,6 +49,7 @@ class SlideInfo:
     bounds: Region | None = None
     vendor: str = "unknown"
     quickhash: str | None = None
+    icc_profile: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse a pyramid that is empty, unsorted or does not start at level 0."""
@@ -83,6 +86,7 @@ class SlideDescription:
         objective_power: As the scanner says.
         compression: Of level 0's tiles, where the container says.
         associated_images: Name → size in pixels.
+        reader: Name of the backend that describes it.
     """
 
     vendor: str
@@ -91,6 +95,7 @@ class SlideDescription:
     objective_power: str | None
     compression: str
     associated_images: Mapping[str, Size]
+    reader: str = ""
 
 
 @runtime_checkable
@@ -139,13 +144,26 @@ class SlideReader(Protocol):
 
 
 class SlideBackend(Protocol):
-    """How a kind of file is recognised, described and opened; registered by entry point."""
+    """How a kind of file is recognised, described and opened; registered by entry point.
 
-    def describe(self, path: Path) -> SlideDescription | None:
-        """What the file says of itself; None where this backend does not know such files.
+    A backend looks at what a file is, never at its name, and is light to import: an optional
+    dependency is imported inside, and one that is missing is a cause like any other.
+
+    Attributes:
+        name: As registered.
+        rank: Backends are asked in this order: openslide 0, tiff 10, dicom 20, ome-zarr 30,
+            image 90. The first that describes a file reads it.
+    """
+
+    name: str
+    rank: int
+
+    def describe(self, path: Path) -> SlideDescription:
+        """What the file, or the folder, says of itself.
 
         Raises:
-            DamagedSlideError: It is such a file, but cannot be opened.
+            NotASlideError: It is not of this backend's kind; `what` is the cause in a few words.
+            DamagedSlideError: It is of its kind, but cannot serve.
         """
         ...
 
@@ -168,3 +186,12 @@ def check_level(level: int, count: int) -> None:
         raise InvalidValueError(
             "no such level", where="level", found=level, allowed=f"0 to {count - 1}"
         )
+
+
+def finite_number(text: str | None) -> float | None:
+    """The number that a file states as text; None where it states none, or no finite one."""
+    try:
+        number = float(text) if text else None
+    except ValueError:
+        return None
+    return number if number is not None and math.isfinite(number) else None

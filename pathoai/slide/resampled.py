@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pathoai.errors import DamagedSlideError
 from pathoai.geometry import Grid, Size
 from pathoai.slide.reader import SlideReader
 
 _BLOCK_PX = 1024
+_SMALLEST_BLOCK_PX = 8
+_WHITE = 255
 
 
 def read_grid_block(
@@ -52,13 +55,46 @@ def read_grid_block(
 
 
 def read_grid(reader: SlideReader, grid: Grid) -> NDArray[np.uint8]:
-    """The whole slide on a coarse grid, ``(height, width, 3)`` uint8, read block by block."""
+    """The whole slide on a coarse grid, ``(height, width, 3)`` uint8, read block by block.
+
+    A damaged place stays white, and no more around it than a few pixels: a slide with some damage
+    still has a thumbnail and tissue.
+
+    Raises:
+        DamagedSlideError: More than half of the slide cannot be read.
+    """
     height, width = grid.size_px.height, grid.size_px.width
-    whole = np.empty((height, width, 3), np.uint8)
+    whole = np.full((height, width, 3), _WHITE, np.uint8)
+    lost_px = 0
     for y in range(0, height, _BLOCK_PX):
         for x in range(0, width, _BLOCK_PX):
-            size = Size(min(_BLOCK_PX, width - x), min(_BLOCK_PX, height - y))
-            whole[y : y + size.height, x : x + size.width] = read_grid_block(
-                reader, grid, x, y, size
-            )
+            block = whole[y : y + _BLOCK_PX, x : x + _BLOCK_PX]
+            lost_px += _read_into(block, reader, grid, x, y)
+            if lost_px > height * width / 2:
+                raise DamagedSlideError(
+                    "more than half of the slide cannot be read",
+                    where=reader.info.slide_id or "slide",
+                    remedy="scan or copy the slide again",
+                )
     return whole
+
+
+def _read_into(
+    out: NDArray[np.uint8], reader: SlideReader, grid: Grid, x_px: int, y_px: int
+) -> int:
+    """Fill a block, in smaller and smaller parts around what is damaged; returns pixels lost."""
+    height, width = out.shape[:2]
+    try:
+        out[:] = read_grid_block(reader, grid, x_px, y_px, Size(width, height))
+    except DamagedSlideError:
+        if max(height, width) <= _SMALLEST_BLOCK_PX:
+            return int(height * width)
+        middle_y, middle_x = (height + 1) // 2, (width + 1) // 2
+        lost: int = 0
+        for top, bottom in ((0, middle_y), (middle_y, height)):
+            for left, right in ((0, middle_x), (middle_x, width)):
+                part = out[top:bottom, left:right]
+                if part.size:
+                    lost += _read_into(part, reader, grid, x_px + left, y_px + top)
+        return lost
+    return 0

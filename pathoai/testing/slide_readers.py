@@ -13,6 +13,8 @@
         @pytest.fixture
         def truth(self):
             return KnownSlide(pixels, mpp=0.5)
+
+A backend of files also overrides the fixture `damaged`, with a slide of which one tile is spoilt.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pathoai.errors import InvalidValueError
-from pathoai.geometry import Size
+from pathoai.errors import DamagedSlideError, InvalidValueError
+from pathoai.geometry import Region, Size
 from pathoai.slide.reader import SlideReader
 
 _WHITE = 255
@@ -42,16 +44,36 @@ class KnownSlide:
         mpp: Scale of level 0, µm per pixel.
         tolerance: Mean absolute difference in grey levels that the decoder is allowed; 0 for
             lossless slides, about 2 where another JPEG decoder made `pixels`.
+        icc_profile: What the reader must record.
+        unscanned: A rectangle, level-0 pixels, that the slide has no pixel of: transparent, or
+            of tiles that are missing.
     """
 
     pixels: NDArray[np.uint8]
     mpp: float
     tolerance: float = 0.0
+    icc_profile: bytes | None = None
+    unscanned: Region | None = None
 
     @property
     def size(self) -> Size:
         """Width and height of level 0."""
         return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class DamagedSlide:
+    """A slide of which something cannot be decoded.
+
+    Attributes:
+        reader: The slide, open.
+        damaged: Level-0 position of a pixel that cannot be decoded.
+        sound: Level-0 position from which 16 × 16 pixels can.
+    """
+
+    reader: SlideReader
+    damaged: tuple[int, int]
+    sound: tuple[int, int]
 
 
 def _difference(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
@@ -64,7 +86,7 @@ def _whole(reader: SlideReader) -> NDArray[np.uint8]:
 
 
 class SlideReaderTests:
-    """Conformance tests of a `SlideReader`; override both fixtures."""
+    """Conformance tests of a `SlideReader`; override the fixtures `reader` and `truth`."""
 
     @pytest.fixture
     def reader(self) -> SlideReader:
@@ -75,6 +97,11 @@ class SlideReaderTests:
     def truth(self) -> KnownSlide:
         """What the slide holds."""
         raise NotImplementedError("override the fixture `truth`")
+
+    @pytest.fixture
+    def damaged(self) -> DamagedSlide:
+        """A slide with a spoilt tile, for backends whose pixels can be spoilt."""
+        pytest.skip("no damaged slide was given to this reader")
 
     def test_is_a_slide_reader(self, reader: SlideReader) -> None:
         """It has all members of the protocol."""
@@ -150,6 +177,56 @@ class SlideReaderTests:
         np.testing.assert_array_equal(
             found[: inside.height, : inside.width], reader.read_region(x, y, 0, inside)
         )
+
+    def test_a_region_beyond_all_edges_holds_the_whole_level(self, reader: SlideReader) -> None:
+        """At every level, in one read: the level in its place, and white around it."""
+        for index, level in enumerate(reader.info.levels):
+            # In whole pixels of the level, so that no reader has to round.
+            margin = max(1, round(_OUTSIDE_PX / level.downsample))
+            edge = round(margin * level.downsample)
+            width, height = level.size_px.width, level.size_px.height
+            size = Size(width + 2 * margin, height + 2 * margin)
+            found = np.array(reader.read_region(-edge, -edge, index, size))
+            inside = found[margin : margin + height, margin : margin + width]
+            assert _difference(inside, reader.read_region(0, 0, index, level.size_px)) <= 2.0
+            # One pixel of rim where a coarse level ends between two pixels.
+            rim = margin - (0 if index == 0 else 1)
+            found[rim : height + 2 * margin - rim, rim : width + 2 * margin - rim] = _WHITE
+            assert (found == _WHITE).all(), f"level {index}"
+
+    def test_what_was_not_scanned_is_white(self, reader: SlideReader, truth: KnownSlide) -> None:
+        """Never black, whatever lies under the transparency; at every level."""
+        if truth.unscanned is None:
+            pytest.skip("all of this slide was scanned")
+        region = truth.unscanned
+        for index, level in enumerate(reader.info.levels):
+            # Away from the border, where a coarse pixel may mix with what was scanned.
+            inset = 2 * level.downsample
+            width = int((region.width - 2 * inset) / level.downsample)
+            height = int((region.height - 2 * inset) / level.downsample)
+            if width > 0 and height > 0:
+                found = reader.read_region(
+                    round(region.x + inset), round(region.y + inset), index, Size(width, height)
+                )
+                assert (found == _WHITE).all(), f"level {index}"
+
+    def test_the_icc_profile_is_that_of_the_file(
+        self, reader: SlideReader, truth: KnownSlide
+    ) -> None:
+        """Byte by byte, or None where the file holds none."""
+        assert reader.info.icc_profile == truth.icc_profile
+
+    def test_damage_is_an_error_there_and_nowhere_else(self, damaged: DamagedSlide) -> None:
+        """It names the position, comes again, and what is sound is read between and after."""
+        size = Size(16, 16)
+        x, y = damaged.damaged
+        before = damaged.reader.read_region(*damaged.sound, 0, size)
+        for _ in range(2):
+            with pytest.raises(DamagedSlideError, match=rf"x={x}, y={y}.*Remedy"):
+                damaged.reader.read_region(x, y, 0, Size(1, 1))
+            np.testing.assert_array_equal(
+                damaged.reader.read_region(*damaged.sound, 0, size), before
+            )
 
     def test_far_from_the_slide_all_is_white(self, reader: SlideReader) -> None:
         """On each side, at every level."""

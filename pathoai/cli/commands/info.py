@@ -9,7 +9,9 @@ from pathoai.cli.command import Command
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("slide", type=Path, metavar="SLIDE", help="a slide file")
+    parser.add_argument(
+        "slide", type=Path, metavar="SLIDE", help="a slide file, or the folder of one slide"
+    )
 
 
 def run(options: Namespace) -> None:
@@ -17,6 +19,7 @@ def run(options: Namespace) -> None:
     from pathoai.slide.open_slide import describe_slide
 
     found = describe_slide(options.slide)
+    print(f"reader       {found.reader}")
     print(f"vendor       {found.vendor}")
     print(f"compression  {found.compression}")
     print(f"objective    {found.objective_power or 'not stated'} (shown, never computed with)")
@@ -29,7 +32,7 @@ def run(options: Namespace) -> None:
         print("associated   none")
     stated = " × ".join(text or "not stated" for text in found.stated_mpp)
     print(f"mpp          {stated} µm per pixel", flush=True)
-    check_mpp(found.stated_mpp, None)
+    check_mpp(found.stated_mpp, None, found.objective_power)
 
 
 COMMAND = Command(

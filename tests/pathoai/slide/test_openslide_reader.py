@@ -99,11 +99,10 @@ def test_an_unreadable_tile_is_our_error(real_data: Path) -> None:
                 reader.read_region(0, 0, 0, Size(16, 16))
 
 
-@pytest.mark.parametrize("name", ["boxes.png", "unopenable.tiff"])
-def test_tiny_files_that_are_no_slides_give_our_errors(real_data: Path, name: str) -> None:
+def test_a_compression_that_nobody_knows_gives_our_error(real_data: Path) -> None:
     for ask in (describe_slide, open_slide):
-        with pytest.raises(SlideError, match=rf"{name}.*Remedy"):
-            ask(real_data / "wsi" / "tiny" / name)
+        with pytest.raises(SlideError, match=r"unopenable\.tiff.*Remedy"):
+            ask(real_data / "wsi" / "tiny" / "unopenable.tiff")
 
 
 def test_a_scale_in_the_wrong_unit_is_refused_with_its_remedy(real_data: Path) -> None:
