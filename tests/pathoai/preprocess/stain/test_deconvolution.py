@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from skimage import color
 
-from pathoai.preprocess.stain import EOSIN, HEMATOXYLIN, deconvolve, optical_density, stain_matrix
+from pathoai.preprocess.stain.deconvolution import deconvolve, recompose
+from pathoai.preprocess.stain.stain_matrix import (
+    DAB,
+    EOSIN,
+    HEMATOXYLIN,
+    HEMATOXYLIN_DAB,
+    stain_matrix,
+)
 
 
 def _noise() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (2, 3, 16, 20), dtype=np.uint8)
 
 
-def _vectors() -> NDArray[np.float64]:
-    h, e = np.array(HEMATOXYLIN), np.array(EOSIN)
+def _vectors(second: tuple[float, float, float] = EOSIN) -> NDArray[np.float64]:
+    h, e = np.array(HEMATOXYLIN), np.array(second)
     h, e = h / np.linalg.norm(h), e / np.linalg.norm(e)
     rest = np.cross(h, e)
     return np.array([h, e, rest / np.linalg.norm(rest)])
@@ -29,25 +37,36 @@ def test_amounts_are_those_of_beer_and_lambert() -> None:
     assert np.allclose(found, expected, atol=2e-5)
 
 
-def test_pure_stains_are_found_alone() -> None:
-    for stain in range(3):
-        amount = 1.2
-        vector = stain_matrix()[stain].numpy()
-        light = np.exp(-amount * vector) * 256 - 1
-        # The third vector has negative parts, which no 8-bit pixel can show.
-        if stain == 2:
-            continue
-        pixels = np.rint(light).astype(np.uint8).reshape(1, 3, 1, 1)
-        found = deconvolve(torch.from_numpy(pixels)).numpy().ravel()
-        others = np.delete(found, stain)
-        assert abs(found[stain] - amount) < 0.03
-        assert np.abs(others).max() < 0.03
+@pytest.mark.parametrize("stain", [0, 1])
+@pytest.mark.parametrize("second", [EOSIN, DAB])
+def test_pure_stains_are_found_alone(stain: int, second: tuple[float, float, float]) -> None:
+    amount = 1.2
+    light = np.exp(-amount * _vectors(second)[stain]) * 256 - 1
+    pixels = np.rint(light).astype(np.uint8).reshape(1, 3, 1, 1)
+    matrix = stain_matrix((HEMATOXYLIN, second))
+    found = deconvolve(torch.from_numpy(pixels), matrix).numpy().ravel()
+    assert abs(found[stain] - amount) < 0.03
+    assert np.abs(np.delete(found, stain)).max() < 0.03
 
 
 def test_white_holds_no_stain() -> None:
     white = torch.full((1, 3, 4, 4), 255, dtype=torch.uint8)
-    assert torch.equal(optical_density(white), torch.zeros(1, 3, 4, 4))
     assert torch.equal(deconvolve(white).abs(), torch.zeros(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("matrix", [stain_matrix(), stain_matrix(HEMATOXYLIN_DAB)])
+def test_pixels_are_composed_again_from_their_stains(matrix: NDArray[np.float64]) -> None:
+    batch = torch.from_numpy(_noise())
+    assert torch.equal(recompose(deconvolve(batch, matrix), matrix), batch)
+    again = recompose(deconvolve(batch / 255, matrix), matrix, dtype=torch.float32)
+    assert torch.allclose(again, batch / 255, atol=1e-4)
+
+
+def test_one_stain_can_be_shown_alone() -> None:
+    amounts = torch.zeros(1, 3, 1, 1)
+    amounts[:, 0] = 0.8
+    expected = 256 * np.exp(-0.8 * _vectors()[0]) - 1
+    assert np.abs(recompose(amounts).numpy().ravel() - expected).max() <= 0.51
 
 
 def test_scikit_image_agrees_where_its_vectors_are_ours() -> None:
