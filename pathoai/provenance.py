@@ -42,6 +42,13 @@ def sha256_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_path(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of all files below a folder, whatever their names."""
+    if path.is_file():
+        return sha256_of_file(path)
+    return sha256_of_json(sorted(sha256_of_file(f) for f in path.rglob("*") if f.is_file()))
+
+
 def sha256_of_json(value: object) -> str:
     """SHA-256 of the canonical JSON text of a value (sorted keys, no blanks), hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -17,6 +17,7 @@ from pathoai.provenance import sha256_of_json
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
+from pathoai.store.store_lock import locked
 from pathoai.vector.rasterise import rasterise
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
 
@@ -82,7 +83,9 @@ def rasterise_annotations(
     about = _about(chosen, ontology, choice, store)
     if not is_label_complete(store.path, choice.name, about):
         recipe = LabelRecipe(choice.name, ontology.classes[1:], about)
-        _write(store, LabelWriter(store.path, store.header, recipe), chosen, ontology, advance)
+        with locked(store.path):
+            writer = LabelWriter(store.path, store.header, recipe)
+            _write(store, writer, chosen, ontology, advance)
     return store.label(choice.name)
 
 

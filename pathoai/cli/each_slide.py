@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pathoai.errors import CohortError, PathoaiError, StudyError
+from pathoai.cli.cohort_report import CohortReport, cohort_bar
+from pathoai.cluster.work_item import Done, Outcome, WorkItem, attempt_until_settled
+from pathoai.errors import PathoaiError, StudyError
 from pathoai.progress import Advance, progress_bar
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
+
+if TYPE_CHECKING:  # dask is heavy, and an extra
+    from pathoai.cluster.connect import ClusterChoice
+
+_GPU = "GPU"
+"""The resource that workers with a GPU declare: ``dask worker --resources GPU=1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Where and how persistently slides are worked on.
+
+    Args:
+        cluster: None does one slide after the other in this process.
+        retries: New tries of a slide whose worker died or whose disk did not answer.
+        threads: For each slide in this process; None is no bound. Workers have their own.
+        wants_gpu: Workers that declare a GPU, if any do, get all the slides.
+    """
+
+    cluster: ClusterChoice | None = None
+    retries: int = 0
+    threads: int | None = None
+    wants_gpu: bool = False
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """True where the devices of this process are those that compute."""
+        return self.cluster is None or self.cluster.is_on_this_machine
 
 
 def chosen_slides(study: Study, slides: Sequence[str] | None) -> list[CohortRow]:
@@ -30,7 +63,7 @@ def chosen_slides(study: Study, slides: Sequence[str] | None) -> list[CohortRow]
 def for_each_slide(
     rows: Iterable[CohortRow], description: str, work: Callable[[CohortRow, Advance], str]
 ) -> None:
-    """Do the work for every slide and print its one-line result.
+    """Do the work for every slide, here, and print its one-line result.
 
     Args:
         rows: The slides.
@@ -41,23 +74,77 @@ def for_each_slide(
         PathoaiError: The only slide failed: its own error.
         CohortError: Some of several slides failed; the others are done.
     """
-    chosen = list(rows)
-    failures: dict[str, PathoaiError] = {}
-    for row in chosen:
+
+    def item_of(row: CohortRow) -> WorkItem:
+        return WorkItem(row.slide_id, lambda row, _, advance: Done(work(row, advance)), row)
+
+    run_over_slides(rows, description, item_of, Execution())
+
+
+def run_over_slides(
+    rows: Iterable[CohortRow],
+    description: str,
+    item_of: Callable[[CohortRow], WorkItem],
+    execution: Execution,
+) -> None:
+    """Do an item of work for every slide, here or on a cluster, and print how each ended.
+
+    Args:
+        rows: The slides; one named twice is done once, since a store has one writer.
+        description: Shown beside the progress bar.
+        item_of: Makes a slide's item; may fail for a slide.
+        execution: Where.
+
+    Raises:
+        PathoaiError: The only slide failed: its own error.
+        CohortError: Some of several slides failed; the others are done.
+        ClusterError: The cluster cannot be reached, or was lost.
+    """
+    chosen = {row.slide_id: row for row in rows}
+    report = CohortReport(len(chosen))
+    items = []
+    for row in chosen.values():
         try:
-            with progress_bar(f"{description} {row.slide_id}") as advance:
-                result = work(row, advance)
-            print(f"{row.slide_id}: {result}")
+            items.append(item_of(row))
         except PathoaiError as error:
-            failures[row.slide_id] = error
-            if len(chosen) > 1:
-                named = str(error).startswith(row.slide_id)
-                print(f"pathoai: {'' if named else f'{row.slide_id}: '}{error}", file=sys.stderr)
-    if failures and len(chosen) == 1:
-        raise next(iter(failures.values()))
-    if failures:
-        raise CohortError(
-            f"{len(failures)} of {len(chosen)} slides failed; the others are done",
-            found=" | ".join(f"{slide_id}: {e.what}" for slide_id, e in failures.items()),
-            remedy="mend or leave out these slides and run the same command again",
+            report.tell(Outcome.failed(row.slide_id, error))
+    if execution.cluster is None:
+        for outcome in _here(items, description, execution):
+            report.tell(outcome)
+    elif items:
+        _on_cluster(items, description, execution, execution.cluster, report)
+    report.conclude()
+
+
+def _here(items: Iterable[WorkItem], description: str, execution: Execution) -> Iterator[Outcome]:
+    for item in items:
+        with progress_bar(f"{description} {item.name}") as advance:
+            outcome = attempt_until_settled(
+                item, retries=execution.retries, threads=execution.threads, advance=advance
+            )
+        yield outcome
+
+
+def _on_cluster(
+    items: Sequence[WorkItem],
+    description: str,
+    execution: Execution,
+    choice: ClusterChoice,
+    report: CohortReport,
+) -> None:
+    from pathoai.cluster.connect import connected
+    from pathoai.cluster.run_on_workers import run_on_workers
+
+    with connected(choice) as client:
+        print(f"dashboard of the cluster: {client.dashboard_link}", file=sys.stderr)
+        outcomes = run_on_workers(
+            client,
+            items,
+            retries=execution.retries,
+            resource=_GPU if execution.wants_gpu else "",
+            patience_s=choice.patience_s,
         )
+        with closing(outcomes), cohort_bar(description, len(items)) as show:
+            for ended, outcome in enumerate(outcomes, start=1):
+                report.tell(outcome)
+                show(ended, len(report.failures))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pathoai.errors import InvalidValueError, ModelError
-from pathoai.geometry import Size
+from pathoai.geometry import Grid, Size
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.models.bundle import ModelBundle
 from pathoai.ontology import NOT_ASSESSED, Ontology
@@ -25,6 +25,7 @@ from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
 from pathoai.store.shards import Shard, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
+from pathoai.store.store_lock import locked
 
 _LARGEST_MPP_ERROR = 0.02
 
@@ -102,10 +103,11 @@ def predict_slide(
             name,
             classes,
             about,
-            factor=store.factors[_level_of(store, bundle)],
+            factor=_factor_of(store, bundle),
             probability_channels=tuple(c.key for c in classes[1:]),
         )
-        _write(store, predictor, LabelWriter(store.path, store.header, recipe), advance)
+        with locked(store.path):
+            _write(store, predictor, LabelWriter(store.path, store.header, recipe), advance)
     return store.label(name)
 
 
@@ -126,17 +128,24 @@ def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance
     writer.finish()
 
 
-def _level_of(store: SlideStore, bundle: ModelBundle) -> int:
-    for level, factor in enumerate(store.factors):
-        if abs(store.mpp * factor / bundle.spec.mpp - 1) <= _LARGEST_MPP_ERROR:
-            return level
+def _factor_of(store: SlideStore, bundle: ModelBundle) -> int:
+    """Store pixels per pixel of the model."""
+    factor = max(1, round(bundle.spec.mpp / store.mpp))
+    if abs(store.mpp * factor / bundle.spec.mpp - 1) <= _LARGEST_MPP_ERROR:
+        return factor
     raise ModelError(
-        "the store has no level of the model's scale",
+        "the store's scale does not fit the model",
         where=f"{store.slide_id} {bundle.name}",
-        found=", ".join(f"{store.mpp * f:g}" for f in store.factors) + " µm per pixel",
-        allowed=f"{bundle.spec.mpp:g} µm per pixel",
+        found=f"{store.mpp:g} µm per pixel",
+        allowed=f"{bundle.spec.mpp:g} µm per pixel, or that divided by a whole number",
         remedy=f"tile the slide at --mpp {bundle.spec.mpp:g}, or train at the store's scale",
     )
+
+
+def _grid_of(store: SlideStore, bundle: ModelBundle) -> Grid:
+    """The raster that the model sees, on which its label lies."""
+    factor = _factor_of(store, bundle)
+    return store.header.grid.coarser(factor) if factor > 1 else store.header.grid
 
 
 def _overlap_px(bundle: ModelBundle) -> int:
@@ -145,9 +154,9 @@ def _overlap_px(bundle: ModelBundle) -> int:
 
 
 def _tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
-    """Origins x, y ``(N, 2)`` of the tiles with tissue, in pixels of the model's level."""
+    """Origins x, y ``(N, 2)`` of the tiles with tissue, in pixels that the model sees."""
     size, overlap = bundle.spec.size_px, _overlap_px(bundle)
-    grid = store.grid(_level_of(store, bundle))
+    grid = _grid_of(store, bundle)
     # Starting half an overlap outside keeps the fading edge of tiles off the slide's own edge.
     x = np.arange(-(overlap // 2), grid.size_px.width, size - overlap)
     y = np.arange(-(overlap // 2), grid.size_px.height, size - overlap)
@@ -182,9 +191,10 @@ def _predict_shard(
         & (origins[:, 1] < rows.stop)
         & (origins[:, 1] + size > rows.start)
     )
-    window, level = blending_window(size), _level_of(store, bundle)
+    window, grid = blending_window(size), _grid_of(store, bundle)
     for batch in _batches(origins[touching], predictor.batch_size):
-        tiles = np.stack([store.read(level, int(x), int(y), Size(size, size)) for x, y in batch])
+        blocks = [store.read_grid(grid, int(x), int(y), Size(size, size)) for x, y in batch]
+        tiles = np.stack(blocks)
         for (x, y), found in zip(batch, predictor.probabilities(tiles), strict=True):
             block.add(int(x), int(y), found, window)
     return block

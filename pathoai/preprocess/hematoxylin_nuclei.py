@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
-from pathoai.preprocess.stain import deconvolve
+from pathoai.preprocess.stain.deconvolution import deconvolve
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
 from pathoai.store.shards import Shard, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
+from pathoai.store.store_lock import locked
 from pathoai.tiling.spec import TileSpec
 
 LABEL = "import/hematoxylin"
@@ -63,17 +64,26 @@ def label_nuclei(
         "store_sha256": store.identity,
     }
     if not is_label_complete(store.path, LABEL, about):
-        writer = LabelWriter(store.path, store.header, LabelRecipe(LABEL, (nucleus,), about))
-        shape = writer.class_map.array.shape
-        shards = list(shards_of(shape))
-        for done, shard in enumerate(shards, start=1):
-            if not writer.class_map.is_done(shard):
-                writer.class_map.write(
-                    shard, _label_shard(store, shard, shape, (threshold, nucleus.index), device)
-                )
-            advance(done, len(shards))
-        writer.finish()
+        with locked(store.path):
+            writer = LabelWriter(store.path, store.header, LabelRecipe(LABEL, (nucleus,), about))
+            _write(store, writer, (threshold, nucleus.index), device, advance)
     return store.label(LABEL)
+
+
+def _write(
+    store: SlideStore,
+    writer: LabelWriter,
+    settings: tuple[float, int],
+    device: torch.device,
+    advance: Advance,
+) -> None:
+    shape = writer.class_map.array.shape
+    shards = list(shards_of(shape))
+    for done, shard in enumerate(shards, start=1):
+        if not writer.class_map.is_done(shard):
+            writer.class_map.write(shard, _label_shard(store, shard, shape, settings, device))
+        advance(done, len(shards))
+    writer.finish()
 
 
 def _hematoxylin(pixels: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:

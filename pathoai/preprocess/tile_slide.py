@@ -1,234 +1,199 @@
-"""A slide becomes a store: tissue first, then the pixels of the chunks that hold some."""
+"""A slide becomes a store: tissue first, then the pixels of the chunks that hold some.
+
+torch is imported only where a GPU resamples: copying a slide's tiles needs none of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import local
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from pathoai import entry_points
-from pathoai.errors import InvalidValueError
-from pathoai.geometry import Size
+from pathoai.errors import DamagedSlideError, NotCopyableError, SlideError
 from pathoai.ontology import LabelClass
-from pathoai.preprocess.resample import Taps, resample
+from pathoai.preprocess.slide_source import SlideSource
+from pathoai.preprocess.tiling_settings import TilingSettings
+from pathoai.preprocess.write_resampled import resampled_level
 from pathoai.progress import Advance, silent
 from pathoai.slide.reader import SlideReader
+from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
 from pathoai.store.header import StoreHeader
-from pathoai.store.image_writer import WHITE, ImageWriter
+from pathoai.store.image_writer import ImageWriter
 from pathoai.store.label_image import LabelRecipe, LabelWriter
-from pathoai.store.shards import CHUNK_PX, Shard, shard_slices, shards_of
 from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
+from pathoai.store.store_lock import locked
 from pathoai.store.tile_index import write_tile_index
+from pathoai.store.tissue_chunks import chunks_with_tissue
+from pathoai.store.write_journal import DamagedChunk
 from pathoai.tiling.grid import TileGrid
-from pathoai.tiling.spec import TileSpec
-from pathoai.tissue.mask import GROUP as TISSUE_METHODS
 from pathoai.tissue.mask import TissueMask, find_tissue, tissue_grid
 
 TISSUE_CLASS = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
-_MARGIN_PX = 32
-"""Context kept around tissue, in store pixels: the edge of a biopsy is not the edge of the data."""
-
-
-@dataclass(frozen=True, slots=True)
-class TilingSettings:
-    """How slides become stores.
-
-    Args:
-        spec: Scale of the store, and the tiles whose index is kept.
-        tissue_method: Name in the entry-point group ``pathoai.tissue_methods``.
-        workers: Threads that read and decode.
-        device: Where pixels are resampled.
-    """
-
-    spec: TileSpec
-    tissue_method: str = "otsu"
-    workers: int = 2
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown method and no workers before any slide is opened."""
-        entry_points.load(TISSUE_METHODS, self.tissue_method)
-        if self.workers < 1:
-            raise InvalidValueError("workers", found=self.workers, allowed="1 or more")
 
 
 def tile_slide(
-    open_reader: Callable[[], SlideReader],
+    source: SlideSource,
     path: Path,
     settings: TilingSettings,
     *,
-    source_sha256: str = "",
     advance: Advance = silent,
 ) -> SlideStore:
     """Make the store of one slide, or go on where an interrupted run stopped.
 
     Args:
-        open_reader: Opens the slide; called once per thread.
+        source: The slide.
         path: Where the store goes.
         settings: Scale and method.
-        source_sha256: Hash of the slide's file, kept in the store.
         advance: Told of shards done and shards in all.
 
     Raises:
         NoTissueError: No tissue, or no tile with enough of it.
-        DamagedSlideError: The slide's pixels cannot be decoded.
-        StoreError: A store with other settings lies at the path.
+        NotCopyableError: Its tiles should be copied and cannot.
+        DamagedSlideError: More of the slide is damaged than the settings allow.
+        StoreError: A store with other settings lies at the path, or another run writes there.
     """
-    with closing(open_reader()) as reader:
-        header = _header(reader, settings, source_sha256)
+    with locked(path), closing(source.open_reader()) as reader:
+        tiles, why_not = _tiles(source, reader, settings)
+        if settings.encoding == "source" and why_not is not None:
+            raise why_not
+        header = _header(reader, source, settings, tiles)
         if is_complete(path) and (store := SlideStore(path)).header == header:
             write_tile_index(path, store.tiles(settings.spec))
             return store
         grid, mpp = tissue_grid(header.grid, header.mpp)
         tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
-        tiles = TileGrid.over_tissue(settings.spec, reader.info, tissue)
-    writer = ImageWriter(path, header)
-    _write_pixels(writer, _ChunkReader(open_reader, header), tissue, settings, advance)
-    _write_tissue(path, header, tissue)
-    write_tile_index(path, tiles)
-    writer.finish()
+        index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
+        writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
+        with ThreadPoolExecutor(settings.workers) as pool:
+            work = _Pixels(writer, tissue, pool, settings)
+            if header.encoding == "source":
+                work.copy(tiles, advance)
+            else:
+                work.resample(source, reader, tiles, advance)
+            _write_tissue(path, header, tissue)
+            write_tile_index(path, index)
+            writer.finish(pool)
     return SlideStore(path)
 
 
-def _header(reader: SlideReader, settings: TilingSettings, source_sha256: str) -> StoreHeader:
+def _tiles(
+    source: SlideSource, reader: SlideReader, settings: TilingSettings
+) -> tuple[TilesToCopy, SlideError | None]:
+    """The slide's compressed tiles: to copy, or to decode faster; and why there are none."""
+    none = TilesToCopy((), ())
+    if source.path is None:
+        return none, NotCopyableError("the slide is no file")
+    try:
+        return tiles_to_copy(source.path, reader), None
+    except (NotCopyableError, DamagedSlideError) as error:
+        return none, error
+
+
+def _header(
+    reader: SlideReader, source: SlideSource, settings: TilingSettings, tiles: TilesToCopy
+) -> StoreHeader:
     info = reader.info
-    return StoreHeader(
+    if settings.colour == "srgb" and not info.icc_profile:
+        raise SlideError(
+            "the slide holds no ICC profile, so its colours cannot be converted",
+            where=info.slide_id or "slide",
+            remedy="tile it with the scanner's colours",
+        )
+    copies = tiles.levels and not settings.makes_pixels and settings.encoding != "resampled"
+    header = StoreHeader(
         slide_id=info.slide_id,
         slide_width=info.size.width,
         slide_height=info.size.height,
         slide_mpp_x=info.mpp.x,
         slide_mpp_y=info.mpp.y,
-        mpp=settings.spec.mpp,
+        mpp=settings.mpp or info.mpp.mean,
         tissue_method=settings.tissue_method,
-        source_sha256=source_sha256,
+        compression=settings.compression,
+        quality=settings.quality,
+        colour=settings.colour,
+        # As it will be read back: JSON knows no tuples.
+        normalisation=json.loads(json.dumps(settings.normalisation)),
+        icc_sha256=hashlib.sha256(info.icc_profile).hexdigest() if info.icc_profile else "",
+        source_sha256=source.sha256,
         vendor=info.vendor,
         objective_power=info.objective_power,
         quickhash=info.quickhash,
     )
+    return replace(header, encoding="source", copied=tiles.levels) if copies else header
 
 
-@dataclass(frozen=True, slots=True)
-class _SourceBlock:
-    """What one chunk of the store is made of: pixels of a level of the slide, and the taps."""
+@dataclass(frozen=True)
+class _Pixels:
+    """The writing of a store's pixels, and the count of what was damaged."""
 
-    x_px: int
-    y_px: int
-    pixels: NDArray[np.uint8]
-    rows: Taps
-    columns: Taps
+    writer: ImageWriter
+    tissue: TissueMask
+    pool: ThreadPoolExecutor
+    settings: TilingSettings
+
+    def copy(self, tiles: TilesToCopy, advance: Advance) -> None:
+        """Copy every level that can be."""
+        header, writers = self.writer.header, self.writer.levels
+        total = sum(len(writers[level].shards) for level in range(len(tiles.sources)))
+        done = 0
+        for level, tile_source in enumerate(tiles.sources):
+            wanted = chunks_with_tissue(self.tissue, header.grid, header.layout[level])
+            shards = copy_level(tile_source, writers[level], wanted, level=level, pool=self.pool)
+            for _ in self._within_limit(shards, int(wanted.sum()), level):
+                done += 1
+                advance(done, total)
+
+    def resample(
+        self, source: SlideSource, reader: SlideReader, tiles: TilesToCopy, advance: Advance
+    ) -> None:
+        """Make the finest level at the store's scale."""
+        header, writer = self.writer.header, self.writer
+        wanted = chunks_with_tissue(self.tissue, header.grid, header.layout[0])
+        with resampled_level(
+            source,
+            reader,
+            tiles,
+            writer=writer,
+            tissue=self.tissue,
+            wanted=wanted,
+            settings=self.settings,
+        ) as level:
+            shards = self._within_limit(level.run(self.pool), int(wanted.sum()), 0)
+            for done, _ in enumerate(shards, start=1):
+                advance(done, len(writer.finest.shards))
+
+    def _within_limit(
+        self, shards: Iterable[Sequence[DamagedChunk]], chunks: int, level: int
+    ) -> Iterable[None]:
+        """Pass shards on until more is damaged than is allowed."""
+        for _ in shards:
+            damaged = [d for d in self.writer.journal.damaged if d.level == level]
+            if len(damaged) > self.settings.max_damaged * chunks:
+                raise _too_damaged(self.writer, damaged, chunks, self.settings.max_damaged)
+            yield
 
 
-class _ChunkReader:
-    """Reads what chunks are made of, in threads, each with a reader of its own."""
-
-    def __init__(self, open_reader: Callable[[], SlideReader], header: StoreHeader) -> None:
-        self._open_reader = open_reader
-        self._header = header
-        self._thread = local()
-        self._opened: list[SlideReader] = []
-
-    def __enter__(self) -> _ChunkReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for reader in self._opened:
-            reader.close()
-
-    @property
-    def _reader(self) -> SlideReader:
-        if not hasattr(self._thread, "reader"):
-            self._thread.reader = self._open_reader()
-            self._opened.append(self._thread.reader)
-        reader: SlideReader = self._thread.reader
-        return reader
-
-    def read(self, x_px: int, y_px: int, size_px: Size) -> _SourceBlock:
-        """What the chunk at a place of the store is made of, positions in store pixels."""
-        reader, grid = self._reader, self._header.grid
-        level = reader.info.level_for(min(grid.downsample_x, grid.downsample_y))
-        downsample = reader.info.levels[level].downsample
-        columns = Taps.between(x_px, size_px.width, grid.downsample_x / downsample)
-        rows = Taps.between(y_px, size_px.height, grid.downsample_y / downsample)
-        pixels = reader.read_region(
-            round(columns.first_px * downsample),
-            round(rows.first_px * downsample),
-            level,
-            Size(columns.length_px, rows.length_px),
-        )
-        return _SourceBlock(x_px, y_px, pixels, rows, columns)
-
-
-def _chunks_with_tissue(
-    writer: ImageWriter, shard: Shard, tissue: TissueMask
-) -> list[tuple[int, int]]:
-    """Origins x, y of a shard's chunks that hold tissue or lie close to some, in store pixels."""
-    rows, columns = shard_slices(shard, writer.finest.array.shape)
-    y, x = np.mgrid[rows.start : rows.stop : CHUNK_PX, columns.start : columns.stop : CHUNK_PX]
-    grid = writer.header.grid
-    side = CHUNK_PX + 2 * _MARGIN_PX
-    fraction = tissue.fraction(
-        (x.ravel() - _MARGIN_PX) * grid.downsample_x,
-        (y.ravel() - _MARGIN_PX) * grid.downsample_y,
-        (side * grid.downsample_x, side * grid.downsample_y),
+def _too_damaged(
+    writer: ImageWriter, damaged: Sequence[DamagedChunk], chunks: int, allowed: float
+) -> DamagedSlideError:
+    header, first = writer.header, damaged[0]
+    layout = header.layout[first.level]
+    corner = header.grid.coarser(layout.factor).region(
+        first.column * layout.chunk_px, first.row * layout.chunk_px, 1, 1
     )
-    keep = fraction > 0
-    return list(zip(x.ravel()[keep].tolist(), y.ravel()[keep].tolist(), strict=True))
-
-
-def _write_pixels(
-    writer: ImageWriter,
-    chunks: _ChunkReader,
-    tissue: TissueMask,
-    settings: TilingSettings,
-    advance: Advance,
-) -> None:
-    shape = writer.finest.array.shape
-    shards = list(shards_of(shape))
-    with chunks, ThreadPoolExecutor(settings.workers) as pool:
-        for done, shard in enumerate(shards, start=1):
-            if not writer.finest.is_done(shard):
-                wanted = _chunks_with_tissue(writer, shard, tissue)
-                if wanted:
-                    blocks = pool.map(lambda at: _read(chunks, shape, at), wanted)
-                    writer.finest.write(shard, _shard_pixels(shape, shard, blocks, settings.device))
-            advance(done, len(shards))
-
-
-def _read(chunks: _ChunkReader, shape: tuple[int, ...], at: tuple[int, int]) -> _SourceBlock:
-    x, y = at
-    return chunks.read(x, y, Size(min(CHUNK_PX, shape[2] - x), min(CHUNK_PX, shape[1] - y)))
-
-
-def _shard_pixels(
-    shape: tuple[int, ...], shard: Shard, blocks: Iterable[_SourceBlock], device: torch.device
-) -> NDArray[np.uint8]:
-    rows, columns = shard_slices(shard, shape)
-    pixels = np.full((3, rows.stop - rows.start, columns.stop - columns.start), WHITE, np.uint8)
-    # A row of chunks shares its taps along y, and is one batch on the device.
-    for y, strip in groupby(blocks, key=lambda block: block.y_px):
-        row = list(strip)
-        for block, chunk in zip(row, _resample_row(row, device), strict=True):
-            top, left = y - rows.start, block.x_px - columns.start
-            pixels[:, top : top + chunk.shape[1], left : left + chunk.shape[2]] = chunk
-    return pixels
-
-
-def _resample_row(row: list[_SourceBlock], device: torch.device) -> list[NDArray[np.uint8]]:
-    """The chunks of one row of the store, each ``(3, height, width)`` uint8."""
-    side_by_side = np.concatenate([block.pixels for block in row], axis=1)
-    batch = torch.from_numpy(np.ascontiguousarray(side_by_side.transpose(2, 0, 1)))[None]
-    columns = Taps.side_by_side([block.columns for block in row])
-    found = resample(batch.to(device), row[0].rows, columns)[0].cpu().numpy()
-    widths = [len(block.columns.index) for block in row]
-    return np.split(found, np.cumsum(widths)[:-1], axis=2)
+    return DamagedSlideError(
+        "too much of the slide is damaged",
+        where=f"{header.slide_id or 'slide'}, first at level-0 x={corner.x:.0f}, y={corner.y:.0f}",
+        found=f"{len(damaged)} of {chunks} tiles so far: {first.reason}",
+        allowed=f"{allowed:.3%}",
+        remedy="scan or copy the slide again, or allow more with --max-damaged",
+    )
 
 
 def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
@@ -240,7 +205,7 @@ def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
     )
     writer = LabelWriter(path, header, recipe)
     mask = tissue.mask.astype(np.uint8)
-    for shard in shards_of(mask.shape):
-        rows, columns = shard_slices(shard, mask.shape)
+    for shard in writer.class_map.shards:
+        rows, columns = writer.class_map.slices(shard)
         writer.class_map.write(shard, mask[rows, columns])
     writer.finish()

@@ -4,15 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, get_args
 
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Grid, Mpp, Size
+from pathoai.store.chunk_coding import LOSSLESS, ChunkCoding
+from pathoai.store.pyramid import level_factors
+from pathoai.store.shards import CHUNK_PX, SHARD_PX
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a reader of the old schema would misread a store of the new one."""
 
 Encoding = Literal["resampled", "source"]
+Colour = Literal["scanner", "srgb"]
+ICC_PROFILE = "icc_profile"
+"""The array of the store that holds the slide's ICC profile, byte by byte."""
+_COPIED_SHARD_PX = 4096
+"""Compressed tiles are small: larger shards make fewer files of a slide."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedLevel:
+    """A level of the slide whose compressed tiles are the store's chunks.
+
+    Args:
+        factor: Pixels of the finest level per pixel.
+        width: Of the level, in its own pixels.
+        height: Likewise.
+        tile_px: Side of the slide's tiles, and so of the chunks.
+        compression: ``jpeg`` or ``jpeg2k``.
+    """
+
+    factor: int
+    width: int
+    height: int
+    tile_px: int
+    compression: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelLayout:
+    """How one level of a store's image is stored.
+
+    Args:
+        factor: Pixels of the finest level per pixel.
+        size_px: Of the level, in its own pixels.
+        chunk_px: Side of its chunks.
+        shard_px: Side of its shards, a multiple of it.
+        coding: Compression of its chunks.
+    """
+
+    factor: int
+    size_px: Size
+    chunk_px: int
+    shard_px: int
+    coding: ChunkCoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +72,16 @@ class StoreHeader:
         slide_height: Level-0 height.
         slide_mpp_x: Scale of the slide's level 0.
         slide_mpp_y: Scale of the slide's level 0.
-        mpp: Scale of the store.
+        mpp: Scale of the store; for the source encoding the mean of the slide's.
         encoding: ``resampled``: pixels at ``mpp``; ``source``: the slide's own compressed tiles.
         tissue_method: How the tissue was found, outside which the store is empty.
-        compression: Of the chunks, e.g. ``blosc-zstd``.
+        compression: Of the chunks that pathoai encoded itself; see ``ChunkCoding``.
+        quality: Of JPEG likewise.
+        copied: The levels of the source encoding that were copied, finest first.
+        colour: ``scanner``: as the file has it; ``srgb``: what is read was converted to sRGB by
+            the slide's ICC profile.
+        icc_sha256: Of that profile, kept in the array ``icc_profile``; empty where there is none.
+        normalisation: The stain normalisation of the pixels, where there was one.
         source_sha256: Of the file that the slide came in.
         vendor: Of the scanner, as OpenSlide names it.
         objective_power: As the scanner says.
@@ -43,19 +96,31 @@ class StoreHeader:
     mpp: float
     encoding: Encoding = "resampled"
     tissue_method: str = "otsu"
-    compression: str = "blosc-zstd"
+    compression: str = LOSSLESS
+    quality: int = 90
+    copied: tuple[CopiedLevel, ...] = ()
+    colour: Colour = "scanner"
+    icc_sha256: str = ""
+    normalisation: Mapping[str, Any] | None = None
     source_sha256: str = ""
     vendor: str = "unknown"
     objective_power: float | None = None
     quickhash: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse impossible scales and unknown encodings."""
+        """Refuse impossible scales, unknown encodings and levels that do not nest."""
         Mpp.square(self.mpp)
-        if self.encoding not in ("resampled", "source"):
-            raise InvalidValueError(
-                "unknown encoding", found=self.encoding, allowed="resampled, source"
-            )
+        for name, found, allowed in (
+            ("encoding", self.encoding, get_args(Encoding)),
+            ("colour", self.colour, get_args(Colour)),
+        ):
+            if found not in allowed:
+                raise InvalidValueError(f"unknown {name}", found=found, allowed=", ".join(allowed))
+        factors = [level.factor for level in self.copied]
+        if bool(factors) != (self.encoding == "source") or factors[:1] not in ([], [1]):
+            raise InvalidValueError("copied levels start at the finest", found=factors)
+        if any(coarse % fine or coarse <= fine for fine, coarse in pairwise(factors)):
+            raise InvalidValueError("levels must be multiples of each other", found=factors)
 
     @property
     def slide_mpp(self) -> Mpp:
@@ -65,11 +130,39 @@ class StoreHeader:
     @property
     def grid(self) -> Grid:
         """The store's finest raster over the slide."""
-        return Grid.covering(Size(self.slide_width, self.slide_height), self.slide_mpp, self.mpp)
+        size = Size(self.slide_width, self.slide_height)
+        if self.encoding == "source":
+            return Grid(size, 1.0, 1.0)
+        return Grid.covering(size, self.slide_mpp, self.mpp)
+
+    @property
+    def pixel_mpp(self) -> Mpp:
+        """Scale of the store's finest pixels along each axis."""
+        return self.slide_mpp if self.encoding == "source" else Mpp.square(self.mpp)
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Pixels of the finest level per pixel of each level."""
+        return level_factors(self.grid.size_px, [level.factor for level in self.copied] or [1])
+
+    @property
+    def layout(self) -> tuple[LevelLayout, ...]:
+        """How each level is stored, finest first."""
+        copied = {level.factor: level for level in self.copied}
+        return tuple(self._level(factor, copied.get(factor)) for factor in self.factors)
+
+    def _level(self, factor: int, copied: CopiedLevel | None) -> LevelLayout:
+        if copied is None:
+            size = self.grid.coarser(factor).size_px
+            coding = ChunkCoding(self.compression, self.quality)
+            return LevelLayout(factor, size, CHUNK_PX, SHARD_PX, coding)
+        shard_px = max(1, _COPIED_SHARD_PX // copied.tile_px) * copied.tile_px
+        size, coding = Size(copied.width, copied.height), ChunkCoding(copied.compression)
+        return LevelLayout(factor, size, copied.tile_px, shard_px, coding)
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written into the store's attributes."""
-        return asdict(self)
+        return asdict(self) | {"copied": [asdict(level) for level in self.copied]}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> StoreHeader:
@@ -79,6 +172,7 @@ class StoreHeader:
             StoreError: Fields are missing or unknown.
         """
         try:
-            return cls(**raw)
-        except TypeError as error:
+            copied = tuple(CopiedLevel(**level) for level in raw["copied"])
+            return cls(**{**raw, "copied": copied})
+        except (TypeError, KeyError) as error:
             raise StoreError("malformed store header", found=str(error)) from error

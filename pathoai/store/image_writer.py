@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
 
 from pathoai.errors import StoreError
 from pathoai.store import ome
-from pathoai.store.header import SCHEMA, StoreHeader
-from pathoai.store.pyramid import build_level, level_factors, mean_of_four
-from pathoai.store.shards import (
-    ShardWriter,
-    WriteJournal,
-    create_array,
-    remove_partial_writes,
-)
-
-WHITE = 255
+from pathoai.store.header import ICC_PROFILE, SCHEMA, LevelLayout, StoreHeader
+from pathoai.store.level_reader import WHITE, LevelReader
+from pathoai.store.level_writing import LevelWriting, coarser_level
+from pathoai.store.shards import ShardWriter, create_array, remove_partial_writes
+from pathoai.store.write_journal import WriteJournal
 
 
 class ImageWriter:
@@ -31,12 +29,13 @@ class ImageWriter:
         StoreError: A store of another slide or with other settings lies there.
     """
 
-    def __init__(self, path: Path, header: StoreHeader) -> None:
+    def __init__(self, path: Path, header: StoreHeader, *, icc_profile: bytes = b"") -> None:
         """Create the arrays, or find those of an unfinished run."""
         self.path = path
         self.header = header
-        self.factors = level_factors(header.grid)
-        self._journal = WriteJournal(path)
+        self.journal = WriteJournal(path)
+        self.stain_profile: Mapping[str, Any] | None = None
+        """The slide's own, where the pixels were normalised; noted in the finished store."""
         if (path / "zarr.json").exists():
             self._group = zarr.open_group(path, mode="r+", zarr_format=3)
             _check_same(self._group, header)
@@ -47,42 +46,76 @@ class ImageWriter:
             self._group = zarr.create_group(
                 path, zarr_format=3, attributes=self._attributes(complete=False)
             )
-        self._levels = [self._level(i, factor) for i, factor in enumerate(self.factors)]
-        self.finest = ShardWriter(path, self._levels[0], self._journal)
+        if icc_profile and ICC_PROFILE not in self._group:
+            self._group.create_array(ICC_PROFILE, data=np.frombuffer(icc_profile, np.uint8))
+        self.levels = [self._level(i, layout) for i, layout in enumerate(header.layout)]
 
-    def _level(self, index: int, factor: int) -> zarr.Array[Any]:
-        if str(index) in self._group:
-            found = self._group[str(index)]
-            if isinstance(found, zarr.Array):
-                return found
-        grid = self.header.grid
-        size = grid.coarser(factor).size_px if factor > 1 else grid.size_px
-        return create_array(
-            self._group, str(index), (3, size.height, size.width), fill=WHITE, overwrite=True
-        )
+    @property
+    def finest(self) -> ShardWriter:
+        """The writer of level 0."""
+        return self.levels[0]
+
+    def _level(self, index: int, layout: LevelLayout) -> ShardWriter:
+        found = self._group.get(str(index))
+        if not isinstance(found, zarr.Array):
+            found = create_array(
+                self._group,
+                str(index),
+                (3, layout.size_px.height, layout.size_px.width),
+                fill=WHITE,
+                coding=layout.coding,
+                chunk_px=layout.chunk_px,
+                shard_px=layout.shard_px,
+            )
+        return ShardWriter(self.path, found, self.journal, layout.coding)
 
     def _attributes(self, *, complete: bool) -> dict[str, Any]:
+        header = self.header
         return {
-            "ome": ome.image_attributes(self.header.slide_id, self.factors, self.header.mpp),
+            "ome": ome.image_attributes(header.slide_id, header.factors, header.pixel_mpp),
             "pathoai": {
                 "schema": SCHEMA,
                 "complete": complete,
-                "header": self.header.to_dict(),
+                "header": header.to_dict(),
+                "stain_profile": self.stain_profile,
+                "damaged": [],
                 "shards": {},
             },
         }
 
-    def finish(self) -> None:
-        """Build the coarser levels, note the hash of every shard, mark the store complete."""
-        for below, level in pairwise(self._levels):
-            build_level(below, ShardWriter(self.path, level, self._journal), mean_of_four)
+    def coarser_levels(self) -> list[LevelWriting]:
+        """The making of the levels that are neither the finest nor copied, from the one below."""
+        layout = self.header.layout
+        return [
+            coarser_level(
+                index,
+                LevelReader(self.path / str(index - 1), layout[index - 1], self.header.slide_id),
+                self.levels[index],
+                layout[index].factor // layout[index - 1].factor,
+            )
+            for index in range(max(1, len(self.header.copied)), len(layout))
+        ]
+
+    def finish(self, pool: Executor | None = None) -> None:
+        """Build the coarser levels, note the hash of every shard, mark the store complete.
+
+        Args:
+            pool: Threads to work in; without any, one is made.
+        """
+        with nullcontext(pool) if pool else ThreadPoolExecutor(1) as threads:
+            for writing in self.coarser_levels():
+                for _ in writing.run(threads):
+                    """Each shard is recorded as it is written."""
         attributes = self._attributes(complete=True)
         hashes: dict[str, str] = {}
-        for index in range(len(self._levels)):
-            hashes |= self._journal.hashes(str(index))
+        for index in range(len(self.levels)):
+            hashes |= self.journal.hashes(str(index))
         attributes["pathoai"]["shards"] = hashes
+        attributes["pathoai"]["damaged"] = [
+            [d.level, d.row, d.column, d.reason] for d in self.journal.damaged
+        ]
         self._group.attrs.put(attributes)
-        self._journal.forget()
+        self.journal.forget()
 
 
 def _check_same(group: zarr.Group, header: StoreHeader) -> None:

@@ -14,17 +14,13 @@ import zarr
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
-from pathoai.geometry import Grid, Size
+from pathoai.geometry import Grid, Mpp, Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store import ome
 from pathoai.store.header import StoreHeader
-from pathoai.store.pyramid import Reducer, build_level, first_of_four, level_factors, mean_of_four
-from pathoai.store.shards import (
-    ShardWriter,
-    WriteJournal,
-    create_array,
-    remove_partial_writes,
-)
+from pathoai.store.pyramid import ReadBlock, Reducer, block_mean, build_level, first_of_block
+from pathoai.store.shards import ShardWriter, create_array, remove_partial_writes
+from pathoai.store.write_journal import WriteJournal
 
 PROBABILITY = "probability"
 _NAME = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -80,7 +76,7 @@ class LabelWriter:
         self._header = header
         self._recipe = recipe
         # OME-Zarr wants as many levels in a label as in its image, wherever the label starts.
-        self.factors = [recipe.factor * f for f in level_factors(header.grid)]
+        self.factors = [recipe.factor * f for f in header.factors]
         self._journal = WriteJournal(store_path.with_name(f"{store_path.stem}.{self._file_name}"))
         self._group = self._open_or_create()
         self._maps = self._levels(self._group, (), NOT_ASSESSED)
@@ -127,7 +123,7 @@ class LabelWriter:
             found = group.get(str(index))
             if not isinstance(found, zarr.Array):
                 shape = (*lead, size.height, size.width)
-                found = create_array(group, str(index), shape, fill=fill, overwrite=True)
+                found = create_array(group, str(index), shape, fill=fill)
             arrays.append(found)
         return arrays
 
@@ -135,7 +131,7 @@ class LabelWriter:
         recipe = self._recipe
         return {
             "ome": ome.label_attributes(
-                recipe.name, self.factors, self._header.mpp, recipe.classes
+                recipe.name, self.factors, self._header.pixel_mpp, recipe.classes
             ),
             "pathoai": {
                 "complete": complete,
@@ -148,10 +144,10 @@ class LabelWriter:
 
     def finish(self) -> None:
         """Build the coarser levels, note every hash, and list the label in its store."""
-        self._build(self._maps, first_of_four)
+        self._build(self._maps, first_of_block)
         if self._probabilities:
-            self._build(self._probabilities, mean_of_four)
-            mpp, name = self._header.mpp, f"{self._recipe.name} probability"
+            self._build(self._probabilities, block_mean)
+            mpp, name = self._header.pixel_mpp, f"{self._recipe.name} probability"
             scales = ome.multiscales(name, self.factors, mpp, channels=True)
             inner = self._group.require_group(PROBABILITY)
             inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
@@ -162,8 +158,14 @@ class LabelWriter:
         self._journal.forget()
 
     def _build(self, levels: list[zarr.Array[Any]], reduce: Reducer) -> None:
-        for below, level in pairwise(levels):
-            build_level(below, ShardWriter(self._store_path, level, self._journal), reduce)
+        for index, (below, level) in enumerate(pairwise(levels)):
+            writer = ShardWriter(self._store_path, level, self._journal)
+            step = self.factors[index + 1] // self.factors[index]
+            build_level(_block_reader(below), writer, reduce, step)
+
+
+def _block_reader(array: zarr.Array[Any]) -> ReadBlock:
+    return lambda rows, columns: np.asarray(array[..., rows, columns])
 
 
 class LabelImage:
@@ -198,12 +200,18 @@ class LabelImage:
         self.shards: dict[str, str] = about["shards"]
         self.probability_channels: tuple[str, ...] = tuple(about["probability_channels"])
         self._factor = int(about["factor"])
-        self.factors = [self._factor * f for f in level_factors(header.grid)]
+        self.factors = [self._factor * f for f in header.factors]
 
     @property
     def mpp(self) -> float:
-        """Scale of the finest level, µm per pixel."""
+        """Scale of the finest level, µm per pixel, the mean of both axes."""
         return self._header.mpp * self._factor
+
+    @property
+    def pixel_mpp(self) -> Mpp:
+        """Scale of the finest level along each axis."""
+        store = self._header.pixel_mpp
+        return Mpp(store.x * self._factor, store.y * self._factor)
 
     def grid(self, level: int = 0) -> Grid:
         """The raster of a level over the slide."""

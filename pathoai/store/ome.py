@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pathoai.geometry import Mpp
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, LabelClass
 
 VERSION = "0.5"
 
 
-def multiscales(name: str, factors: Sequence[int], mpp: float, *, channels: bool) -> dict[str, Any]:
+def multiscales(name: str, factors: Sequence[int], mpp: Mpp, *, channels: bool) -> dict[str, Any]:
     """The ``multiscales`` entry of an image or label.
 
     Args:
         name: Shown by viewers.
         factors: Of each level, store pixels per pixel; level ``i`` is the array ``str(i)``.
-        mpp: Scale of the store, µm per pixel.
+        mpp: Scale of the store.
         channels: True for an image of axes c, y, x; False for a label of axes y, x.
     """
     axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in ("y", "x")]
@@ -26,20 +27,20 @@ def multiscales(name: str, factors: Sequence[int], mpp: float, *, channels: bool
     datasets = []
     for level, factor in enumerate(factors):
         # Positions are those of pixel centres: a pixel of 2 × 2 has its centre half a pixel on.
-        shift = (factor - 1) / 2 * mpp
+        shift = (factor - 1) / 2
         datasets.append(
             {
                 "path": str(level),
                 "coordinateTransformations": [
-                    {"type": "scale", "scale": [*lead, factor * mpp, factor * mpp]},
-                    {"type": "translation", "translation": [*origin, shift, shift]},
+                    {"type": "scale", "scale": [*lead, factor * mpp.y, factor * mpp.x]},
+                    {"type": "translation", "translation": [*origin, shift * mpp.y, shift * mpp.x]},
                 ],
             }
         )
     return {"name": name, "axes": axes, "datasets": datasets}
 
 
-def image_attributes(name: str, factors: Sequence[int], mpp: float) -> dict[str, Any]:
+def image_attributes(name: str, factors: Sequence[int], mpp: Mpp) -> dict[str, Any]:
     """The ``ome`` attribute of an RGB image."""
     channels = [
         {
@@ -58,7 +59,7 @@ def image_attributes(name: str, factors: Sequence[int], mpp: float) -> dict[str,
 
 
 def label_attributes(
-    name: str, factors: Sequence[int], mpp: float, classes: Sequence[LabelClass]
+    name: str, factors: Sequence[int], mpp: Mpp, classes: Sequence[LabelClass]
 ) -> dict[str, Any]:
     """The ``ome`` attribute of a label that lies in the group ``labels`` of its image."""
     shown = {c.index: (c.key, c.name, [*c.rgb, 255]) for c in classes}

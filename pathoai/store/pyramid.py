@@ -1,57 +1,77 @@
-"""Coarser levels of an array, each pixel made of 2 × 2 of the level below."""
+"""Coarser levels of an array, each pixel made of a square of pixels of the level below."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from pathoai.geometry import Grid
-from pathoai.store.shards import ShardWriter, shard_slices, shards_of
+from pathoai.geometry import Size
+from pathoai.store.shards import ShardWriter
 
-Reducer = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""From ``(…, 2h, 2w)`` to ``(…, h, w)``."""
+Reducer = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
+"""From ``(…, k h, k w)`` and k to ``(…, h, w)``."""
+ReadBlock = Callable[[slice, slice], NDArray[np.uint8]]
+"""From rows and columns, which may reach past the edge, to the pixels that exist there."""
 
 _COARSEST_SIDE_PX = 512
 
 
-def level_factors(grid: Grid) -> list[int]:
-    """Store pixels per pixel of each level: 1, 2, 4, … until the image is at most 512 px wide."""
-    factors = [1]
-    while max(grid.size_px.width, grid.size_px.height) / factors[-1] > _COARSEST_SIDE_PX:
+def level_factors(size_px: Size, first: Sequence[int] = (1,)) -> tuple[int, ...]:
+    """Store pixels per pixel of each level: those given, then doubled until 512 px a side.
+
+    Args:
+        size_px: Of the finest level.
+        first: Factors of the levels that exist anyway, finest first.
+    """
+    factors = list(first)
+    while max(size_px.width, size_px.height) / factors[-1] > _COARSEST_SIDE_PX:
         factors.append(factors[-1] * 2)
-    return factors
+    return tuple(factors)
 
 
-def mean_of_four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The average, for images and probabilities; halves round up."""
-    block = pixels.astype(np.uint16)
-    total = (
-        block[..., ::2, ::2]
-        + block[..., 1::2, ::2]
-        + block[..., ::2, 1::2]
-        + block[..., 1::2, 1::2]
-    )
-    return ((total + 2) // 4).astype(np.uint8)
+def block_mean(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """The average of each ``step`` × ``step`` square, for images; halves round up.
+
+    Args:
+        pixels: ``(…, step h, step w)`` uint8.
+        step: Up to 256, so that sums fit.
+    """
+    total = np.zeros((*pixels.shape[:-2], pixels.shape[-2] // step, pixels.shape[-1] // step), "u4")
+    if step == 2:
+        # Sixteen bits hold four bytes, at half of the memory traffic.
+        total = total.astype("u2")
+    for y, x in np.ndindex(step, step):
+        total += pixels[..., y::step, x::step]
+    area = step * step
+    return ((total + area // 2) // area).astype(np.uint8)
 
 
-def first_of_four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The top left, for class maps, whose values have no average."""
-    return np.ascontiguousarray(pixels[..., ::2, ::2])
+def first_of_block(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """The top left of each square, for class maps, whose values have no average."""
+    return np.ascontiguousarray(pixels[..., ::step, ::step])
 
 
-def build_level(source: zarr.Array[Any], writer: ShardWriter, reduce: Reducer) -> None:
-    """Fill a level from the one below, shard by shard; empty shards stay absent."""
-    shape = writer.array.shape
-    for shard in shards_of(shape):
+def build_level(read: ReadBlock, writer: ShardWriter, reduce: Reducer, step: int) -> None:
+    """Fill a level from the one below, shard by shard; empty shards stay absent.
+
+    Args:
+        read: Gives pixels of the level below.
+        writer: Of the level.
+        reduce: Makes its pixels.
+        step: Pixels below per pixel of the level.
+    """
+    for shard in writer.shards:
         if writer.is_done(shard):
             continue
-        rows, columns = shard_slices(shard, shape)
-        below = np.asarray(
-            source[..., 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
+        rows, columns = writer.slices(shard)
+        below = read(
+            slice(step * rows.start, step * rows.stop),
+            slice(step * columns.start, step * columns.stop),
         )
-        odd = [(0, 0)] * (below.ndim - 2) + [(0, n % 2) for n in below.shape[-2:]]
-        writer.write(shard, reduce(np.pad(below, odd, mode="edge")))
+        wanted = (step * (rows.stop - rows.start), step * (columns.stop - columns.start))
+        missing = [(0, 0)] * (below.ndim - 2) + [
+            (0, want - have) for want, have in zip(wanted, below.shape[-2:], strict=True)
+        ]
+        writer.write(shard, reduce(np.pad(below, missing, mode="edge"), step))

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from PIL import Image
 
 from pathoai.errors import StoreError
 from pathoai.geometry import Grid, Region, Size
+from pathoai.slide.icc import SrgbTransform
 from pathoai.slide.reader import Level, SlideInfo
-from pathoai.store.header import SCHEMA, StoreHeader
-from pathoai.store.image_writer import WHITE
+from pathoai.slide.source_window import SourceWindow
+from pathoai.store.header import ICC_PROFILE, SCHEMA, StoreHeader
 from pathoai.store.label_image import LabelImage, label_names
-from pathoai.store.pyramid import level_factors
+from pathoai.store.level_reader import WHITE, LevelReader, paste
+from pathoai.store.read_tiles import read_tiles
 from pathoai.store.shards import check_hashes
+from pathoai.store.write_journal import DamagedChunk
 from pathoai.tiling.grid import TileGrid
 from pathoai.tiling.spec import TileSpec
 from pathoai.tissue.mask import TissueMask
 
 TISSUE = "tissue"
+_LARGEST_DRIFT_PX = 0.5
 
 
 class SlideStore:
@@ -31,6 +34,9 @@ class SlideStore:
 
     Args:
         path: The Zarr group.
+
+    Attributes:
+        damaged: Chunks that the slide could not give; they read as white.
 
     Raises:
         StoreError: Nothing lies there, it is no store of this version, or it is not complete.
@@ -48,8 +54,26 @@ class SlideStore:
             )
         self.header = StoreHeader.from_dict(attributes["header"])
         self._shards: dict[str, str] = attributes["shards"]
+        self.damaged = tuple(DamagedChunk(*chunk) for chunk in attributes["damaged"])
         self._group = zarr.open_group(path, mode="r", zarr_format=3)
-        self.factors = level_factors(self.header.grid)
+        self.factors = self.header.factors
+        self._to_srgb = self._colour_transform()
+        self._levels = [
+            LevelReader(path / str(level), layout, self.slide_id)
+            for level, layout in enumerate(self.header.layout)
+        ]
+
+    def _colour_transform(self) -> SrgbTransform | None:
+        """What is done to pixels as they are read: copied tiles keep the scanner's colours."""
+        if self.header.colour != "srgb" or self.header.encoding != "source":
+            return None
+        return SrgbTransform(self.icc_profile)
+
+    @property
+    def icc_profile(self) -> bytes:
+        """The slide's ICC profile; empty where it has none."""
+        found = self._group.get(ICC_PROFILE)
+        return np.asarray(found[:]).tobytes() if isinstance(found, zarr.Array) else b""
 
     @property
     def slide_id(self) -> str:
@@ -102,15 +126,40 @@ class SlideStore:
             y_px: Top edge likewise.
             size_px: What to read, in pixels of that level.
         """
-        array = self.array(level)
-        height, width = array.shape[1:]
+        reader, out = (
+            self._levels[level],
+            np.full((size_px.height, size_px.width, 3), WHITE, np.uint8),
+        )
         left, top = max(x_px, 0), max(y_px, 0)
-        right, bottom = min(x_px + size_px.width, width), min(y_px + size_px.height, height)
-        out = np.full((size_px.height, size_px.width, 3), WHITE, np.uint8)
+        right = min(x_px + size_px.width, reader.layout.size_px.width)
+        bottom = min(y_px + size_px.height, reader.layout.size_px.height)
         if left < right and top < bottom:
-            block = np.asarray(array[:, top:bottom, left:right])
-            out[top - y_px : bottom - y_px, left - x_px : right - x_px] = block.transpose(1, 2, 0)
-        return out
+            block = reader.block(slice(top, bottom), slice(left, right))
+            paste(block, out, left - x_px, top - y_px)
+        return out if self._to_srgb is None else self._to_srgb(out)
+
+    def read_tiles(
+        self,
+        level: int,
+        origins_px: NDArray[np.int64],
+        size_px: int,
+        pool: Executor | None = None,
+    ) -> NDArray[np.uint8]:
+        """Many square tiles of one level, ``(N, size_px, size_px, 3)`` uint8, white outside.
+
+        Each chunk is decoded once, however many tiles share it.
+
+        Args:
+            level: Index of the level.
+            origins_px: ``(N, 2)`` int64: x and y of each tile's top left, in pixels of the level.
+            size_px: Side of the tiles, likewise.
+            pool: Threads to decode in; the codecs run without the GIL.
+
+        Raises:
+            StoreError: A chunk cannot be decoded.
+        """
+        tiles = read_tiles(self._levels[level], origins_px, size_px, pool)
+        return tiles if self._to_srgb is None else self._to_srgb(tiles)
 
     def read_region(self, region: Region, size_px: Size) -> NDArray[np.uint8]:
         """A rectangle of the slide, resampled where no level has just that scale.
@@ -125,24 +174,36 @@ class SlideStore:
         downsample = region.width / size_px.width / self.header.grid.downsample_x
         level = max(i for i, f in enumerate(self.factors) if f <= max(1.0, downsample * 1.01))
         grid = self.grid(level)
-        left, top = region.x / grid.downsample_x, region.y / grid.downsample_y
-        right, bottom = region.right / grid.downsample_x, region.bottom / grid.downsample_y
-        x_px, y_px = math.floor(left + 1e-6), math.floor(top + 1e-6)
-        span = Size(math.ceil(right - 1e-6) - x_px, math.ceil(bottom - 1e-6) - y_px)
-        pixels = self.read(level, x_px, y_px, span)
-        if span == size_px and max(abs(left - x_px), abs(top - y_px)) < 1e-3:
-            return pixels
-        box = (
-            max(0.0, left - x_px),
-            max(0.0, top - y_px),
-            min(float(span.width), right - x_px),
-            min(float(span.height), bottom - y_px),
+        window = SourceWindow.of(
+            region.x / grid.downsample_x,
+            region.y / grid.downsample_y,
+            size_px,
+            ratio_x=region.width / size_px.width / grid.downsample_x,
+            ratio_y=region.height / size_px.height / grid.downsample_y,
         )
-        image = Image.fromarray(pixels)
-        # Bilinear in PIL widens its support when it shrinks: antialiased both ways.
-        return np.asarray(
-            image.resize((size_px.width, size_px.height), Image.Resampling.BILINEAR, box=box)
-        )
+        return window.resampled(self.read(level, window.x_px, window.y_px, window.span_px))
+
+    def read_grid(self, grid: Grid, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
+        """A block of any raster over the slide, ``(height, width, 3)`` uint8.
+
+        Where a level has so nearly the same scale that the block drifts by less than half a pixel,
+        the level's own pixels are given: resampling by so little only costs sharpness.
+
+        Args:
+            grid: The raster.
+            x_px: Left edge in pixels of ``grid``; may be negative.
+            y_px: Top edge likewise.
+            size_px: Size of the block, likewise.
+        """
+        region = grid.region(x_px, y_px, size_px.width, size_px.height)
+        for level in range(len(self.factors)):
+            own = self.grid(level)
+            drift_x = abs(grid.downsample_x / own.downsample_x - 1) * size_px.width
+            drift_y = abs(grid.downsample_y / own.downsample_y - 1) * size_px.height
+            if max(drift_x, drift_y) < _LARGEST_DRIFT_PX:
+                x, y = region.x / own.downsample_x, region.y / own.downsample_y
+                return self.read(level, round(x), round(y), size_px)
+        return self.read_region(region, size_px)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -173,12 +234,18 @@ class SlideStore:
         )
 
     def tiles(self, spec: TileSpec) -> TileGrid:
-        """The tiles of this slide with enough tissue, at any scale.
+        """The tiles of this slide with enough tissue and without damage, at any scale.
 
         Raises:
             NoTissueError: No tile has enough.
         """
-        return TileGrid.over_tissue(spec, self.slide, self.tissue)
+        tiles = TileGrid.over_tissue(spec, self.slide, self.tissue)
+        return tiles.without([self._region_of(chunk) for chunk in self.damaged])
+
+    def _region_of(self, chunk: DamagedChunk) -> Region:
+        """Where a chunk of a level lies, in level-0 pixels of the slide."""
+        side, grid = self.header.layout[chunk.level].chunk_px, self.grid(chunk.level)
+        return grid.region(chunk.column * side, chunk.row * side, side, side)
 
     def verify(self) -> None:
         """Compare every shard of the image and of its labels with the hash the store holds.

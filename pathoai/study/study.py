@@ -16,7 +16,7 @@ from pathoai.errors import MissingFileError, OntologyError, StudyError
 from pathoai.ontology import Ontology, load_ontology, shipped_ontologies
 from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
-from pathoai.provenance import sha256_of_file, utc_now
+from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 
 _SHEET = "study.toml"
@@ -136,7 +136,8 @@ class Study:
     def add(self, slides: Iterable[IncomingSlide]) -> list[CohortRow]:
         """Code slides and enter them; the same file is the same slide however often it is added.
 
-        A slide's code is made from its content, so neither its name nor its place matters.
+        A slide's code is made from its content, so neither its name nor its place matters; a folder
+        of DICOM files, or an OME-Zarr, is one slide.
 
         Raises:
             MissingFileError: A slide's file does not exist; none of them is entered.
@@ -144,7 +145,7 @@ class Study:
         """
         incoming = list(slides)
         for slide in incoming:
-            if not slide.path.is_file():
+            if not slide.path.exists():
                 raise MissingFileError("no such slide file", where=slide.path.name)
         known = self.cohort
         key = load_or_create_key(self.vault, may_create=not len(known))
@@ -177,6 +178,19 @@ class Study:
         """Where a model bundle lies or will lie."""
         return self.path / "models" / name
 
+    def no_tissue_path(self, slide_id: str) -> Path:
+        """Where the thumbnail (PNG) of a slide lies in which no tissue was found."""
+        return self.path / "overview" / f"{slide_id}-no-tissue.png"
+
+    @property
+    def quality_path(self) -> Path:
+        """The folder of quality sheets, and of the table of all slides."""
+        return self.path / "quality"
+
+    def quality_sheet_path(self, slide_id: str) -> Path:
+        """Where the quality sheet (PNG) of a slide lies or will lie."""
+        return self.quality_path / f"{slide_id}.png"
+
     @property
     def journal_path(self) -> Path:
         """The SQLite file of the annotation journal."""
@@ -198,12 +212,14 @@ class Study:
             self.store_path(slide_id),
             self.path / "objects" / slide_id,
             self.path / "overview" / f"{slide_id}.png",
+            self.quality_sheet_path(slide_id),
+            self.no_tissue_path(slide_id),
         )
         return [path for path in candidates if path.exists()]
 
 
 def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
-    digest = sha256_of_file(slide.path)
+    digest = sha256_of_path(slide.path)
     return CohortRow(
         slide_id=code(key, "slide", digest),
         patient_id=code(key, "patient", slide.patient) if slide.patient else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,30 @@ class TileGrid:
                 remedy="lower the smallest tissue fraction",
             )
         return cls(spec, grid, origins[keep], fraction[keep])
+
+    def without(self, regions: Sequence[Region]) -> TileGrid:
+        """The tiles that share no area with any of some rectangles.
+
+        Raises:
+            NoTissueError: None is left.
+        """
+        keep = np.ones(len(self), np.bool_)
+        left, top = (self.origins_px * (self.grid.downsample_x, self.grid.downsample_y)).T
+        width = self.spec.size_px * self.grid.downsample_x
+        height = self.spec.size_px * self.grid.downsample_y
+        for region in regions:
+            apart_x = (left >= region.right) | (left + width <= region.x)
+            apart_y = (top >= region.bottom) | (top + height <= region.y)
+            keep &= apart_x | apart_y
+        if not keep.any():
+            raise NoTissueError(
+                "every tile with tissue touches a damaged place",
+                found=f"{len(regions)} damaged places",
+                remedy="scan or copy the slide again",
+            )
+        if keep.all():
+            return self
+        return TileGrid(self.spec, self.grid, self.origins_px[keep], self.tissue_fraction[keep])
 
     def __len__(self) -> int:
         """Number of tiles."""

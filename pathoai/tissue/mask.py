@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pathoai.errors import InvalidValueError, NoTissueError
 from pathoai.geometry import Grid
 from pathoai.slide.reader import SlideReader
 from pathoai.slide.resampled import read_grid
+from pathoai.tissue.thumbnail import thumbnail_of
 
 GROUP = "pathoai.tissue_methods"
 _LEAST_COVERED_PX = 1e-6
@@ -22,7 +24,7 @@ TissueMethod = Callable[[NDArray[np.uint8], float], NDArray[np.bool_]]
 """From pixels ``(H, W, 3)`` uint8 and their mpp to a mask ``(H, W)``; registered by entry point."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TissueMask:
     """Which pixels of a coarse grid show tissue.
 
@@ -67,6 +69,14 @@ class TissueMask:
         inside_x = np.minimum(x.astype(np.int64), width - 1)
         return np.asarray(self.mask[np.ix_(inside_y, inside_x)])
 
+    @cached_property
+    def _summed(self) -> NDArray[np.int64]:
+        """Tissue pixels above and to the left of every corner between pixels."""
+        height, width = self.mask.shape
+        total = np.zeros((height + 1, width + 1), np.int64)
+        np.cumsum(self.mask.cumsum(1, dtype=np.int32), 0, out=total[1:, 1:])
+        return total
+
     def fraction(
         self,
         left: NDArray[np.floating[Any]],
@@ -80,9 +90,7 @@ class TissueMask:
             top: ``(N,)`` top edges, level-0 pixels.
             size: Width and height of all of them, level-0 pixels.
         """
-        height, width = self.mask.shape
-        total = np.zeros((height + 1, width + 1), np.float64)
-        total[1:, 1:] = self.mask.cumsum(0, dtype=np.float64).cumsum(1)
+        total = self._summed
         x0, x1 = left / self.grid.downsample_x, (left + size[0]) / self.grid.downsample_x
         y0, y1 = top / self.grid.downsample_y, (top + size[1]) / self.grid.downsample_y
         covered = (
@@ -97,7 +105,7 @@ class TissueMask:
 
 
 def _interpolated(
-    total: NDArray[np.float64], y: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]]
+    total: NDArray[np.int64], y: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """The summed-area table between its nodes: exact, since the mask is constant in a pixel."""
     y = np.clip(y, 0, total.shape[0] - 1)
@@ -110,28 +118,36 @@ def _interpolated(
     return np.asarray(upper * (1 - fy) + lower * fy)
 
 
-def find_tissue(reader: SlideReader, grid: Grid, *, mpp: float, method: str = "otsu") -> TissueMask:
+def find_tissue(
+    reader: SlideReader, grid: Grid, *, mpp: float, method: str = "h-and-e"
+) -> TissueMask:
     """The tissue of a slide on a coarse grid.
 
     Args:
         reader: The slide.
         grid: The raster to find it on, normally of 2 to 16 µm per pixel.
         mpp: The scale of that raster.
-        method: Name in the entry-point group ``pathoai.tissue_methods``.
+        method: Name in the entry-point group ``pathoai.tissue_methods``: a preset for a stain or
+            a kind of specimen.
 
     Raises:
         InvalidValueError: The method is unknown.
-        NoTissueError: Nothing was found; an empty result is never passed on.
+        NoTissueError: Nothing was found; an empty result is never passed on. The error carries
+            a thumbnail.
     """
     find: TissueMethod = entry_points.load(GROUP, method)
-    mask = find(read_grid(reader, grid), mpp)
+    pixels = read_grid(reader, grid)
+    mask = find(pixels, mpp)
     if not mask.any():
-        raise NoTissueError(
+        error = NoTissueError(
             "no tissue found",
             where=reader.info.slide_id or "slide",
             found=f"0 of {mask.size} pixels at {mpp:g} µm per pixel by method {method}",
-            remedy="look at the slide's thumbnail: a blank or very faint slide has nothing to tile",
+            remedy="look at the slide's thumbnail: a blank slide has nothing to tile; for a faint "
+            "one use the tissue preset faint, ihc or biopsy, and whole to keep everything",
         )
+        error.thumbnail = thumbnail_of(pixels)
+        raise error
     return TissueMask(mask, grid, mpp, method)
 
 

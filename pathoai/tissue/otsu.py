@@ -1,51 +1,89 @@
-"""Tissue by Otsu's threshold on colourfulness.
+"""Otsu's threshold, kept from splitting noise and from splitting tissue.
 
 Otsu N. A threshold selection method from gray-level histograms. IEEE Trans Syst Man Cybern 1979.
-Glass is colourless and stain is not, whatever the brightness of the lamp, so the threshold is set
-on chroma (the largest minus the smallest of red, green and blue).
+The method always splits: also glass alone, into noise and more noise, and tissue alone, into pale
+and dark. Two bounds hold it: the noise of the glass itself, as far as the histogram shows it, and
+a value above which nothing is glass.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-# Otsu always splits, also a field of tissue alone or of glass alone. These bounds (of 255) keep
-# clear glass out and clear stain in; between them the slide decides.
-_CHROMA_OF_GLASS = 12.0
-_CHROMA_OF_STAIN = 34.0
-_SMOOTHING_UM = 8.0
-_CLOSING_UM = 16.0
-_SMALLEST_FRAGMENT_UM2 = 2_500.0
-_LARGEST_HOLE_UM2 = 10_000.0
+_BINS = 512
+# Five deviations above the peak of the glass leave less than one pixel in a million of its noise.
+_NOISE_DEVIATIONS = 5.0
+_HALF_WIDTH_PER_DEVIATION = 1.1774
+"""Half width at half maximum per standard deviation, for normal noise."""
 
 
-def otsu_tissue(pixels: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
-    """Tissue in an image of a whole slide.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between what the threshold may lie, in units of the signal.
 
     Args:
-        pixels: ``(H, W, 3)`` uint8 RGB.
-        mpp: Scale of the image, µm per pixel.
+        lowest: Below it there is nothing but glass, however quiet.
+        highest: Above it there is nothing but tissue, however much of it.
+    """
+
+    lowest: float
+    highest: float
+
+
+def tissue_threshold(
+    signal: NDArray[np.float32], bounds: Bounds, foreign: NDArray[np.bool_] | None = None
+) -> float:
+    """The threshold between glass and tissue.
+
+    Args:
+        signal: ``(H, W)`` float32, near 0 on glass and more on tissue.
+        bounds: What the threshold is held between.
+        foreign: ``(H, W)`` bool: ink and the like, neither glass nor tissue.
 
     Returns:
-        ``(H, W)`` bool; fragments below 2,500 µm² are dropped and holes below 10,000 µm² filled.
+        A value in the units of the signal; tissue lies above it.
     """
-    from scipy import ndimage
-    from skimage import filters, morphology
+    if foreign is not None and foreign.any():
+        signal = signal[~foreign]
+    if not signal.size:
+        return bounds.highest
+    top = 2 * bounds.highest
+    counts, edges = np.histogram(signal, _BINS, (0, top))
+    # All beyond counts as just below: dark nuclei must not pull the split into the tissue.
+    counts[-1] += signal.size - counts.sum()
+    centres = (edges[1:] + edges[:-1]) / 2
+    floor = max(bounds.lowest, _noise_ceiling(counts, centres, bounds.highest))
+    return float(np.clip(otsu(counts, centres), min(floor, bounds.highest), bounds.highest))
 
-    chroma = pixels.max(axis=2).astype(np.float32) - pixels.min(axis=2)
-    chroma = ndimage.gaussian_filter(chroma, _SMOOTHING_UM / mpp / 2)
-    if float(chroma.max()) <= _CHROMA_OF_GLASS:
-        return np.zeros(chroma.shape, bool)
-    threshold = float(np.clip(filters.threshold_otsu(chroma), _CHROMA_OF_GLASS, _CHROMA_OF_STAIN))
-    mask = chroma > threshold
-    radius = max(1, round(_CLOSING_UM / mpp / 2))
-    # Padding: closing must not treat the image's border as glass.
-    padded = np.pad(mask, radius, mode="edge")
-    closed = ndimage.binary_closing(padded, morphology.disk(radius))
-    mask = closed[radius:-radius, radius:-radius]
-    smallest_px = max(1, int(_SMALLEST_FRAGMENT_UM2 / mpp**2))
-    largest_hole_px = max(1, int(_LARGEST_HOLE_UM2 / mpp**2))
-    mask = morphology.remove_small_objects(mask, max_size=smallest_px)
-    filled = morphology.remove_small_holes(mask, max_size=largest_hole_px)
-    return np.asarray(filled, dtype=bool)
+
+def otsu(counts: NDArray[np.integer], centres: NDArray[np.float64]) -> float:
+    """The value that splits a histogram into two classes of least variance.
+
+    Args:
+        counts: ``(B,)`` values in each bin, not all of them 0.
+        centres: ``(B,)`` middle of each bin, ascending.
+    """
+    below = np.cumsum(counts, dtype=np.float64)
+    moment = np.cumsum(counts * centres)
+    above = below[-1] - below
+    # An empty class separates nothing.
+    possible = np.maximum(below * above, 1.0)
+    between = (moment[-1] * below / below[-1] - moment) ** 2 / possible
+    return float(centres[int(np.where((below > 0) & (above > 0), between, -1.0).argmax())])
+
+
+def _noise_ceiling(
+    counts: NDArray[np.integer], centres: NDArray[np.float64], highest: float
+) -> float:
+    """What the noise of the glass does not exceed, from the width of the glass' peak."""
+    smooth = ndimage.uniform_filter1d(counts[centres < highest].astype(np.float64), 3)
+    peak = int(smooth.argmax())
+    fallen = np.flatnonzero(smooth[peak:] < smooth[peak] / 2)
+    # A peak that does not fall again below the highest bound is tissue, not glass.
+    bins = int(fallen[0]) if fallen.size else len(smooth)
+    deviation = bins * (centres[1] - centres[0]) / _HALF_WIDTH_PER_DEVIATION
+    return float(centres[peak] + _NOISE_DEVIATIONS * deviation)

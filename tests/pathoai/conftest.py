@@ -30,12 +30,15 @@ def four_shard_store(
 
 
 def _tiled(slide: Path, folder: Path) -> Path:
-    from pathoai.preprocess.tile_slide import TilingSettings, tile_slide
+    from pathoai.preprocess.slide_source import SlideSource
+    from pathoai.preprocess.tile_slide import tile_slide
+    from pathoai.preprocess.tiling_settings import TilingSettings
     from pathoai.tiling.spec import TileSpec
 
     path = folder / f"{SLIDE_ID}.zarr"
-    settings = TilingSettings(TileSpec(size_px=128, mpp=0.5))
-    tile_slide(lambda: open_slide(slide, slide_id=SLIDE_ID), path, settings)
+    settings = TilingSettings(TileSpec(size_px=128, mpp=0.5), mpp=0.5, compression="blosc-zstd")
+    source = SlideSource(lambda: open_slide(slide, slide_id=SLIDE_ID), slide)
+    tile_slide(source, path, settings)
     return path
 
 

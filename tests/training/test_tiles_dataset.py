@@ -18,7 +18,6 @@ from pathoai_training.tiles_dataset import (
     LabelledSlide,
     TileColumns,
     TilesDataset,
-    image_tile,
     label_tile,
 )
 
@@ -56,7 +55,7 @@ def test_pixels_and_classes_of_one_place(slide: LabelledSlide) -> None:
 def test_outside_is_white_and_ignored(slide: LabelledSlide) -> None:
     store, label = opened(slide)
     grid = store.slide.grid(0.5)
-    assert (image_tile(store, grid, 480, 480, 64)[32:, 32:] == 255).all()
+    assert (store.read_grid(grid, 480, 480, Size(64, 64))[32:, 32:] == 255).all()
     assert (label_tile(label, grid, 480, 480, 64)[32:, 32:] == NOT_ASSESSED).all()
 
 
@@ -71,13 +70,13 @@ def test_at_another_scale_a_pixel_takes_the_class_under_its_centre(
     steps = np.arange(50) + 0.5
     rows, columns = (np.floor((start + steps) * downsample).astype(int) for start in (10, 20))
     np.testing.assert_array_equal(found, values[np.ix_(rows, columns)])
-    assert image_tile(store, grid, 20, 10, 50).shape == (50, 50, 3)
+    assert store.read_grid(grid, 20, 10, Size(50, 50)).shape == (50, 50, 3)
 
 
 def test_image_and_label_agree_at_a_coarser_scale(slide: LabelledSlide) -> None:
     store, label = opened(slide)
     grid = store.slide.grid(1.0)
-    darkness = 255 - image_tile(store, grid, 0, 0, 256).mean(2)
+    darkness = 255 - store.read_grid(grid, 0, 0, Size(256, 256)).mean(2)
     inside = label_tile(label, grid, 0, 0, 256) > 0
     threshold = (darkness[inside].mean() + darkness[~inside].mean()) / 2
     assert ((darkness > threshold) == inside).mean() > 0.95

@@ -16,8 +16,6 @@ from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 from pathoai.tiling.spec import TileSpec
 
-_SAME_SCALE = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
 class LabelledSlide:
@@ -90,16 +88,6 @@ def label_tile(
     return values[np.ix_(rows - top, columns - left)]
 
 
-def image_tile(
-    store: SlideStore, grid: Grid, x_px: int, y_px: int, size_px: int
-) -> NDArray[np.uint8]:
-    """Pixels of a square of a grid, ``(size_px, size_px, 3)`` uint8, resampled where needed."""
-    own, size = store.grid(), Size(size_px, size_px)
-    if abs(grid.downsample_x / own.downsample_x - 1) < _SAME_SCALE:
-        return store.read(0, x_px, y_px, size)
-    return store.read_region(grid.region(x_px, y_px, size_px, size_px), size)
-
-
 class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Images and targets of tiles; stores are opened at first use, in each worker for itself.
 
@@ -133,7 +121,7 @@ class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         store, label, grid = self._open(int(self.tiles.slide[index]))
         x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
         size = self.tiles.size_px
-        pixels = image_tile(store, grid, x_px, y_px, size)
+        pixels = store.read_grid(grid, x_px, y_px, Size(size, size))
         target = self._channel_of[label_tile(label, grid, x_px, y_px, size)]
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return image, torch.from_numpy(target)

@@ -84,7 +84,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
         "metadata": {METADATA: {"kind": "label", "label": label.name}},
-        **raster_frame(Mpp.square(label.mpp)),
+        **raster_frame(label.pixel_mpp),
     }
     return label_levels(label), settings, "labels"
 
@@ -109,7 +109,7 @@ def _image_layer(store: SlideStore) -> LayerData:
         "metadata": {
             METADATA: {"kind": "image", "slide_id": store.slide_id, "store": str(store.path)}
         },
-        **raster_frame(Mpp.square(store.mpp)),
+        **raster_frame(store.header.pixel_mpp),
     }
     return store_levels(store), settings, "image"
 
@@ -128,7 +128,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "colormap": "inferno",
             "contrast_limits": (0, 255),
             "metadata": {METADATA: {"kind": "probability", "label": label.name, "class": key}},
-            **raster_frame(Mpp.square(label.mpp)),
+            **raster_frame(label.pixel_mpp),
         }
         layers.append((probability_levels(label, channel), settings, "image"))
     return layers

@@ -23,8 +23,8 @@ from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.slide.reader import SlideReader
 from pathoai.slide.resampled import read_grid_block
-from pathoai.store.image_writer import WHITE
 from pathoai.store.label_image import LabelImage
+from pathoai.store.level_reader import WHITE
 from pathoai.store.shards import CHUNK_PX
 from pathoai.store.slide_store import SlideStore
 
@@ -43,19 +43,27 @@ class LazyLevel(ABC):
         shape: Shape shown to napari, at least as large; beyond ``stored`` it reads ``fill``.
         fill: Value where the source has no pixel.
         cache: Where decoded chunks are kept.
+        chunk_px: Side of what is read and kept at once, best that of the source's chunks.
     """
 
     def __init__(
-        self, stored: tuple[int, int], shape: tuple[int, ...], fill: int, cache: ChunkCache
+        self,
+        stored: tuple[int, int],
+        shape: tuple[int, ...],
+        fill: int,
+        cache: ChunkCache,
+        *,
+        chunk_px: int = CHUNK_PX,
     ) -> None:
         """Keep the shapes; nothing is read."""
+        self._chunk_px = chunk_px
         self._stored = stored
         self._fill = fill
         self._cache = cache
         self._owner = cache.new_owner()
         self.shape = shape
         self.dtype = np.dtype(np.uint8)
-        self.chunks = (CHUNK_PX, CHUNK_PX, *shape[2:])
+        self.chunks = (chunk_px, chunk_px, *shape[2:])
 
     @property
     def ndim(self) -> int:
@@ -108,7 +116,7 @@ class LazyLevel(ABC):
             # All of it is padding: nothing of the window is stored.
             return out
         for row, column, chunk in self._chunks_of(inner_rows, inner_columns):
-            top, left = row * CHUNK_PX, column * CHUNK_PX
+            top, left = row * self._chunk_px, column * self._chunk_px
             y, y_end = max(top, rows[0]), min(top + chunk.shape[0], inner_rows[1])
             x, x_end = max(left, columns[0]), min(left + chunk.shape[1], inner_columns[1])
             out[y - rows[0] : y_end - rows[0], x - columns[0] : x_end - columns[0]] = chunk[
@@ -118,8 +126,8 @@ class LazyLevel(ABC):
 
     def _chunks_of(self, rows: Span, columns: Span) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
         missing: list[tuple[int, int]] = []
-        for row in _chunk_range(rows):
-            for column in _chunk_range(columns):
+        for row in self._chunk_range(rows):
+            for column in self._chunk_range(columns):
                 chunk = self._cache.get((self._owner, row, column))
                 if chunk is None:
                     missing.append((row, column))
@@ -132,30 +140,39 @@ class LazyLevel(ABC):
         self, rows: Span, columns: Span
     ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
         """Chunks of a rectangle of chunks, in one read: zarr decodes them side by side."""
-        top, left = rows[0] * CHUNK_PX, columns[0] * CHUNK_PX
-        bottom = min(rows[1] * CHUNK_PX, self._stored[0])
-        right = min(columns[1] * CHUNK_PX, self._stored[1])
+        side = self._chunk_px
+        top, left = rows[0] * side, columns[0] * side
+        bottom = min(rows[1] * side, self._stored[0])
+        right = min(columns[1] * side, self._stored[1])
         pixels = self._fetch((top, bottom), (left, right))
         for row in range(*rows):
             for column in range(*columns):
-                y, x = row * CHUNK_PX - top, column * CHUNK_PX - left
+                y, x = row * side - top, column * side - left
                 # A copy: a view would keep the whole block in memory.
-                chunk = pixels[y : y + CHUNK_PX, x : x + CHUNK_PX].copy()
+                chunk = pixels[y : y + side, x : x + side].copy()
                 self._cache.put((self._owner, row, column), chunk)
                 yield row, column, chunk
 
+    def _chunk_range(self, pixels: Span) -> range:
+        return range(pixels[0] // self._chunk_px, -(-pixels[1] // self._chunk_px))
+
 
 class StoreLevel(LazyLevel):
-    """A level of a store's image: ``(y, x, 3)`` over the store's ``(3, height, width)``."""
+    """A level of a store's image, ``(y, x, 3)``."""
 
-    def __init__(self, array: zarr.Array[Any], shape: tuple[int, int], cache: ChunkCache) -> None:
-        """Show the array in a shape at least as large."""
-        super().__init__((array.shape[1], array.shape[2]), (*shape, 3), WHITE, cache)
-        self._array = array
+    def __init__(
+        self, store: SlideStore, level: int, shape: tuple[int, int], cache: ChunkCache
+    ) -> None:
+        """Show the level in a shape at least as large."""
+        layout = store.header.layout[level]
+        stored = (layout.size_px.height, layout.size_px.width)
+        super().__init__(stored, (*shape, 3), WHITE, cache, chunk_px=layout.chunk_px)
+        self._store = store
+        self._level = level
 
     def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
-        block = np.asarray(self._array[:, slice(*rows), slice(*columns)], dtype=np.uint8)
-        return np.ascontiguousarray(block.transpose(1, 2, 0))
+        size = Size(columns[1] - columns[0], rows[1] - rows[0])
+        return self._store.read(self._level, columns[0], rows[0], size)
 
 
 class LabelLevel(LazyLevel):
@@ -215,7 +232,7 @@ def store_levels(store: SlideStore) -> list[StoreLevel]:
     """The image of a store, finest level first."""
     cache = ChunkCache()
     shapes = _exact_shapes(store.grid().size_px, store.factors)
-    return [StoreLevel(store.array(i), shape, cache) for i, shape in enumerate(shapes)]
+    return [StoreLevel(store, i, shape, cache) for i, shape in enumerate(shapes)]
 
 
 def label_levels(label: LabelImage) -> list[LabelLevel]:
@@ -281,10 +298,6 @@ def _span(key: int | slice, length: int) -> tuple[Span, int | slice]:
         return (min(wanted), max(wanted) + 1), slice(None, None, wanted.step)
     position = range(length)[key]
     return (position, position + 1), 0
-
-
-def _chunk_range(pixels: Span) -> range:
-    return range(pixels[0] // CHUNK_PX, -(-pixels[1] // CHUNK_PX))
 
 
 def _rectangles(chunks: Sequence[tuple[int, int]]) -> Iterator[tuple[Span, Span]]:

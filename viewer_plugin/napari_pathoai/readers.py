@@ -29,21 +29,19 @@ def study_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def slide_reader(path: str | Sequence[str]) -> Reader | None:
-    """A reader for the file of a raw slide; None for anything else.
+    """A reader for the file or folder of a raw slide; None for anything else.
 
-    A TIFF that is no slide, or states no scale, is left to napari's other readers.
+    A picture that is no slide, or states no scale, is left to napari's other readers.
     """
-    from pathoai.errors import NotASlideError
+    from pathoai.errors import MissingFileError, NotASlideError
     from pathoai.slide.open_slide import describe_slide
 
     first = _first(path)
-    if not first.is_file():
-        return None
     try:
-        describe_slide(first)
-    except NotASlideError:
+        described = describe_slide(first)
+    except (NotASlideError, MissingFileError):
         return None
-    return _read_slides
+    return None if None in described.stated_mpp else _read_slides
 
 
 def _first(path: str | Sequence[str]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pathoai.cli.command import Command
 from pathoai.errors import MissingFileError
-from pathoai.provenance import sha256_of_file
+from pathoai.provenance import sha256_of_path
 from pathoai.study.study import Study
 
 _MODEL = "breast-nuclei-segmentation"
@@ -61,9 +61,9 @@ def _study_name(slide: Path | None) -> str:
     """
     if slide is None:
         return "study-generated"
-    if not slide.is_file():
+    if not slide.exists():
         raise MissingFileError("no such slide file", where=slide.name)
-    return f"study-{sha256_of_file(slide)[:8]}"
+    return f"study-{sha256_of_path(slide)[:8]}"
 
 
 def _step(*words: object) -> None:

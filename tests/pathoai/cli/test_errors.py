@@ -80,6 +80,8 @@ _Words = Callable[[Path], list[object]]
 _ON_A_STUDY: dict[str, _Words] = {
     "add": lambda study: ["add", study, study / "x.svs"],
     "tile": lambda study: ["tile", study],
+    "qc": lambda study: ["qc", study],
+    "store": lambda study: ["store", "info", study],
     "predict": lambda study: ["predict", study, "--model", "m"],
     "overview": lambda study: ["overview", study],
     "label": lambda study: ["label", study, "--method", "hematoxylin"],
@@ -147,7 +149,7 @@ def test_unknown_model_and_recipe(filled: Study, capsys: pytest.CaptureFixture[s
         (["--min-tissue", "1.5"], "0 to 1"),
         (["--workers", "0"], "1 or more"),
         (["--device", "gpu"], "auto, cpu"),
-        (["--tissue-method", "otso"], "did you mean 'otsu'"),
+        (["--tissue", "h-and-f"], "did you mean 'h-and-e'"),
         (["--slides", "0" * 16], "no such slide"),
     ],
 )
@@ -176,10 +178,10 @@ def test_files_that_cannot_serve(
         (tmp_path / "absent.svs", "no such", None),
         (tmp_path, "no ", None),
         (text, "no reader knows", "Remedy"),
-        (cut, "no reader knows", "copied whole"),
+        (cut, "no reader can open", "cut short"),
         (wsi / "tiny" / "unopenable.tiff", "cannot be opened", "Remedy"),
         (unscaled, "does not state its scale", "--mpp"),
-        (wsi / "CMU-1-Small-Region.jpeg.tiff", "implausible scale", "--mpp"),
+        (wsi / "CMU-1-Small-Region.jpeg.tiff", "finer than any slide", "--mpp"),
     ):
         assert message in _fails(capsys, *words, path, remedy=remedy), path.name
     assert not (study.path / "cohort.csv").exists()

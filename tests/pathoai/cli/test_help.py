@@ -14,7 +14,17 @@ from pathoai.cli.command import Command
 from pathoai.cli.main import GROUP
 
 _COMMANDS = entry_points.names_in(GROUP)
-_HEAVY = ("torch", "zarr", "napari", "qtpy", "PySide6", "PyQt6", "openslide", "pytorch_lightning")
+_HEAVY = (
+    "torch",
+    "zarr",
+    "napari",
+    "qtpy",
+    "PySide6",
+    "PyQt6",
+    "openslide",
+    "pytorch_lightning",
+    "distributed",
+)
 
 
 def _python(program: str, *words: str) -> subprocess.CompletedProcess[str]:

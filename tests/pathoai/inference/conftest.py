@@ -14,7 +14,9 @@ from pathoai.inference.predict_slide import Predictor
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import ModelBundle, load_network, save_bundle
 from pathoai.ontology import load_ontology
-from pathoai.preprocess.tile_slide import TilingSettings, tile_slide
+from pathoai.preprocess.slide_source import SlideSource
+from pathoai.preprocess.tile_slide import tile_slide
+from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.tiling.spec import TileSpec
 
@@ -29,7 +31,8 @@ def two_shard_store(
     path = tmp_path_factory.mktemp("two-shards") / f"{SLIDE_ID}.zarr"
     small = stained_noise[30:130, 400:2700]
     reader = MemoryReader(small, mpp=Mpp.square(0.5), slide_id=SLIDE_ID)
-    tile_slide(lambda: reader, path, TilingSettings(TileSpec(size_px=64, mpp=0.5)))
+    settings = TilingSettings(TileSpec(size_px=64, mpp=0.5), mpp=0.5, compression="blosc-zstd")
+    tile_slide(SlideSource(lambda: reader), path, settings)
     return path
 
 

@@ -125,7 +125,7 @@ def test_batches_make_no_difference(
 def test_a_model_of_another_scale_is_refused(store: SlideStore, predictor: Predictor) -> None:
     for mpp in (0.25, 0.7):
         bundle = replace(predictor.bundle, spec=TileSpec(64, mpp))
-        with pytest.raises(ModelError, match=r"no level of the model's scale.*--mpp"):
+        with pytest.raises(ModelError, match=r"the store's scale does not fit.*--mpp"):
             predict_slide(store, replace(predictor, bundle=bundle))
 
 

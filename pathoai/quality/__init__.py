@@ -1,0 +1,1 @@
+"""What is wrong with a slide: pen, folds, blur, air bubbles, blood and the edge of the glass."""

@@ -1,0 +1,125 @@
+"""The chunks of one level as its shards hold them: to be counted, checked or copied undecoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathoai.errors import StoreError
+from pathoai.store.header import LevelLayout
+from pathoai.store.shard_file import index_bytes, parse_index
+from pathoai.store.shards import Shard
+from pathoai.store.stored_shards import shard_file, stored_shards
+
+Chunk = tuple[int, int]
+"""Row and column of a chunk in its level."""
+
+_REMEDY = "`pathoai store verify` lists all damage; make the store again"
+
+
+class CompressedChunks:
+    """The compressed chunks of one level of a store, complete or not.
+
+    May be shared by threads and by forked processes: no file stays open.
+    """
+
+    def __init__(self, folder: Path, layout: LevelLayout, slide_id: str) -> None:
+        """For the array in ``folder``; nothing is read yet."""
+        self.layout = layout
+        self._folder = folder
+        self.where = f"{slide_id} {folder.name}"
+        self._per_side = layout.shard_px // layout.chunk_px
+        self._indices: dict[Shard, NDArray[np.int64] | None] = {}
+
+    @property
+    def level(self) -> str:
+        """Index of the level."""
+        return self._folder.name
+
+    @property
+    def rows(self) -> int:
+        """Rows of chunks that cover the level."""
+        return -(-self.layout.size_px.height // self.layout.chunk_px)
+
+    @property
+    def columns(self) -> int:
+        """Columns likewise."""
+        return -(-self.layout.size_px.width // self.layout.chunk_px)
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards that have a file, row by row."""
+        size = self.layout.size_px
+        shape = (3, size.height, size.width)
+        return list(stored_shards(self._folder, shape, self.layout.shard_px))
+
+    def present(self) -> Iterator[Chunk]:
+        """The chunks that are stored, shard by shard.
+
+        Raises:
+            StoreError: A shard cannot be read.
+        """
+        for shard in self.shards:
+            yield from self.present_in(shard)
+
+    def present_in(self, shard: Shard) -> Iterator[Chunk]:
+        """The chunks that are stored in one shard, row by row.
+
+        Raises:
+            StoreError: The shard cannot be read.
+        """
+        index = self._index(shard)
+        if index is not None:
+            top, left = (n * self._per_side for n in shard)
+            for row, column in np.argwhere(index[..., 0] >= 0).tolist():
+                yield top + row, left + column
+
+    def read(self, chunk: Chunk) -> bytes | None:
+        """The bytes of a chunk; None where it is absent.
+
+        Raises:
+            StoreError: The shard cannot be read, or ends before the chunk does.
+        """
+        shard = (chunk[0] // self._per_side, chunk[1] // self._per_side)
+        index = self._index(shard)
+        if index is None:
+            return None
+        offset, length = index[chunk[0] % self._per_side, chunk[1] % self._per_side].tolist()
+        if offset < 0:
+            return None
+        with self._file(shard).open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+        if len(data) < length:
+            raise self._damaged("a shard ends before its chunk does", shard)
+        return data
+
+    def _file(self, shard: Shard) -> Path:
+        return shard_file(self._folder, 3, shard)
+
+    def _index(self, shard: Shard) -> NDArray[np.int64] | None:
+        """Offset and length of each chunk of a shard; None where the shard is absent."""
+        # Two threads may both read an index that neither has found: they find the same.
+        if shard not in self._indices:
+            self._indices[shard] = self._read_index(shard)
+        return self._indices[shard]
+
+    def _read_index(self, shard: Shard) -> NDArray[np.int64] | None:
+        size = index_bytes(self._per_side**2)
+        try:
+            with self._file(shard).open("rb") as file:
+                file.seek(-size, 2)
+                raw = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._damaged("a shard cannot be read", shard) from error
+        found = parse_index(raw, where=f"{self.where}/c/0/{shard[0]}/{shard[1]}")
+        return found.reshape(self._per_side, self._per_side, 2)
+
+    def _damaged(self, what: str, shard: Shard) -> StoreError:
+        where = f"{self.where}/c/0/{shard[0]}/{shard[1]}"
+        return StoreError(what, where=where, remedy=_REMEDY)
