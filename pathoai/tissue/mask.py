@@ -70,10 +70,10 @@ class TissueMask:
         return np.asarray(self.mask[np.ix_(inside_y, inside_x)])
 
     @cached_property
-    def _summed(self) -> NDArray[np.int64]:
+    def _summed(self) -> NDArray[np.int32]:
         """Tissue pixels above and to the left of every corner between pixels."""
         height, width = self.mask.shape
-        total = np.zeros((height + 1, width + 1), np.int64)
+        total = np.zeros((height + 1, width + 1), np.int32)
         np.cumsum(self.mask.cumsum(1, dtype=np.int32), 0, out=total[1:, 1:])
         return total
 
@@ -105,7 +105,7 @@ class TissueMask:
 
 
 def _interpolated(
-    total: NDArray[np.int64], y: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]]
+    total: NDArray[np.int32], y: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """The summed-area table between its nodes: exact, since the mask is constant in a pixel."""
     y = np.clip(y, 0, total.shape[0] - 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
 from pathoai.cli.command import Command
-from pathoai.study.cohort import CohortRow, IncomingSlide, read_incoming
+from pathoai.errors import CohortError, InvalidValueError, PathoaiError
+from pathoai.study.cohort import IncomingSlide, read_incoming
 from pathoai.study.study import Study
 
 
@@ -31,8 +33,6 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from pathoai.errors import InvalidValueError
-
     study = Study(options.study)
     tables = [p for p in options.slides if p.suffix.lower() == ".csv"]
     if tables and len(options.slides) > 1:
@@ -50,19 +50,47 @@ def run(options: Namespace) -> None:
         )
         for s in incoming
     ]
-    for row in _checked(study, incoming):
+    good, failures = _opened(incoming)
+    for row in study.add(good) if good else []:
         known = "patient " + row.patient_id if row.patient_id else "patient not stated"
         print(f"{row.slide_id}: {row.stain}, {known}")
+    _conclude(failures, len(incoming))
 
 
-def _checked(study: Study, incoming: list[IncomingSlide]) -> list[CohortRow]:
-    """Enter slides only after each was opened: a file that is no slide never gets a code."""
+def _opened(
+    incoming: list[IncomingSlide],
+) -> tuple[list[IncomingSlide], list[PathoaiError]]:
+    """The slides that can be opened, and why others cannot: what is no slide never gets a code."""
     from pathoai.geometry import Mpp
     from pathoai.slide.open_slide import open_slide
 
+    good, failures = [], []
     for slide in incoming:
-        open_slide(slide.path, mpp=None if slide.mpp is None else Mpp.square(slide.mpp)).close()
-    return study.add(incoming)
+        try:
+            scale = None if slide.mpp is None else Mpp.square(slide.mpp)
+            open_slide(slide.path, mpp=scale).close()
+            good.append(slide)
+        except PathoaiError as error:
+            failures.append(error)
+    return good, failures
+
+
+def _conclude(failures: list[PathoaiError], slides: int) -> None:
+    """Tell of the slides that were not entered.
+
+    Raises:
+        PathoaiError: The only slide failed: its own error.
+        CohortError: Some of several failed; the others are entered.
+    """
+    if slides == 1 and failures:
+        raise failures[0]
+    for error in failures:
+        print(f"pathoai: {error}", file=sys.stderr)
+    if failures:
+        raise CohortError(
+            f"{len(failures)} of {slides} slides were not entered",
+            remedy="mend or leave out these slides and run the same command again",
+        )
 
 
 COMMAND = Command(

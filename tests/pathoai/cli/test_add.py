@@ -1,0 +1,47 @@
+"""``pathoai add``: what can be opened enters, in whatever form; what cannot is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pathoai.cli.main import main
+from pathoai.store.slide_store import is_complete
+from pathoai.study.study import Study
+from pathoai.testing.generated_slide import SlideTruth
+
+
+def test_a_bad_slide_does_not_keep_the_others_out(
+    study: Study,
+    generated: tuple[Path, SlideTruth],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = tmp_path / "bad.svs"
+    bad.write_bytes(generated[0].read_bytes()[:5000])
+    assert main(["add", str(study.path), str(bad), str(generated[0])]) == 1
+    found = capsys.readouterr()
+    (row,) = study.cohort
+    assert found.out.startswith(f"{row.slide_id}: ")
+    assert "bad.svs" in found.err
+    assert "1 of 2 slides were not entered" in found.err.splitlines()[-1]
+    assert "DUPONT" not in found.err + found.out
+
+
+def test_a_folder_of_dicom_files_is_one_slide(
+    study: Study, real_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its code is that of its content: the same files elsewhere are the same slide."""
+    folder = real_data / "wsi" / "CMU-1-Small-Region-dicom"
+    assert main(["add", str(study.path), str(folder)]) == 0
+    (row,) = study.cohort
+    copy = study.path.parent / "elsewhere"
+    copy.mkdir()
+    for number, file in enumerate(sorted(folder.iterdir())):
+        (copy / f"{number}.dcm").write_bytes(file.read_bytes())
+    assert main(["add", str(study.path), str(copy)]) == 0
+    assert [r.slide_id for r in study.cohort] == [row.slide_id]
+    assert main(["tile", str(study.path)]) == 0
+    assert "tiles copied" in capsys.readouterr().out
+    assert is_complete(study.store_path(row.slide_id))
