@@ -95,9 +95,10 @@ def test_a_file_of_settings_that_is_not_there(tmp_path: Path) -> None:
 def test_ctrl_c_means_what_it_meant_before(settings: Path) -> None:
     """Importing dask_jobqueue makes it a plain exit; an earlier test may have imported it."""
     program = "import signal, sys; from pathlib import Path\n" + (
+        "before = signal.getsignal(signal.SIGINT)\n"
         "from pathoai.cluster.slurm import slurm_cluster\n"
         "slurm_cluster(Path(sys.argv[1])).close(); import dask_jobqueue.runner\n"
-        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+        "assert signal.getsignal(signal.SIGINT) is before\n"
     )
     subprocess.run([sys.executable, "-c", program, str(settings)], check=True)
 
