@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import openslide
 from numpy.typing import NDArray
 
-from pathoai.errors import DamagedSlideError, NotASlideError
+from pathoai.errors import DamagedSlideError, NotASlideError, SlideError
 from pathoai.geometry import Mpp, Region, Size
 from pathoai.slide.reader import (
     Level,
@@ -22,6 +21,8 @@ from pathoai.slide.reader import (
     check_level,
     finite_number,
 )
+from pathoai.slide.tiff_directory import TiffSource
+from pathoai.slide.tiff_levels import tiff_level
 
 _WHITE = 255
 _OME_HEAD = 2048
@@ -246,12 +247,8 @@ def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _compression(path: Path) -> str:
-    import tifffile  # heavy, and needed for `pathoai info` alone
-
-    # Its warnings quote the image description, which can hold a patient's name.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(path) as tiff:
-            return tifffile.COMPRESSION(tiff.pages.first.compression).name
-    except Exception:  # noqa: BLE001 - on damaged files tifffile fails in ten different ways
+        with TiffSource(path) as source:
+            return tiff_level(source.directories()[0]).compression_name
+    except SlideError:
         return "not stated"

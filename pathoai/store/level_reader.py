@@ -1,4 +1,4 @@
-"""Reading one level of a store straight from its shards, in threads, each chunk decoded once.
+"""Reading one level of a store straight from its shards.
 
 What zarr-python reads, at several times its speed: the way from a chunk's place to its bytes is one
 look into the shard's index, and the codecs run without the GIL. Readers may be shared by threads
@@ -7,8 +7,6 @@ and by forked processes: no file stays open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -61,33 +59,21 @@ class LevelReader:
             remedy=_REMEDY,
         )
 
-    def chunks(
-        self, wanted: Iterable[Chunk], pool: Executor | None = None
-    ) -> Iterator[tuple[Chunk, NDArray[np.uint8] | None]]:
-        """Several chunks, each decoded once, in the order asked for."""
-        chunks = list(wanted)
-        read = map if pool is None else pool.map
-        return zip(chunks, read(self.chunk, chunks), strict=True)
-
-    def block(self, rows: slice, columns: slice, pool: Executor | None = None) -> NDArray[np.uint8]:
+    def block(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """A block of pixels ``(h, w, 3)`` uint8; what lies past the level's edge is left out.
 
         Args:
             rows: Rows of pixels, from 0.
             columns: Columns likewise.
-            pool: Threads to decode in.
         """
         size, side = self.layout.size_px, self.layout.chunk_px
         bottom, right = min(rows.stop, size.height), min(columns.stop, size.width)
         out = np.full((bottom - rows.start, right - columns.start, 3), WHITE, np.uint8)
-        wanted = [
-            (row, column)
-            for row in range(rows.start // side, -(-bottom // side))
-            for column in range(columns.start // side, -(-right // side))
-        ]
-        for (row, column), pixels in self.chunks(wanted, pool):
-            if pixels is not None:
-                paste(pixels, out, column * side - columns.start, row * side - rows.start)
+        for row in range(rows.start // side, -(-bottom // side)):
+            for column in range(columns.start // side, -(-right // side)):
+                pixels = self.chunk((row, column))
+                if pixels is not None:
+                    paste(pixels, out, column * side - columns.start, row * side - rows.start)
         return out
 
 
