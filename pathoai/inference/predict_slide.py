@@ -19,7 +19,7 @@ from torch import nn
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.geometry import Grid, Size
 from pathoai.inference.blending import BlendedBlock, blending_window
-from pathoai.models.bundle import ModelBundle
+from pathoai.models.bundle import SEMANTIC_SEGMENTATION, ModelBundle
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
@@ -54,9 +54,16 @@ class Predictor:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse batches without tiles."""
+        """Refuse batches without tiles, and models that do not name the class of every pixel."""
         if self.batch_size < 1:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
+        if self.bundle.task != SEMANTIC_SEGMENTATION:
+            raise ModelError(
+                "the model does another task",
+                where=self.bundle.name,
+                found=self.bundle.task,
+                allowed=SEMANTIC_SEGMENTATION,
+            )
 
     def about(self, store: SlideStore) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""

@@ -26,6 +26,9 @@ from pathoai.provenance import sha256_of_file, sha256_of_json
 from pathoai.tiling.spec import TileSpec
 
 SCHEMA = 1
+SEMANTIC_SEGMENTATION = "semantic-segmentation"
+INSTANCE_SEGMENTATION = "instance-segmentation"
+_WITH_BACKGROUND = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 _DESCRIPTION = "bundle.json"
 _WEIGHTS = "weights.safetensors"
 
@@ -54,10 +57,12 @@ class ModelBundle:
         arguments: What the architecture was built with.
         ontology: Key of the ontology.
         ontology_version: Its version.
-        classes: Class of each output channel; channel 0 is ``background``.
+        classes: Class of each output channel; of a segmentation, channel 0 is ``background``.
         spec: Size, scale and overlap of the tiles it was trained on.
+        task: What it does, e.g. ``semantic-segmentation``.
         normalisation: Of its input.
         calibration: Of its output.
+        decision: How probabilities become decisions; empty where the most probable class wins.
         training: Provenance: data, labels and their origin, split, seed, commit, metrics.
         licence: SPDX identifier, or a name.
         intended_use: What it may be used for, and what not.
@@ -71,8 +76,10 @@ class ModelBundle:
     ontology_version: str
     classes: tuple[str, ...]
     spec: TileSpec
+    task: str = SEMANTIC_SEGMENTATION
     normalisation: Normalisation = field(default_factory=Normalisation)
     calibration: Calibration = field(default_factory=Calibration)
+    decision: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     intended_use: str = ""
@@ -80,9 +87,12 @@ class ModelBundle:
 
     def __post_init__(self) -> None:
         """Refuse outputs without a meaning."""
-        if len(self.classes) < 2 or self.classes[0] != "background":
+        wants_background = self.task in _WITH_BACKGROUND
+        if len(self.classes) < 2 or wants_background != (self.classes[0] == "background"):
             raise ModelError(
-                "channel 0 of a model is background, and another class follows",
+                "channel 0 of a segmentation is background, and another class follows"
+                if wants_background
+                else "a classification has two classes or more, and no background",
                 where=self.name,
                 found=", ".join(self.classes),
             )

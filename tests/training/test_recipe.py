@@ -49,7 +49,7 @@ def test_short_and_long_overrides_mean_the_same(key: str, study: Study) -> None:
         ("trainer.max_step=1", RecipeError, "trainer: unknown key.*did you mean 'max_steps'"),
         ("data.study=elsewhere", RecipeError, "unknown key; found 'study'"),
         ("model.class_path=nowhere.Nothing", RecipeError, "no such class"),
-        ("model.class_path=pathlib.Path", RecipeError, "of another kind.*SemanticSegmentation"),
+        ("model.class_path=pathlib.Path", RecipeError, "of another kind.*task.Task"),
         ("model.class_path=7", RecipeError, "class_path"),
         ("model.learning_rate=fast", RecipeError, "model.learning_rate.*float.*fast"),
         ("data.spec=3", RecipeError, "data.spec: several values are wanted"),
@@ -97,7 +97,7 @@ def test_malformed_recipes_are_refused(tmp_path: Path, text: str, says: str) -> 
 def test_keys_that_a_subclass_hands_on_are_known(tmp_path: Path, study: Study) -> None:
     module = tmp_path / "my_task.py"
     module.write_text(
-        "from pathoai_training.semantic_segmentation import SemanticSegmentation\n"
+        "from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation\n"
         "class Mine(SemanticSegmentation):\n"
         "    def __init__(self, *, extra: int = 1, **kwargs):\n"
         "        super().__init__(**kwargs)\n"

@@ -36,7 +36,7 @@ def test_from_study_to_bundle(
     bundle = load_bundle(study.model_path("mine"))
     assert bundle.training["steps"] == 6
     out, err = capsys.readouterr()
-    assert f"Dice nucleus {' ' * 17}" in out
+    assert f"Dice nucleus {' ' * 20}" in out
     assert "Calibration error 0." in out
     assert "not validated by a pathologist" in out
     assert "Bundle: models/mine in the study" in out

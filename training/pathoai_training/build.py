@@ -10,11 +10,11 @@ import jsonargparse
 import torch
 
 from pathoai.errors import InvalidValueError, PathoaiError, RecipeError
-from pathoai_training.data_module import StoreDataModule
 from pathoai_training.recipe import Recipe
 from pathoai_training.recipe_keys import check_keys
-from pathoai_training.semantic_segmentation import SemanticSegmentation
 from pathoai_training.split import SplitKind
+from pathoai_training.study_data import StudyData
+from pathoai_training.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class TrainerSettings:
 class Workshop:
     """What a training run works with."""
 
-    model: SemanticSegmentation
-    data: StoreDataModule
+    model: Task[Any, Any]
+    data: StudyData
     trainer: TrainerSettings
     seed: int
 
@@ -69,7 +69,7 @@ def build(recipe: Recipe, *, study: Path, split: SplitKind) -> Workshop:
         RecipeError: An unknown key, or a value of the wrong type.
         PathoaiError: A value outside what its owner allows.
     """
-    bases = {"model": SemanticSegmentation, "data": StoreDataModule}
+    bases: dict[str, type] = {"model": Task, "data": StudyData}
     classes = check_keys(recipe, bases=bases, trainer=TrainerSettings)
     values = _values(recipe, study, split)
     parser = jsonargparse.ArgumentParser(exit_on_error=False)

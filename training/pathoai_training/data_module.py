@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from pathoai.errors import InvalidValueError, StudyError
+from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.augmentation import Augmentation
+from pathoai_training.label_statement import label_statement
 from pathoai_training.leak import check_no_leak
 from pathoai_training.seeded_sampler import SeededSampler
 from pathoai_training.split import (
@@ -23,6 +24,7 @@ from pathoai_training.split import (
     split_by_patient,
     tiles_in_area,
 )
+from pathoai_training.study_data import StudyData
 from pathoai_training.survey import SlideSurvey, channels_of, check_classes, survey_study
 from pathoai_training.tiles_dataset import TileColumns, TilesDataset
 
@@ -32,7 +34,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 _AUGMENTATION = Augmentation()
 
 
-class StoreDataModule(LightningDataModule):
+class StoreDataModule(StudyData):
     """Tiles of a study's stores with the classes of one label.
 
     Args:
@@ -70,8 +72,9 @@ class StoreDataModule(LightningDataModule):
         augmentation: Augmentation = _AUGMENTATION,
     ) -> None:
         """Read nothing yet."""
-        super().__init__()
-        self.spec = spec
+        super().__init__(
+            spec=spec, batch_size=batch_size, seed=seed, steps_per_epoch=steps_per_epoch
+        )
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("train_stride_px", train_stride_px, 1),
@@ -84,13 +87,10 @@ class StoreDataModule(LightningDataModule):
         self.classes = classes
         self.label = label
         self.guard_px = guard_px
-        self.seed = seed
-        self.batch_size = batch_size
         self._study = Study(study)
         self._kind = split
         self._stride_px = min(train_stride_px, self.spec.size_px)
         self._block_tiles = block_tiles
-        self._steps = steps_per_epoch
         self._workers = workers
         self._augmentation = augmentation
         self.slides: list[SlideSurvey] = []
@@ -132,6 +132,39 @@ class StoreDataModule(LightningDataModule):
         guard_px = self.guard_px if split.kind is SplitKind.AREA else 0
         check_no_leak(split, self.tiles, ids, guard_px=guard_px)
         self._split = split
+
+    def inputs(self) -> dict[str, Any]:
+        """Hashes of split, stores and labels."""
+        return {
+            "split": self.split.sha256,
+            "stores": {s.slide_id: s.identity for s in self.slides},
+            "labels": {s.slide_id: [s.label, s.about] for s in self.slides},
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Label, slides, split and numbers of tiles."""
+        split = self.split
+        statements = {label_statement(self.label, slide.about) for slide in self.slides}
+        return {
+            "label": self.label,
+            "label_statement": "; ".join(sorted(statements)),
+            "slides": [
+                {
+                    "slide_id": slide.slide_id,
+                    "store": slide.identity,
+                    "label_sha256": sha256_of_json(slide.label),
+                    "label_about": slide.about,
+                }
+                for slide in self.slides
+            ],
+            "split": {
+                "kind": str(split.kind),
+                "sha256": split.sha256,
+                "statement": split.statement,
+                "guard_px": self.guard_px if split.kind is SplitKind.AREA else None,
+                "tiles": {subset: len(tiles) for subset, tiles in self.tiles.items()},
+            },
+        }
 
     def _divide(self) -> Split:
         if self._kind is SplitKind.PATIENT:
@@ -178,16 +211,7 @@ class StoreDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of training tiles in an order given by seed and epoch."""
-        trainer = self.trainer
-        sampler = SeededSampler(
-            len(self.tiles["train"]),
-            length=self._steps * self.batch_size,
-            seed=self.seed,
-            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
-            process=trainer.global_rank if trainer else 0,
-            processes=trainer.world_size if trainer else 1,
-        )
-        return self._loader("train", sampler)
+        return self._loader("train", self.sampler(len(self.tiles["train"])))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of validation tiles."""
@@ -201,8 +225,4 @@ class StoreDataModule(LightningDataModule):
         """Vary training batches on their device; the numbers follow from seed and step."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        # One number per process and step, so that a resumed run goes on with the same.
-        step = self.trainer.global_step * self.trainer.world_size + self.trainer.global_rank
-        state = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        return self._augmentation(*batch, generator)
+        return self._augmentation(*batch, self.step_generator())

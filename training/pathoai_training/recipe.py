@@ -26,8 +26,8 @@ SECTIONS = {
     "classes": "classes to tell from background, in the order of the output channels",
     "licence": "of the weights, SPDX",
     "seed": "of split, weights, order and augmentation",
-    "model": "class_path and init_args of a SemanticSegmentation",
-    "data": "class_path and init_args of a StoreDataModule",
+    "model": "class_path and init_args of a Task",
+    "data": "class_path and init_args of a StudyData",
     "trainer": "how long and on what",
 }
 _OPTIONAL = {"title", "licence", "seed", "trainer"}

@@ -31,6 +31,11 @@ class SplitKind(StrEnum):
     AREA = "area"
 
 
+STATEMENTS = {
+    SplitKind.PATIENT: "tested on patients that training did not see",
+    SplitKind.AREA: "tested on other areas of the slides it was trained on: "
+    "this says nothing about other patients, scanners or laboratories",
+}
 SUBSETS = ("train", "validation", "test")
 HELD_OUT_SHARE = 0.2
 """Share of the patients, or of a slide's tissue, in validation, and again in test."""
@@ -78,6 +83,11 @@ class Split:
     def sha256(self) -> str:
         """SHA-256 of the split's content."""
         return sha256_of_json(asdict(self))
+
+    @property
+    def statement(self) -> str:
+        """What a test on this split says, in one line."""
+        return STATEMENTS[self.kind]
 
     def subset_of_slide(self) -> dict[str, str]:
         """Patient split: slide id → subset."""

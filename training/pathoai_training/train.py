@@ -19,8 +19,7 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
 from pathoai.study.study import Study
 from pathoai_training.build import Workshop, build
-from pathoai_training.description import Findings, intended_use, training_record
-from pathoai_training.leak import check_guard
+from pathoai_training.description import intended_use, training_record
 from pathoai_training.lightning_run import (
     CHECKPOINT,
     is_first_process,
@@ -28,7 +27,6 @@ from pathoai_training.lightning_run import (
     precision_of,
     quiet_lightning,
 )
-from pathoai_training.measure import calibrate, evaluate
 from pathoai_training.recipe import Recipe
 from pathoai_training.split import SplitKind
 
@@ -81,8 +79,7 @@ def train(
     chosen = choose_device(device)
     workshop = build(recipe, study=study.path, split=split)
     workshop.data.setup()
-    if split is SplitKind.AREA:
-        check_guard(workshop.model.network, workshop.data.guard_px)
+    workshop.model.check(workshop.data)
     run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
     finished = _finished(study, run)
     if finished is not None and not again:
@@ -111,15 +108,7 @@ def _check_ontology(recipe: Recipe, study: Study) -> None:
 
 
 def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
-    slides = workshop.data.slides
-    return sha256_of_json(
-        {
-            "recipe": dict(recipe.content),
-            "split": workshop.data.split.sha256,
-            "stores": {s.slide_id: s.identity for s in slides},
-            "labels": {s.slide_id: [s.label, s.about] for s in slides},
-        }
-    )
+    return sha256_of_json({"recipe": dict(recipe.content), **workshop.data.inputs()})
 
 
 def _finished(study: Study, run: _Run) -> ModelBundle | None:
@@ -167,23 +156,8 @@ def _publish(
 ) -> None:
     """Calibrate on validation tiles, measure on test tiles, and write bundle and provenance."""
     model, data = workshop.model.to(device), workshop.data
-    validation, test = (
-        evaluate(
-            model,
-            data.dataset(subset),
-            classes=len(model.channels),
-            batch_size=data.batch_size,
-            seed=workshop.seed,
-        )
-        for subset in ("validation", "test")
-    )
-    calibration = calibrate(validation, test)
-    findings = Findings(
-        dice=test.dice(model.channels),
-        calibration_error=calibration.reliability.expected_error,
-        test_pixels=int(test.confusion.sum()),
-    )
-    record = training_record(recipe, data, findings) | {
+    found = model.conclude(*(model.examine(data, subset) for subset in ("validation", "test")))
+    record = training_record(recipe, data, found.metrics) | {
         "fingerprint": run.fingerprint,
         "steps": workshop.trainer.max_steps,
         "device": device.type,
@@ -191,6 +165,7 @@ def _publish(
     }
     bundle = ModelBundle(
         name=run.name,
+        task=model.kind,
         architecture=model.architecture,
         arguments=model.arguments,
         ontology=study.ontology.key,
@@ -198,7 +173,8 @@ def _publish(
         classes=model.channels,
         spec=data.spec,
         normalisation=model.normalise,
-        calibration=calibration,
+        calibration=found.calibration,
+        decision=found.decision,
         training=record,
         licence=str(recipe.content.get("licence", "")),
         intended_use=intended_use(record),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.command import Command
 from pathoai.errors import InvalidValueError
@@ -82,11 +83,21 @@ def run(arguments: Namespace) -> None:
 def _report(bundle: ModelBundle) -> None:
     record = bundle.training
     print(f"Model {bundle.name}: {record['split']['statement']}")
-    for key, value in record["metrics"]["dice"].items():
-        print(f"  Dice {key:<24} {'not in the test tiles' if value is None else f'{value:.3f}'}")
-    print(f"  Calibration error {record['metrics']['calibration_error']:.3f}")
+    for name, value in _flat(record["metrics"]):
+        print(f"  {name:<32} {'not in what was measured' if value is None else f'{value:.4g}'}")
     print(f"  {record['label_statement']}")
     print(f"Bundle: models/{bundle.name} in the study. Research only.")
+
+
+def _flat(metrics: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float | None]]:
+    """Metrics and their classes in one row, named for people."""
+    for key, value in metrics.items():
+        # Keys of classes are words of the ontology and stay as they are.
+        name = f"{above} {key}" if above else key.replace("_", " ").capitalize()
+        if isinstance(value, Mapping):
+            yield from _flat(value, name)
+        elif value is None or isinstance(value, int | float):
+            yield name, value
 
 
 COMMAND = Command(

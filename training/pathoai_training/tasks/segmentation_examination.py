@@ -19,7 +19,7 @@ _SAMPLED_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class SegmentationExamination:
     """All pixels counted, and the logits of a sample.
 
     Args:
@@ -41,9 +41,9 @@ class Evaluation:
         }
 
 
-def evaluate(
+def examine_tiles(
     model: nn.Module, dataset: TilesDataset, *, classes: int, batch_size: int, seed: int
-) -> Evaluation:
+) -> SegmentationExamination:
     """Predict every tile in one process, so that no tile counts twice.
 
     Args:
@@ -68,11 +68,13 @@ def evaluate(
             chosen = assessed[torch.randperm(len(assessed), generator=generator)[:quota]]
             logits_of.append(logits.movedim(1, -1).reshape(-1, classes)[chosen])
             target_of.append(flat[chosen].long())
-    return Evaluation(confusion, torch.cat(logits_of), torch.cat(target_of))
+    return SegmentationExamination(confusion, torch.cat(logits_of), torch.cat(target_of))
 
 
-def calibrate(validation: Evaluation, test: Evaluation) -> Calibration:
+def calibrate(
+    validation: SegmentationExamination, measured: SegmentationExamination
+) -> Calibration:
     """Fit the temperature on one subset, and see on the other how well it holds."""
     temperature = fit_temperature(validation.logits, validation.target)
-    probabilities = Calibration(temperature).probabilities(test.logits)
-    return Calibration(temperature, measure_reliability(probabilities, test.target))
+    probabilities = Calibration(temperature).probabilities(measured.logits)
+    return Calibration(temperature, measure_reliability(probabilities, measured.target))

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import nn
 
-from pathoai.models.architecture import build_network
-from pathoai.models.bundle import Normalisation
+from pathoai.models.bundle import SEMANTIC_SEGMENTATION
 from pathoai.ontology import NOT_ASSESSED
+from pathoai_training.data_module import StoreDataModule
 from pathoai_training.dice import DiceByClass
+from pathoai_training.leak import check_guard
+from pathoai_training.split import SplitKind
+from pathoai_training.tasks.segmentation_examination import (
+    SegmentationExamination,
+    calibrate,
+    examine_tiles,
+)
+from pathoai_training.tasks.task import Conclusion, Task
 
 Loss = nn.Module
 """From logits ``(N, C, H, W)`` and targets ``(N, H, W)`` int64 to a scalar."""
@@ -50,20 +56,22 @@ class SegmentationLoss(nn.Module):
         return cross_entropy + self.dice_weight * (1 - dice[1:].mean())
 
 
-class SemanticSegmentation(LightningModule):
-    """Trains a network of :mod:`pathoai.models` to name the class of every pixel.
+class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
+    """Trains a network to name the class of every pixel.
 
     A variant overrides one of the hooks ``configure_network``, ``configure_loss`` and
     ``configure_metrics``, and is named by its ``class_path`` in a recipe.
 
     Args:
         classes: Keys of the classes after background, in the order of the output channels.
-        architecture: Name in the entry-point group ``pathoai.architectures``.
+        architecture: Maps images ``(N, 3, H, W)`` to logits ``(N, C, H, W)``.
         arguments: What else the architecture takes.
-        learning_rate: Peak of the one-cycle schedule (Smith LN, Topin N. Super-convergence. 2019).
-        weight_decay: Of AdamW (Loshchilov I, Hutter F. ICLR 2019).
+        learning_rate: Peak of the schedule.
+        weight_decay: Of the optimiser.
         dice_weight: Of soft Dice in the loss.
     """
+
+    kind = SEMANTIC_SEGMENTATION
 
     def __init__(
         self,
@@ -76,32 +84,25 @@ class SemanticSegmentation(LightningModule):
         dice_weight: float = 1.0,
     ) -> None:
         """Build network, loss and metrics through the hooks; weights are random."""
-        super().__init__()
+        super().__init__(
+            classes=classes,
+            architecture=architecture,
+            arguments=arguments,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+        )
         # Plain lists and dicts: checkpoints are loaded with weights_only=True.
-        classes, arguments = tuple(classes), dict(arguments or {})
+        classes, arguments = tuple(classes), self.arguments
         self.save_hyperparameters()
-        self.channels = ("background", *classes)
-        self.architecture = architecture
-        self.arguments = arguments
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
         self.dice_weight = dice_weight
-        self.normalise = Normalisation()
-        self.network = self.configure_network()
         self.loss = self.configure_loss()
         self.validation_dice = self.configure_metrics()
         self.test_dice = self.configure_metrics()
 
-    def configure_network(self) -> nn.Module:
-        """From normalised images to logits.
-
-        Raises:
-            InvalidValueError: The architecture is unknown.
-            ModelError: It does not take these arguments.
-        """
-        return build_network(
-            self.architecture, classes=len(self.channels), arguments=self.arguments
-        )
+    @classmethod
+    def channels_of(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Background first."""
+        return ("background", *classes)
 
     def configure_loss(self) -> Loss:
         """What is minimised."""
@@ -111,10 +112,36 @@ class SemanticSegmentation(LightningModule):
         """What is measured on validation and test tiles."""
         return DiceByClass(len(self.channels))
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits ``(N, C, H, W)`` of images ``(N, 3, H, W)`` uint8."""
-        logits: torch.Tensor = self.network(self.normalise(images))
-        return logits
+    def check(self, data: StoreDataModule) -> None:
+        """Refuse a guard that the network can look across.
+
+        Raises:
+            LeakError: Areas of one slide are kept apart by less than the network sees.
+        """
+        if data.split.kind is SplitKind.AREA:
+            check_guard(self.network, data.guard_px)
+
+    def examine(self, data: StoreDataModule, subset: str) -> SegmentationExamination:
+        """Predict every tile of a subset once."""
+        return examine_tiles(
+            self,
+            data.dataset(subset),
+            classes=len(self.channels),
+            batch_size=data.batch_size,
+            seed=data.seed,
+        )
+
+    def conclude(
+        self, validation: SegmentationExamination, measured: SegmentationExamination
+    ) -> Conclusion:
+        """The temperature, Dice per class, and how far probabilities can be believed."""
+        calibration = calibrate(validation, measured)
+        metrics = {
+            "dice": measured.dice(self.channels),
+            "calibration_error": round(calibration.reliability.expected_error, 6),
+            "pixels": int(measured.confusion.sum()),
+        }
+        return Conclusion(calibration, metrics)
 
     def training_step(
         self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int
@@ -149,18 +176,3 @@ class SemanticSegmentation(LightningModule):
         for key, value in zip(self.channels, values, strict=True):
             # Every process has the same value already: sync_dist only keeps Lightning quiet.
             self.log(f"{subset}/dice/{key}", value.float(), sync_dist=True)
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW under one cycle over all steps."""
-        optimiser = torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            max_lr=self.learning_rate,
-            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
-        )
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }

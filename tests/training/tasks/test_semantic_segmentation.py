@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.semantic_segmentation import SegmentationLoss, SemanticSegmentation
+from pathoai_training.tasks.semantic_segmentation import SegmentationLoss, SemanticSegmentation
 
 
 def logits_for(target: torch.Tensor, strength: float) -> torch.Tensor:

@@ -1,0 +1,78 @@
+"""What every task learns from: data of a study, split, hashed, and served in batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+
+from pathoai.tiling.spec import TileSpec
+from pathoai_training.seeded_sampler import SeededSampler
+from pathoai_training.split import Split
+
+
+class StudyData(LightningDataModule, ABC):
+    """Data of a study for one task.
+
+    Args:
+        spec: Size and scale of what the network sees.
+        batch_size: Items per step and process.
+        seed: Of split, order and augmentation.
+        steps_per_epoch: Batches per epoch; an epoch is a stretch, not a pass over the data.
+    """
+
+    def __init__(self, *, spec: TileSpec, batch_size: int, seed: int, steps_per_epoch: int) -> None:
+        """Read nothing yet."""
+        super().__init__()
+        self.spec = spec
+        self.batch_size = batch_size
+        self.seed = seed
+        self.steps_per_epoch = steps_per_epoch
+
+    @abstractmethod
+    def setup(self, stage: str | None = None) -> None:
+        """Look at the study, split, and check that nothing leaks; done once."""
+
+    @property
+    @abstractmethod
+    def split(self) -> Split:
+        """The subsets; known after ``setup``."""
+
+    @abstractmethod
+    def inputs(self) -> Mapping[str, Any]:
+        """Hashes of all that the result depends on, ready for JSON; part of a run's fingerprint."""
+
+    @abstractmethod
+    def record(self) -> Mapping[str, Any]:
+        """What a bundle says of its data, ready for JSON.
+
+        At least ``label_statement``, ``slides`` (each with ``slide_id`` and ``store``) and
+        ``split`` (with ``kind``, ``sha256`` and ``statement``).
+        """
+
+    def sampler(self, count: int) -> SeededSampler:
+        """The order of training items, given by seed and step.
+
+        Args:
+            count: Number of items.
+        """
+        trainer = self.trainer
+        return SeededSampler(
+            count,
+            length=self.steps_per_epoch * self.batch_size,
+            seed=self.seed,
+            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
+            process=trainer.global_rank if trainer else 0,
+            processes=trainer.world_size if trainer else 1,
+        )
+
+    def step_generator(self) -> torch.Generator:
+        """Random numbers of this step and process, so that a resumed run goes on with the same."""
+        trainer = self.trainer
+        step = trainer.global_step * trainer.world_size + trainer.global_rank if trainer else 0
+        state = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
