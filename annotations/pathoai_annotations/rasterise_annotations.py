@@ -82,7 +82,7 @@ def rasterise_annotations(
         )
     about = _about(chosen, ontology, choice, store)
     if not is_label_complete(store.path, choice.name, about):
-        recipe = LabelRecipe(choice.name, ontology.classes[1:], about)
+        recipe = LabelRecipe(choice.name, ontology.classes[1:], about, with_instances=True)
         with locked(store.path):
             writer = LabelWriter(store.path, store.header, recipe)
             _write(store, writer, chosen, ontology, advance)
@@ -129,18 +129,16 @@ def _write(
         size = Size(columns.stop - columns.start, rows.stop - rows.start)
         region = grid.region(columns.start, rows.start, size.width, size.height)
         box = shapely.box(region.x, region.y, region.right, region.bottom)
-        painted = rasterise(
-            [
-                (chosen[i].geometry, ontology[chosen[i].label].index)
-                for i in sorted(tree.query(box).tolist())
-            ],
-            grid,
-            origin_px=(columns.start, rows.start),
-            size_px=size,
-            fill=NOT_ASSESSED,
-        )
+        here = sorted(tree.query(box).tolist())
+        at = (columns.start, rows.start)
+        values = [(chosen[i].geometry, ontology[chosen[i].label].index) for i in here]
+        painted = rasterise(values, grid, origin_px=at, size_px=size, fill=NOT_ASSESSED)
         if exhaustive:
             painted = _fill_tissue(store, painted, rows, columns)
+        # Numbered in the order of painting, so that both planes show the same outline on top.
+        numbers = [(chosen[i].geometry, i + 1) for i in here]
+        ids = rasterise(numbers, grid, origin_px=at, size_px=size, fill=np.uint32(0))
+        writer.instance.write(shard, ids)
         writer.class_map.write(shard, painted)
         advance(done, len(shards))
     writer.finish()

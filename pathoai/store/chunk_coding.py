@@ -30,7 +30,7 @@ COMPRESSIONS = (LOSSLESS, *_PICTURES)
 
 @dataclass(frozen=True, slots=True)
 class ChunkCoding:
-    """The compression of one array's chunks, ``(…, height, width)`` uint8.
+    """The compression of one array's chunks, ``(…, height, width)``.
 
     Args:
         compression: ``blosc-zstd`` for any array; ``jpeg``, ``jpeg2k`` or ``jpegxl`` for RGB, whose
@@ -71,16 +71,16 @@ class ChunkCoding:
             "compressors": None,
         }
 
-    def encode(self, chunk: NDArray[np.uint8]) -> bytes:
-        """The bytes of a chunk ``(…, height, width)`` uint8."""
+    def encode(self, chunk: NDArray[Any]) -> bytes:
+        """The bytes of a chunk ``(…, height, width)``: uint8, and wider integers if lossless."""
         if self.compression != LOSSLESS:
             return self.encode_rgb(chunk.transpose(1, 2, 0))
         encoded = imagecodecs.blosc_encode(
-            np.ascontiguousarray(chunk).tobytes(),
+            np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<")).tobytes(),
             level=_BLOSC_LEVEL,
             compressor="zstd",
             shuffle="bitshuffle",
-            typesize=1,
+            typesize=chunk.dtype.itemsize,
             numthreads=1,
         )
         return bytes(encoded)

@@ -23,6 +23,7 @@ from pathoai.store.shards import ShardWriter, create_array, remove_partial_write
 from pathoai.store.write_journal import WriteJournal
 
 PROBABILITY = "probability"
+INSTANCE = "instance"
 _NAME = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
@@ -45,6 +46,7 @@ class LabelRecipe:
         about: Where it comes from: at least ``origin`` and, for proposals, ``status``.
         probability_channels: Names of the classes whose probabilities are kept beside the class
             map, in the order of their channels; none for a label without probabilities.
+        with_instances: Objects are numbered beside the class map.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LabelRecipe:
     about: dict[str, Any]
     factor: int = 1
     probability_channels: tuple[str, ...] = field(default=())
+    with_instances: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that could not be told apart once they are groups."""
@@ -85,6 +88,10 @@ class LabelWriter:
         if recipe.probability_channels:
             inner = self._group.require_group(PROBABILITY)
             self._probabilities = self._levels(inner, (len(recipe.probability_channels),), 0)
+        self._instances: list[zarr.Array[Any]] = []
+        if recipe.with_instances:
+            inner = self._group.require_group(INSTANCE)
+            self._instances = self._levels(inner, (), np.uint32(0))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -99,6 +106,11 @@ class LabelWriter:
     def probability(self) -> ShardWriter:
         """The writer of probabilities, uint8, 255 for certainty."""
         return ShardWriter(self._store_path, self._probabilities[0], self._journal)
+
+    @property
+    def instance(self) -> ShardWriter:
+        """The writer of the objects' numbers, uint32, 0 outside objects."""
+        return ShardWriter(self._store_path, self._instances[0], self._journal)
 
     def _open_or_create(self) -> zarr.Group:
         path = f"labels/{self._file_name}"
@@ -116,7 +128,9 @@ class LabelWriter:
         group.attrs.put(self._attributes(complete=False))
         return group
 
-    def _levels(self, group: zarr.Group, lead: tuple[int, ...], fill: int) -> list[zarr.Array[Any]]:
+    def _levels(
+        self, group: zarr.Group, lead: tuple[int, ...], fill: int | np.uint32
+    ) -> list[zarr.Array[Any]]:
         arrays = []
         for index, factor in enumerate(self.factors):
             size = _grid(self._header, factor).size_px
@@ -138,6 +152,7 @@ class LabelWriter:
                 "about": recipe.about,
                 "factor": recipe.factor,
                 "probability_channels": list(recipe.probability_channels),
+                "with_instances": recipe.with_instances,
                 "shards": {},
             },
         }
@@ -147,15 +162,22 @@ class LabelWriter:
         self._build(self._maps, first_of_block)
         if self._probabilities:
             self._build(self._probabilities, block_mean)
-            mpp, name = self._header.pixel_mpp, f"{self._recipe.name} probability"
-            scales = ome.multiscales(name, self.factors, mpp, channels=True)
-            inner = self._group.require_group(PROBABILITY)
-            inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
+            self._describe(PROBABILITY, channels=True)
+        if self._instances:
+            self._build(self._instances, first_of_block)
+            self._describe(INSTANCE, channels=False)
         attributes = self._attributes(complete=True)
         attributes["pathoai"]["shards"] = self._journal.hashes(f"labels/{self._file_name}")
         self._group.attrs.put(attributes)
         _list_label(self._store_path, self._recipe.name)
         self._journal.forget()
+
+    def _describe(self, part: str, *, channels: bool) -> None:
+        """Make a part of the label an OME-Zarr image of its own."""
+        mpp, name = self._header.pixel_mpp, f"{self._recipe.name} {part}"
+        scales = ome.multiscales(name, self.factors, mpp, channels=channels)
+        inner = self._group.require_group(part)
+        inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
 
     def _build(self, levels: list[zarr.Array[Any]], reduce: Reducer) -> None:
         for index, (below, level) in enumerate(pairwise(levels)):
@@ -199,6 +221,7 @@ class LabelImage:
         self.about: dict[str, Any] = about["about"]
         self.shards: dict[str, str] = about["shards"]
         self.probability_channels: tuple[str, ...] = tuple(about["probability_channels"])
+        self.with_instances = bool(about.get("with_instances"))
         self._factor = int(about["factor"])
         self.factors = [self._factor * f for f in header.factors]
 
@@ -229,6 +252,14 @@ class LabelImage:
         """
         return _array(self._group, f"{PROBABILITY}/{level}")
 
+    def instances(self, level: int = 0) -> zarr.Array[Any]:
+        """Numbers of the objects of a level, ``(height, width)`` uint32; 0 outside objects.
+
+        Raises:
+            StoreError: The label's objects are not numbered.
+        """
+        return _array(self._group, f"{INSTANCE}/{level}")
+
     def read(self, x_px: int, y_px: int, size_px: Size, level: int = 0) -> NDArray[np.uint8]:
         """A part of the class map, ``(height, width)`` uint8; 255 outside the image.
 
@@ -238,20 +269,29 @@ class LabelImage:
             size_px: What to read, likewise.
             level: Index of the level.
         """
-        array = self.array(level)
-        height, width = array.shape
-        left, top = max(x_px, 0), max(y_px, 0)
-        right, bottom = min(x_px + size_px.width, width), min(y_px + size_px.height, height)
-        out = np.full((size_px.height, size_px.width), NOT_ASSESSED, np.uint8)
-        if left < right and top < bottom:
-            out[top - y_px : bottom - y_px, left - x_px : right - x_px] = array[
-                top:bottom, left:right
-            ]
-        return out
+        return _part(self.array(level), x_px, y_px, size_px, NOT_ASSESSED)
+
+    def read_instances(
+        self, x_px: int, y_px: int, size_px: Size, level: int = 0
+    ) -> NDArray[np.uint32]:
+        """Numbers of the objects in a part, ``(height, width)`` uint32; as :meth:`read`."""
+        return _part(self.instances(level), x_px, y_px, size_px, 0)
 
     def read_all(self, level: int = 0) -> NDArray[np.uint8]:
         """The whole class map of a level, ``(height, width)`` uint8."""
         return np.asarray(self.array(level)[:], dtype=np.uint8)
+
+
+def _part(array: zarr.Array[Any], x_px: int, y_px: int, size_px: Size, fill: int) -> NDArray[Any]:
+    """A part of an array, which may reach past its edges."""
+    height, width = array.shape
+    left, top = max(x_px, 0), max(y_px, 0)
+    right, bottom = min(x_px + size_px.width, width), min(y_px + size_px.height, height)
+    out = np.full((size_px.height, size_px.width), fill, array.dtype)
+    if left < right and top < bottom:
+        inside = np.s_[top - y_px : bottom - y_px, left - x_px : right - x_px]
+        out[inside] = array[top:bottom, left:right]
+    return out
 
 
 def is_label_complete(store_path: Path, name: str, about: dict[str, Any]) -> bool:

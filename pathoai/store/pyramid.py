@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from pathoai.geometry import Size
 from pathoai.store.shards import ShardWriter
 
-Reducer = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
+Reducer = Callable[[NDArray[Any], int], NDArray[Any]]
 """From ``(…, k h, k w)`` and k to ``(…, h, w)``."""
-ReadBlock = Callable[[slice, slice], NDArray[np.uint8]]
+ReadBlock = Callable[[slice, slice], NDArray[Any]]
 """From rows and columns, which may reach past the edge, to the pixels that exist there."""
 
 _COARSEST_SIDE_PX = 512
@@ -48,8 +49,8 @@ def block_mean(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     return ((total + area // 2) // area).astype(np.uint8)
 
 
-def first_of_block(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """The top left of each square, for class maps, whose values have no average."""
+def first_of_block(pixels: NDArray[Any], step: int) -> NDArray[Any]:
+    """The top left of each square, for classes and instances, which have no average."""
     return np.ascontiguousarray(pixels[..., ::step, ::step])
 
 

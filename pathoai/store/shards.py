@@ -34,17 +34,28 @@ def create_array(
     name: str,
     shape: tuple[int, ...],
     *,
-    fill: int,
+    fill: int | np.uint32,
     coding: ChunkCoding | None = None,
     chunk_px: int = CHUNK_PX,
     shard_px: int = SHARD_PX,
 ) -> zarr.Array[Any]:
-    """A uint8 array of square chunks in square shards over its last two axes; replaces another."""
+    """An array of square chunks in square shards over its last two axes; replaces another.
+
+    Args:
+        group: Where it lies.
+        name: Its name there.
+        shape: ``(…, height, width)``.
+        fill: Value of what is absent: a plain number in an array of bytes; an array of numbers of
+            objects has that type.
+        coding: Of its chunks.
+        chunk_px: Side of a chunk.
+        shard_px: Side of a shard.
+    """
     lead = shape[:-2]
     return group.create_array(
         name,
         shape=shape,
-        dtype="uint8",
+        dtype="uint8" if isinstance(fill, int) else fill.dtype,
         chunks=(*lead, chunk_px, chunk_px),
         shards=(*lead, shard_px, shard_px),
         fill_value=fill,
@@ -115,12 +126,12 @@ class ShardWriter:
         """True where the shard needs no work."""
         return self._journal.is_done(self._store_path, self.key(shard))
 
-    def write(self, shard: Shard, pixels: NDArray[np.uint8]) -> None:
+    def write(self, shard: Shard, pixels: NDArray[Any]) -> None:
         """Write a whole shard and note it as done; chunks of nothing but the fill stay absent.
 
         Args:
             shard: Row and column.
-            pixels: ``(…, h, w)`` uint8, exactly what the shard covers of the array.
+            pixels: ``(…, h, w)`` of the array's type, exactly what the shard covers of the array.
 
         Raises:
             StoreError: The pixels do not cover the shard exactly.
@@ -131,25 +142,31 @@ class ShardWriter:
             raise StoreError(
                 "a shard is written whole or not at all", found=pixels.shape, allowed=expected
             )
+        if pixels.dtype != self.array.dtype:
+            raise StoreError(
+                "pixels of another type than the array",
+                found=pixels.dtype,
+                allowed=self.array.dtype,
+            )
         per_side = self.shard_px // self.chunk_px
         chunks = [self._chunk(pixels, y, x) for y, x in np.ndindex(per_side, per_side)]
         self.write_chunks(shard, [None if c is None else self.encode(c) for c in chunks])
 
-    def _chunk(self, pixels: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8] | None:
+    def _chunk(self, pixels: NDArray[Any], row: int, column: int) -> NDArray[Any] | None:
         """One chunk of a shard's pixels, or None where there is nothing to store."""
         y, x = row * self.chunk_px, column * self.chunk_px
         chunk = pixels[..., y : y + self.chunk_px, x : x + self.chunk_px]
         return None if chunk.size == 0 or (chunk == self.array.fill_value).all() else chunk
 
-    def encode(self, chunk: NDArray[np.uint8]) -> bytes:
-        """The bytes of a chunk ``(…, h, w)`` uint8; at the array's edge it may be smaller."""
+    def encode(self, chunk: NDArray[Any]) -> bytes:
+        """The bytes of a chunk ``(…, h, w)``; at the array's edge it may be smaller."""
         return self._coding.encode(self._filled_up(chunk, (chunk.ndim - 2, chunk.ndim - 1)))
 
     def encode_rgb(self, pixels: NDArray[np.uint8]) -> bytes:
         """The bytes of an image's chunk, given as ``(h, w, 3)`` uint8, likewise."""
         return self._coding.encode_rgb(self._filled_up(pixels, (0, 1)))
 
-    def _filled_up(self, chunk: NDArray[np.uint8], axes: tuple[int, int]) -> NDArray[np.uint8]:
+    def _filled_up(self, chunk: NDArray[Any], axes: tuple[int, int]) -> NDArray[Any]:
         missing = [(0, 0)] * chunk.ndim
         for axis in axes:
             missing[axis] = (0, self.chunk_px - chunk.shape[axis])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ def rasterise(
     *,
     origin_px: tuple[int, int] = (0, 0),
     size_px: Size | None = None,
-    fill: int = 0,
-) -> NDArray[np.uint8]:
+    fill: int | np.uint32 = 0,
+) -> NDArray[Any]:
     """Paint polygons into a block of a grid, later ones over earlier ones.
 
     Args:
@@ -26,10 +27,10 @@ def rasterise(
         grid: The raster over the slide.
         origin_px: x and y of the block, in pixels of the grid.
         size_px: Size of the block; the whole grid where not given.
-        fill: Value where there is no polygon.
+        fill: Value where there is no polygon; its type is the result's, a plain number's is uint8.
 
     Returns:
-        ``(height, width)`` uint8.
+        ``(height, width)`` uint8, or uint32.
     """
     from rasterio import Affine, features
 
@@ -43,7 +44,7 @@ def rasterise(
         origin_px[1] * grid.downsample_y,
     )
     painted = list(shapes)
-    out = np.full((size.height, size.width), fill, np.uint8)
+    out = np.full((size.height, size.width), np.uint8(fill) if isinstance(fill, int) else fill)
     if painted:
         features.rasterize(painted, out=out, transform=transform)
     return out

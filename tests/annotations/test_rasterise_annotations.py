@@ -13,6 +13,7 @@ from shapely import Point, Polygon, box
 from shapely.affinity import rotate
 
 from pathoai.errors import AnnotationError, OntologyError
+from pathoai.geometry import Size
 from pathoai.ontology import LabelClass, Ontology, load_ontology
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
@@ -247,3 +248,33 @@ def test_an_unknown_class_is_refused_and_the_older_label_stays(
     with pytest.raises(OntologyError, match="unknown class"):
         rasterise_annotations(store, [replace(good, label="hsil")], BREAST, EVERYTHING)
     np.testing.assert_array_equal(store.label("annotation/all").read_all(), before)
+
+
+def test_every_object_has_a_number_of_its_own(store: SlideStore, crowd: list[Annotation]) -> None:
+    label = rasterise_annotations(store, crowd, BREAST, EVERYTHING)
+    numbers = label.instances()[:]
+    ranked = sorted(crowd, key=lambda a: (-a.geometry.area, str(a.id)))
+    assert numbers.dtype == np.uint32
+    values = label.read_all()
+    for number in np.unique(numbers[numbers > 0]):
+        outline = ranked[int(number) - 1]
+        assert set(values[numbers == number].tolist()) == {BREAST[outline.label].index}
+    # What has a class has a number and the other way round: no outline is lost under another's.
+    np.testing.assert_array_equal(numbers > 0, values != 255)
+
+
+def test_neighbours_that_touch_stay_two(store: SlideStore, draw: Draw, slide_id: str) -> None:
+    pair = [
+        draw(
+            f"{i}",
+            geometry=box(100 + 10 * i, 40, 110 + 10 * i, 50),
+            label="nucleus",
+            slide_id=slide_id,
+        )
+        for i in range(2)
+    ]
+    label = rasterise_annotations(store, pair, BREAST, EVERYTHING)
+    region = store.grid()
+    at = round(95 / region.downsample_x), round(35 / region.downsample_y)
+    found = label.read_instances(*at, Size(30, 20))
+    assert sorted(np.unique(found).tolist()) == [0, 1, 2]

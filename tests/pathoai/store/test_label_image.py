@@ -166,3 +166,29 @@ def test_a_shard_is_written_whole_or_not_at_all(store: SlideStore) -> None:
     writer = LabelWriter(store.path, store.header, _recipe("prediction/a"))
     with pytest.raises(StoreError, match="whole or not at all"):
         writer.class_map.write((0, 0), np.zeros((5, 5), np.uint8))
+
+
+def test_numbers_of_objects_lie_beside_the_classes(store: SlideStore) -> None:
+    recipe = LabelRecipe("annotation/x", _BREAST.classes[:3], {"origin": "x"}, with_instances=True)
+    writer = LabelWriter(store.path, store.header, recipe)
+    shape = writer.instance.array.shape
+    numbers = (np.arange(shape[0] * shape[1], dtype=np.uint32) // 7 * 1_000).reshape(shape)
+    for shard in writer.instance.shards:
+        rows, columns = writer.instance.slices(shard)
+        writer.class_map.write(shard, np.ones_like(numbers[rows, columns], np.uint8))
+        writer.instance.write(shard, numbers[rows, columns])
+    with pytest.raises(StoreError, match=r"another type.*found uint8; allowed: uint32"):
+        writer.instance.write((0, 0), np.ones(numbers[:2048, :2048].shape, np.uint8))
+    writer.finish()
+    label = store.label("annotation/x")
+    np.testing.assert_array_equal(label.instances()[:], numbers)
+    np.testing.assert_array_equal(label.instances(1)[:], numbers[::2, ::2])
+    part = label.read_instances(-3, 5, Size(10, 4))
+    np.testing.assert_array_equal(part, np.pad(numbers[5:9, :7], ((0, 0), (3, 0))))
+    assert any("/instance/0/c/" in key for key in label.shards)
+    store.verify()
+
+
+def test_a_label_without_numbers_says_so(store: SlideStore) -> None:
+    with pytest.raises(StoreError, match="no such array"):
+        store.label("tissue").instances()
