@@ -19,15 +19,19 @@ from torch import nn
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.geometry import Grid, Size
 from pathoai.inference.blending import BlendedBlock, blending_window
-from pathoai.models.bundle import SEMANTIC_SEGMENTATION, ModelBundle
+from pathoai.inference.instances import apart, classes_of_instances, find_instances
+from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
-from pathoai.store.shards import Shard, shard_slices, shards_of
+from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 
 _LARGEST_MPP_ERROR = 0.02
+_TASKS = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
+# More than the largest nucleus: what is cut by a shard's border is seen whole from both sides.
+_INSTANCE_MARGIN_UM = 32.0
 
 
 def prediction_name(model: str) -> str:
@@ -57,12 +61,12 @@ class Predictor:
         """Refuse batches without tiles, and models that do not name the class of every pixel."""
         if self.batch_size < 1:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
-        if self.bundle.task != SEMANTIC_SEGMENTATION:
+        if self.bundle.task not in _TASKS:
             raise ModelError(
                 "the model does another task",
                 where=self.bundle.name,
                 found=self.bundle.task,
-                allowed=SEMANTIC_SEGMENTATION,
+                allowed=" or ".join(_TASKS),
             )
 
     def about(self, store: SlideStore) -> dict[str, Any]:
@@ -77,12 +81,34 @@ class Predictor:
         }
 
     def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Calibrated probabilities ``(N, C, S, S)`` of tiles ``(N, S, S, 3)`` uint8."""
+        """What the network says of tiles ``(N, S, S, 3)`` uint8, 0 to 1, ``(N, C, S, S)``.
+
+        Calibrated probabilities of the classes; then, where it tells objects apart, its maps.
+        """
         batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
+        classes = len(self.bundle.classes)
         with torch.inference_mode():
-            logits = self.network(self.bundle.normalisation(batch.to(self.device)))
-            found = self.bundle.calibration.probabilities(logits)
+            outputs = self.network(self.bundle.normalisation(batch.to(self.device)))
+            found = self.bundle.calibration.probabilities(outputs[:, :classes])
+            if outputs.shape[1] > classes:
+                found = torch.cat([found, outputs[:, classes:].float().sigmoid()], dim=1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+    def winners(self, outputs: NDArray[np.float32], mpp: float) -> NDArray[np.uint8]:
+        """The channel of each pixel, ``(H, W)`` uint8; objects that touch with a line between.
+
+        Args:
+            outputs: ``(C, H, W)`` float32 of :meth:`probabilities`, blended.
+            mpp: Scale of the pixels.
+        """
+        classes = len(self.bundle.classes)
+        probabilities, maps = outputs[:classes], outputs[classes:]
+        if not len(maps):
+            return np.asarray(probabilities.argmax(axis=0), np.uint8)
+        numbers = find_instances(1 - probabilities[0], maps, mpp=mpp)
+        channel, _ = classes_of_instances(numbers, probabilities)
+        named = np.concatenate([np.zeros(1, np.uint8), channel])[numbers]
+        return np.where(apart(numbers), named, np.uint8(0))
 
 
 def predict_slide(
@@ -125,12 +151,15 @@ def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance
     shards = list(shards_of(shape))
     for done, shard in enumerate(shards, start=1):
         if not (writer.class_map.is_done(shard) and writer.probability.is_done(shard)):
-            block = _predict_shard(store, predictor, shape, shard, origins)
-            probabilities, seen = block.result()
-            winner = values[probabilities.argmax(axis=0)]
-            foreground = np.rint(probabilities[1:] * 255).astype(np.uint8)
-            writer.probability.write(shard, foreground)
-            writer.class_map.write(shard, np.where(seen, winner, np.uint8(NOT_ASSESSED)))
+            margin = _margin_px(predictor.bundle)
+            block = _predict_shard(store, predictor, shard_slices(shard, shape), margin, origins)
+            outputs, seen = block.result()
+            winner = values[predictor.winners(outputs, predictor.bundle.spec.mpp)]
+            inner = np.s_[margin : winner.shape[0] - margin, margin : winner.shape[1] - margin]
+            probabilities = outputs[1 : len(values), *inner]
+            writer.probability.write(shard, np.rint(probabilities * 255).astype(np.uint8))
+            class_map = np.where(seen, winner, np.uint8(NOT_ASSESSED))
+            writer.class_map.write(shard, class_map[inner])
         advance(done, len(shards))
     writer.finish()
 
@@ -176,27 +205,32 @@ def _tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
     return np.asarray(origins[fraction > 0])
 
 
+def _margin_px(bundle: ModelBundle) -> int:
+    """What is predicted around a shard: nothing where pixels are named one by one."""
+    if bundle.task != INSTANCE_SEGMENTATION:
+        return 0
+    return round(_INSTANCE_MARGIN_UM / bundle.spec.mpp)
+
+
 def _predict_shard(
     store: SlideStore,
     predictor: Predictor,
-    shape: tuple[int, ...],
-    shard: Shard,
+    within: tuple[slice, slice],
+    margin_px: int,
     origins: NDArray[np.int64],
 ) -> BlendedBlock:
-    rows, columns = shard_slices(shard, shape)
+    """Outputs of a shard's rows and columns, and of a margin around them."""
+    left, top = within[1].start - margin_px, within[0].start - margin_px
+    right, bottom = within[1].stop + margin_px, within[0].stop + margin_px
     bundle, size = predictor.bundle, predictor.bundle.spec.size_px
     block = BlendedBlock(
-        len(bundle.classes),
-        x_px=columns.start,
-        y_px=rows.start,
-        width_px=columns.stop - columns.start,
-        height_px=rows.stop - rows.start,
+        bundle.outputs, x_px=left, y_px=top, width_px=right - left, height_px=bottom - top
     )
     touching = (
-        (origins[:, 0] < columns.stop)
-        & (origins[:, 0] + size > columns.start)
-        & (origins[:, 1] < rows.stop)
-        & (origins[:, 1] + size > rows.start)
+        (origins[:, 0] < right)
+        & (origins[:, 0] + size > left)
+        & (origins[:, 1] < bottom)
+        & (origins[:, 1] + size > top)
     )
     window, grid = blending_window(size), _grid_of(store, bundle)
     for batch in _batches(origins[touching], predictor.batch_size):

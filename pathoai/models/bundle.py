@@ -21,6 +21,7 @@ from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
 from pathoai.errors import ModelError, PathoaiError
 from pathoai.models.architecture import build_network
 from pathoai.models.calibration import Calibration
+from pathoai.models.instance_maps import MAPS
 from pathoai.ontology import LabelClass, Ontology
 from pathoai.provenance import sha256_of_file, sha256_of_json
 from pathoai.tiling.spec import TileSpec
@@ -96,6 +97,11 @@ class ModelBundle:
                 where=self.name,
                 found=", ".join(self.classes),
             )
+
+    @property
+    def outputs(self) -> int:
+        """Output channels of the network: its classes, and what tells objects apart."""
+        return len(self.classes) + (len(MAPS) if self.task == INSTANCE_SEGMENTATION else 0)
 
     @property
     def identity(self) -> str:
@@ -189,7 +195,7 @@ def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.
         ModelError: The weights do not fit the architecture.
     """
     network = build_network(
-        bundle.architecture, classes=len(bundle.classes), arguments=bundle.arguments
+        bundle.architecture, classes=bundle.outputs, arguments=bundle.arguments
     )
     try:
         network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))

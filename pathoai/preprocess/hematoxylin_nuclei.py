@@ -60,6 +60,7 @@ def label_nuclei(
         "status": "proposed",
         "method": METHOD,
         "description": "hematoxylin-deconvolved nuclei, not validated by a pathologist",
+        "objects_apart": True,  # a line lies between nuclei that touch
         "threshold_od": round(threshold, 4),
         "store_sha256": store.identity,
     }

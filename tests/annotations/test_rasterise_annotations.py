@@ -252,7 +252,7 @@ def test_an_unknown_class_is_refused_and_the_older_label_stays(
 
 def test_every_object_has_a_number_of_its_own(store: SlideStore, crowd: list[Annotation]) -> None:
     label = rasterise_annotations(store, crowd, BREAST, EVERYTHING)
-    numbers = label.instances()[:]
+    numbers = np.asarray(label.instances()[:])
     ranked = sorted(crowd, key=lambda a: (-a.geometry.area, str(a.id)))
     assert numbers.dtype == np.uint32
     values = label.read_all()

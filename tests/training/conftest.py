@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pathoai.ontology import LabelClass, load_ontology
 from pathoai.store.header import StoreHeader
@@ -39,7 +41,7 @@ def painted(seed: int, side_px: int = SIDE_PX) -> tuple[NDArray[np.uint8], NDArr
     return np.clip(colour + noise, 0, 255).astype(np.uint8), (inside * NUCLEUS).astype(np.uint8)
 
 
-def write_all(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:
+def write_all(writer: ShardWriter, pixels: NDArray[Any]) -> None:
     for shard in shards_of(pixels.shape):
         rows, columns = shard_slices(shard, pixels.shape)
         writer.write(shard, pixels[..., rows, columns])
@@ -50,8 +52,9 @@ def write_label(
 ) -> None:
     classes: Sequence[LabelClass] = load_ontology("breast").classes
     about = {"origin": "import", "status": "proposed", "description": "made for a test"}
-    writer = LabelWriter(path, header, LabelRecipe(name, classes, about))
+    writer = LabelWriter(path, header, LabelRecipe(name, classes, about, with_instances=True))
     write_all(writer.class_map, values)
+    write_all(writer.instance, ndimage.label(values == NUCLEUS)[0].astype(np.uint32))
     writer.finish()
 
 
@@ -93,6 +96,7 @@ def small() -> list[str]:
     """Overrides of the shipped recipe that train in a second."""
     return [
         f"data.label={LABEL}",
+        "classes=[nucleus]",
         "model.arguments={width: 4, depth: 1}",
         "model.learning_rate=0.02",
         "data.spec={size_px: 64, mpp: 0.5, overlap_px: 16, min_tissue_fraction: 0.1}",

@@ -23,15 +23,15 @@ def test_the_eight_symmetries_are_different() -> None:
 def test_target_turns_with_its_image() -> None:
     images, targets = a_batch()
     turn_only = Augmentation(stain_scale=0, stain_shift=0)
-    out, out_targets = turn_only(images, targets, torch.Generator().manual_seed(1))
+    out, out_targets = turn_only((images, targets), torch.Generator().manual_seed(1))
     assert torch.equal(out[:, 0] // 64, out_targets)
     assert not torch.equal(out, images)
 
 
 def test_the_same_generator_gives_the_same_batch() -> None:
-    first = Augmentation()(*a_batch(), torch.Generator().manual_seed(5))[0]
-    assert torch.equal(first, Augmentation()(*a_batch(), torch.Generator().manual_seed(5))[0])
-    assert not torch.equal(first, Augmentation()(*a_batch(), torch.Generator().manual_seed(6))[0])
+    first = Augmentation()(a_batch(), torch.Generator().manual_seed(5))[0]
+    assert torch.equal(first, Augmentation()(a_batch(), torch.Generator().manual_seed(5))[0])
+    assert not torch.equal(first, Augmentation()(a_batch(), torch.Generator().manual_seed(6))[0])
 
 
 @pytest.mark.parametrize("values", [{"stain_scale": 1.0}, {"stain_shift": -0.1}])

@@ -93,6 +93,6 @@ def test_reach_is_found_to_the_pixel() -> None:
 
 
 def test_the_shipped_recipe_keeps_its_guard() -> None:
-    recipe = read_recipe("breast-nuclei-segmentation")
+    recipe = read_recipe("breast-tissue-segmentation")
     network = UNet(classes=2, **recipe.section("model")["arguments"])
     check_guard(network, recipe.section("data")["guard_px"])

@@ -12,7 +12,7 @@ from pathoai_training.build import build
 from pathoai_training.recipe import read_recipe, recipe_path, shipped_recipes
 from pathoai_training.split import SplitKind
 
-NAME = "breast-nuclei-segmentation"
+NAME = "breast-tissue-segmentation"
 
 
 def test_recipes_ship_with_the_package() -> None:
@@ -23,7 +23,7 @@ def test_recipes_ship_with_the_package() -> None:
 
 def test_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match=f"allowed: .*{NAME}.*did you mean '{NAME}'"):
-        recipe_path("breast-nuclei-segmentaton")
+        recipe_path("breast-tissue-segmentaton")
 
 
 def test_own_recipe_is_read_by_its_path(tmp_path: Path) -> None:

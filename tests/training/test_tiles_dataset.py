@@ -56,7 +56,9 @@ def test_outside_is_white_and_ignored(slide: LabelledSlide) -> None:
     store, label = opened(slide)
     grid = store.slide.grid(0.5)
     assert (store.read_grid(grid, 480, 480, Size(64, 64))[32:, 32:] == 255).all()
-    assert (label_tile(label, grid, 480, 480, 64)[32:, 32:] == NOT_ASSESSED).all()
+    assert (
+        label_tile(label.read, label.grid(), grid, 480, 480, 64)[32:, 32:] == NOT_ASSESSED
+    ).all()
 
 
 @pytest.mark.parametrize("downsample", [0.5, 2.0, 3.0, 1.3])
@@ -66,7 +68,7 @@ def test_at_another_scale_a_pixel_takes_the_class_under_its_centre(
     store, label = opened(slide)
     grid = Grid(Size(512, 512), downsample, downsample)
     values = label.read_all()
-    found = label_tile(label, grid, 20, 10, 50)
+    found = label_tile(label.read, label.grid(), grid, 20, 10, 50)
     steps = np.arange(50) + 0.5
     rows, columns = (np.floor((start + steps) * downsample).astype(int) for start in (10, 20))
     np.testing.assert_array_equal(found, values[np.ix_(rows, columns)])
@@ -77,7 +79,7 @@ def test_image_and_label_agree_at_a_coarser_scale(slide: LabelledSlide) -> None:
     store, label = opened(slide)
     grid = store.slide.grid(1.0)
     darkness = 255 - store.read_grid(grid, 0, 0, Size(256, 256)).mean(2)
-    inside = label_tile(label, grid, 0, 0, 256) > 0
+    inside = label_tile(label.read, label.grid(), grid, 0, 0, 256) > 0
     threshold = (darkness[inside].mean() + darkness[~inside].mean()) / 2
     assert ((darkness > threshold) == inside).mean() > 0.95
 

@@ -21,7 +21,7 @@ from pathoai_training.recipe import read_recipe
 from pathoai_training.split import Split, SplitKind
 from pathoai_training.train import train
 
-NAME = "breast-nuclei-segmentation"
+NAME = "breast-tissue-segmentation"
 PATIENT = "P000000000000000"
 StudyMaker = Callable[..., Study]
 

@@ -13,7 +13,7 @@ from pathoai.models.bundle import load_bundle
 from pathoai.study.study import Study
 from pathoai_training.commands.train import COMMAND
 
-NAME = "breast-nuclei-segmentation"
+NAME = "breast-tissue-segmentation"
 PATIENT = "P000000000000000"
 StudyMaker = Callable[..., Study]
 
@@ -56,7 +56,7 @@ def test_from_study_to_bundle(
         (["--recipe", NAME, "--set", "model.widht=3"], RecipeError, "model: unknown key"),
         (["--recipe", NAME, "--label", "annotation/none"], StudyError, "pathoai label"),
         (
-            ["--recipe", NAME, "--split", "patient", "--set", "data.label=annotation/generator"],
+            ["--recipe", "breast-nuclei-segmentation", "--label", "annotation/generator"],
             PathoaiError,
             "--split area",
         ),

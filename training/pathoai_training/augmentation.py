@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,25 +29,27 @@ class Augmentation:
         StainJitter(self.stain_scale, self.stain_shift)
 
     def __call__(
-        self, images: torch.Tensor, targets: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, batch: Sequence[torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, ...]:
         """Vary a batch.
 
         Args:
-            images: ``(N, 3, S, S)`` uint8.
-            targets: ``(N, S, S)``.
+            batch: Images ``(N, 3, S, S)`` uint8, and any planes ``(N, …, S, S)`` that lie on them.
             generator: Of the random numbers, on the CPU.
 
         Returns:
-            Both, same shapes and types, on the same device.
+            All of them, same shapes and types, on the same device.
         """
         if self.dihedral:
-            which = torch.randint(8, (len(images),), generator=generator).tolist()
-            images = torch.stack([dihedral(x, k) for x, k in zip(images, which, strict=True)])
-            targets = torch.stack([dihedral(x, k) for x, k in zip(targets, which, strict=True)])
+            which = torch.randint(8, (len(batch[0]),), generator=generator).tolist()
+            batch = [
+                torch.stack([dihedral(x, k) for x, k in zip(plane, which, strict=True)])
+                for plane in batch
+            ]
+        images, *planes = batch
         if self.stain_scale or self.stain_shift:
             images = StainJitter(self.stain_scale, self.stain_shift)(images, generator)
-        return images, targets
+        return images, *planes
 
 
 def dihedral(square: torch.Tensor, element: int) -> torch.Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from pathoai.errors import InvalidValueError, StudyError
@@ -26,10 +28,11 @@ from pathoai_training.split import (
 )
 from pathoai_training.study_data import StudyData
 from pathoai_training.survey import SlideSurvey, channels_of, check_classes, survey_study
-from pathoai_training.tiles_dataset import TileColumns, TilesDataset
+from pathoai_training.tiles_dataset import LabelledSlide, TileColumns, TilesDataset
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-"""Images ``(N, 3, S, S)`` uint8 and targets ``(N, S, S)`` uint8, 255 where ignored."""
+Batch = tuple[torch.Tensor, ...]
+"""Images ``(N, 3, S, S)`` uint8, targets ``(N, S, S)`` uint8, 255 where ignored, and what else a
+task wants of the same squares."""
 
 _AUGMENTATION = Augmentation()
 
@@ -190,12 +193,15 @@ class StoreDataModule(StudyData):
 
     def dataset(self, subset: str) -> TilesDataset:
         """The tiles of a subset, without augmentation."""
-        return TilesDataset(
-            [slide.source for slide in self.slides],
-            self.tiles[subset],
-            self.spec,
-            channels_of(self._study.ontology, self.classes),
-        )
+        return TilesDataset(*self._of(subset))
+
+    def _of(
+        self, subset: str
+    ) -> tuple[list[LabelledSlide], TileColumns, TileSpec, NDArray[np.uint8]]:
+        """What a dataset of a subset is made with."""
+        slides = [slide.source for slide in self.slides]
+        channels = channels_of(self._study.ontology, self.classes)
+        return slides, self.tiles[subset], self.spec, channels
 
     def _loader(self, subset: str, sampler: SeededSampler | None = None) -> DataLoader[Batch]:
         return DataLoader(
@@ -225,4 +231,4 @@ class StoreDataModule(StudyData):
         """Vary training batches on their device; the numbers follow from seed and step."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        return self._augmentation(*batch, self.step_generator())
+        return self._augmentation(batch, self.step_generator())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,33 +63,38 @@ class TileColumns:
         return cls(slide, np.concatenate([empty, *origins]), size_px)
 
 
+ReadPart = Callable[[int, int, Size], NDArray[Any]]
+"""``LabelImage.read`` or ``LabelImage.read_instances``."""
+
+
 def label_tile(
-    label: LabelImage, grid: Grid, x_px: int, y_px: int, size_px: int
-) -> NDArray[np.uint8]:
-    """The class map of a square of a grid, each pixel taking the value under its centre.
+    read: ReadPart, own: Grid, grid: Grid, x_px: int, y_px: int, size_px: int
+) -> NDArray[Any]:
+    """A plane of a label in a square of a grid, each pixel taking the value under its centre.
 
     Args:
-        label: The label, on a grid of its own.
+        read: Of the plane.
+        own: The label's own grid.
         grid: The grid of the square.
         x_px: Left edge, in pixels of ``grid``.
         y_px: Top edge likewise.
         size_px: Side likewise.
 
     Returns:
-        ``(size_px, size_px)`` uint8; 255 outside the label.
+        ``(size_px, size_px)``, as ``read`` gives it.
     """
-    own, steps = label.grid(), np.arange(size_px) + 0.5
+    steps = np.arange(size_px) + 0.5
     columns = np.floor((x_px + steps) * (grid.downsample_x / own.downsample_x)).astype(np.int64)
     rows = np.floor((y_px + steps) * (grid.downsample_y / own.downsample_y)).astype(np.int64)
     left, top = int(columns[0]), int(rows[0])
     span = Size(int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
-    values = label.read(left, top, span)
+    values = read(left, top, span)
     if span == Size(size_px, size_px):
         return values
     return values[np.ix_(rows - top, columns - left)]
 
 
-class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
     """Images and targets of tiles; stores are opened at first use, in each worker for itself.
 
     Args:
@@ -108,7 +114,7 @@ class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Open nothing yet."""
         self.tiles = tiles
         self._slides = tuple(slides)
-        self._spec = spec
+        self.spec = spec
         self._channel_of = channel_of
         self._opened: dict[int, tuple[SlideStore, LabelImage, Grid]] = {}
 
@@ -116,18 +122,19 @@ class TilesDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Number of tiles."""
         return len(self.tiles)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         """Image ``(3, S, S)`` uint8 and target ``(S, S)`` uint8 of channels, 255 where ignored."""
         store, label, grid = self._open(int(self.tiles.slide[index]))
         x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
         size = self.tiles.size_px
         pixels = store.read_grid(grid, x_px, y_px, Size(size, size))
-        target = self._channel_of[label_tile(label, grid, x_px, y_px, size)]
+        values = label_tile(label.read, label.grid(), grid, x_px, y_px, size)
+        target = self._channel_of[values]
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return image, torch.from_numpy(target)
 
     def _open(self, slide: int) -> tuple[SlideStore, LabelImage, Grid]:
         if slide not in self._opened:
             store, label = self._slides[slide].open()
-            self._opened[slide] = (store, label, store.slide.grid(self._spec.mpp))
+            self._opened[slide] = (store, label, store.slide.grid(self.spec.mpp))
         return self._opened[slide]

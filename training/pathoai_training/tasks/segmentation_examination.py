@@ -41,6 +41,41 @@ class SegmentationExamination:
         }
 
 
+class PixelTally:
+    """Counts pixels batch by batch, and keeps the logits of a sample.
+
+    Args:
+        classes: Number of channels.
+        tiles: How many will come.
+        seed: Of the sample.
+    """
+
+    def __init__(self, classes: int, *, tiles: int, seed: int) -> None:
+        """Start with nothing seen."""
+        self._classes = classes
+        self._generator = torch.Generator().manual_seed(seed)
+        self._quota = max(1, _SAMPLED_PIXELS // tiles)
+        self._confusion = torch.zeros(classes, classes, dtype=torch.int64)
+        self._logits: list[torch.Tensor] = []
+        self._target: list[torch.Tensor] = []
+
+    def add(self, logits: torch.Tensor, target: torch.Tensor) -> None:
+        """Count a batch: logits ``(N, C, H, W)`` float32, channels or 255 ``(N, H, W)``."""
+        self._confusion += confusion_counts(logits.argmax(1), target, classes=self._classes)
+        flat = target.flatten()
+        assessed = torch.nonzero(flat != NOT_ASSESSED).squeeze(1)
+        order = torch.randperm(len(assessed), generator=self._generator)
+        chosen = assessed[order[: self._quota * len(logits)]]
+        self._logits.append(logits.movedim(1, -1).reshape(-1, self._classes)[chosen])
+        self._target.append(flat[chosen].long())
+
+    def examination(self) -> SegmentationExamination:
+        """All that was seen."""
+        return SegmentationExamination(
+            self._confusion, torch.cat(self._logits), torch.cat(self._target)
+        )
+
+
 def examine_tiles(
     model: nn.Module, dataset: TilesDataset, *, classes: int, batch_size: int, seed: int
 ) -> SegmentationExamination:
@@ -54,21 +89,14 @@ def examine_tiles(
         seed: Of the sample of pixels.
     """
     device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    quota = max(1, _SAMPLED_PIXELS // len(dataset)) * batch_size
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    logits_of, target_of = [], []
+    tally = PixelTally(classes, tiles=len(dataset), seed=seed)
     model.eval()
     with torch.no_grad():
-        for images, target in DataLoader(dataset, batch_size=batch_size, generator=generator):
-            logits = model(images.to(device)).float().cpu()
-            confusion += confusion_counts(logits.argmax(1), target, classes=classes)
-            flat = target.flatten()
-            assessed = torch.nonzero(flat != NOT_ASSESSED).squeeze(1)
-            chosen = assessed[torch.randperm(len(assessed), generator=generator)[:quota]]
-            logits_of.append(logits.movedim(1, -1).reshape(-1, classes)[chosen])
-            target_of.append(flat[chosen].long())
-    return SegmentationExamination(confusion, torch.cat(logits_of), torch.cat(target_of))
+        for images, target in DataLoader(
+            dataset, batch_size=batch_size, generator=torch.Generator()
+        ):
+            tally.add(model(images.to(device)).float().cpu(), target)
+    return tally.examination()
 
 
 def calibrate(

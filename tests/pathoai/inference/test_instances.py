@@ -1,0 +1,100 @@
+"""Numbered discs, drawn as maps and found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pathoai.inference.instances import InstancePolicy, apart, classes_of_instances, find_instances
+from pathoai.models.instance_maps import instance_maps
+
+
+def touching_discs(seed: int, side: int = 160, count: int = 14) -> NDArray[np.uint32]:
+    """Discs of 5 to 10 px that touch but hardly overlap, so that each shows its middle."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    numbers = np.zeros((side, side), np.uint32)
+    placed: list[tuple[float, float, float]] = []
+    while len(placed) < count:
+        cx, cy, radius = rng.uniform((0, 0, 5), (side, side, 10))
+        if all(np.hypot(cx - a, cy - b) > 0.95 * (radius + r) for a, b, r in placed):
+            placed.append((cx, cy, radius))
+            disc = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
+            numbers[disc & (numbers == 0)] = len(placed)
+    return numbers
+
+
+@given(st.integers(0, 10_000))
+def test_true_maps_give_back_the_objects(seed: int) -> None:
+    numbers = touching_discs(seed)
+    found = find_instances(
+        (numbers > 0).astype(np.float32),
+        instance_maps(numbers),
+        mpp=0.5,
+        policy=InstancePolicy(smallest_um2=0),
+    )
+    assert set(np.unique(found)) == set(range(found.max() + 1))
+    areas = np.bincount(numbers.ravel())
+    for number in np.flatnonzero(areas[1:] > 60) + 1:  # slivers at the edge have no middle
+        inside = numbers == number
+        best = np.bincount(found[inside]).argmax()
+        iou = (inside & (found == best)).sum() / (inside | (found == best)).sum()
+        assert iou > 0.7
+
+
+def test_maps_follow_their_definition() -> None:
+    numbers = np.zeros((30, 40), np.uint32)
+    numbers[5:15, 5:15], numbers[5:15, 15:31] = 9, 4  # two that touch
+    centre, distance = instance_maps(numbers)
+    assert centre.dtype == distance.dtype == np.float32
+    for number in (9, 4):
+        inside = numbers == number
+        rim = inside & ~ndimage.binary_erosion(inside)
+        depth = ndimage.distance_transform_edt(inside & ~rim) + 1
+        expected = depth[inside] / depth[inside].max()
+        np.testing.assert_allclose(distance[inside], expected, rtol=1e-6)
+        y, x = np.nonzero(inside)
+        squared = (y - y.mean()) ** 2 + (x - x.mean()) ** 2
+        bell = np.exp(-squared / (2 * 0.25 * inside.sum() / np.pi))
+        np.testing.assert_allclose(centre[inside], bell, rtol=1e-5)
+    assert not instance_maps(np.zeros((4, 4), np.uint32)).any()
+    assert (distance[numbers == 0] == 0).all()
+
+
+def test_what_has_no_middle_is_still_found() -> None:
+    foreground = np.zeros((40, 40), np.float32)
+    foreground[10:20, 10:20] = 1
+    foreground[30:32, 30:32] = 1  # 1 µm²: noise
+    found = find_instances(foreground, np.zeros((2, 40, 40), np.float32), mpp=0.5)
+    assert np.unique(found).tolist() == [0, 1]
+    assert (found[10:20, 10:20] == 1).all()
+    assert not find_instances(
+        np.zeros_like(foreground), np.zeros((2, 40, 40), np.float32), mpp=1
+    ).any()
+
+
+def test_an_object_has_the_class_of_its_mean() -> None:
+    numbers = np.zeros((6, 8), np.uint32)
+    numbers[:, :3], numbers[:, 5:] = 1, 2
+    probabilities = np.zeros((3, 6, 8), np.float32)
+    probabilities[1, :, :2], probabilities[2, :, 2:] = 0.9, 0.6
+    channel, share = classes_of_instances(numbers, probabilities)
+    assert channel.tolist() == [1, 2]
+    assert share.tolist() == pytest.approx([1.8 / 2.4, 1.0])
+    assert classes_of_instances(np.zeros_like(numbers), probabilities)[0].shape == (0,)
+
+
+@given(st.integers(0, 10_000))
+def test_a_line_keeps_neighbours_apart_and_nothing_else_is_lost(seed: int) -> None:
+    numbers = touching_discs(seed)
+    kept = apart(numbers)
+    pieces, _ = ndimage.label(kept, np.ones((3, 3)))
+    for piece in range(1, pieces.max() + 1):
+        assert len(np.unique(numbers[pieces == piece])) == 1
+    lonely = ndimage.minimum_filter(np.where(numbers > 0, numbers, numbers.max() + 1), 3)
+    alone = (numbers > 0) & (lonely == numbers) & (ndimage.maximum_filter(numbers, 3) == numbers)
+    assert kept[alone].all()

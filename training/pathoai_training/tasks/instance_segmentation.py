@@ -1,0 +1,149 @@
+"""The task: a class for every pixel, and which pixels are one object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from pathoai.models.architecture import build_network
+from pathoai.models.bundle import INSTANCE_SEGMENTATION
+from pathoai.models.instance_maps import MAPS
+from pathoai.ontology import NOT_ASSESSED
+from pathoai_training.data_module import Batch
+from pathoai_training.dice import DiceByClass
+from pathoai_training.instance_data import InstanceDataModule
+from pathoai_training.tasks.instance_examination import InstanceExamination, examine_instances
+from pathoai_training.tasks.segmentation_examination import calibrate
+from pathoai_training.tasks.semantic_segmentation import SegmentationLoss
+from pathoai_training.tasks.task import Conclusion, Task
+
+
+class InstanceLoss(nn.Module):
+    """The loss of a segmentation, plus the squared error of the maps where someone assessed."""
+
+    def __init__(self, *, dice_weight: float, map_weight: float) -> None:
+        """Weigh them.
+
+        Args:
+            dice_weight: Of soft Dice; cross entropy has weight 1.
+            map_weight: Of the maps' error.
+        """
+        super().__init__()
+        self.classes = SegmentationLoss(dice_weight=dice_weight)
+        self.map_weight = map_weight
+
+    def forward(
+        self, outputs: torch.Tensor, target: torch.Tensor, maps: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of outputs ``(N, C + 2, H, W)``.
+
+        Args:
+            outputs: Logits of classes, then of the maps.
+            target: ``(N, H, W)`` int64 channels or 255.
+            maps: ``(N, 2, H, W)`` float32.
+        """
+        logits, predicted = outputs[:, : -len(MAPS)], outputs[:, -len(MAPS) :].sigmoid()
+        assessed = (target != NOT_ASSESSED)[:, None]
+        # Objects cover a fifth of tissue: without their weight, "no object" would do.
+        weight = assessed * (1 + 4 * (maps[:, 1:] > 0))
+        error = (weight * (predicted - maps) ** 2).sum() / weight.sum().clamp(min=1) / len(MAPS)
+        loss: torch.Tensor = self.classes(logits, target) + self.map_weight * error
+        return loss
+
+
+class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
+    """Trains a network to tell objects apart and to name their classes.
+
+    Args:
+        classes: Keys of the classes after background, in the order of the output channels.
+        architecture: Maps images ``(N, 3, H, W)`` to ``(N, C + 2, H, W)``.
+        arguments: What else the architecture takes.
+        learning_rate: Peak of the schedule.
+        weight_decay: Of the optimiser.
+        dice_weight: Of soft Dice in the loss.
+        map_weight: Of the maps' error in the loss.
+    """
+
+    kind = INSTANCE_SEGMENTATION
+
+    def __init__(
+        self,
+        *,
+        classes: tuple[str, ...],
+        architecture: str = "unet",
+        arguments: dict[str, Any] | None = None,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.01,
+        dice_weight: float = 1.0,
+        map_weight: float = 4.0,
+    ) -> None:
+        """Build network, loss and metrics; weights are random."""
+        super().__init__(
+            classes=classes,
+            architecture=architecture,
+            arguments=arguments,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+        )
+        # Plain lists and dicts: checkpoints are loaded with weights_only=True.
+        classes, arguments = tuple(classes), self.arguments
+        self.save_hyperparameters()
+        self.loss = InstanceLoss(dice_weight=dice_weight, map_weight=map_weight)
+        self.validation_dice = DiceByClass(len(self.channels))
+
+    @classmethod
+    def channels_of(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Background first."""
+        return ("background", *classes)
+
+    def configure_network(self) -> nn.Module:
+        """From normalised images to logits of classes and of maps."""
+        return build_network(
+            self.architecture, classes=len(self.channels) + len(MAPS), arguments=self.arguments
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """The loss of a batch."""
+        images, target, maps, _ = batch
+        loss: torch.Tensor = self.loss(self(images), target.long(), maps)
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the pixels of a batch."""
+        images, target, *_ = batch
+        self.validation_dice.update(self(images)[:, : -len(MAPS)].argmax(1), target)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log Dice per class, then forget."""
+        values = self.validation_dice.compute()
+        self.validation_dice.reset()
+        for key, value in zip(self.channels, values, strict=True):
+            # Every process has the same value already: sync_dist only keeps Lightning quiet.
+            self.log(f"validation/dice/{key}", value.float(), sync_dist=True)
+
+    def examine(self, data: InstanceDataModule, subset: str) -> InstanceExamination:
+        """Predict every tile of a subset once, and match its objects with the true ones."""
+        return examine_instances(
+            self,
+            data.dataset(subset),
+            classes=len(self.channels),
+            batch_size=data.batch_size,
+            seed=data.seed,
+        )
+
+    def conclude(
+        self, validation: InstanceExamination, measured: InstanceExamination
+    ) -> Conclusion:
+        """The temperature; Dice, F1 at an IoU of one half, and panoptic quality per class."""
+        calibration = calibrate(validation.pixels, measured.pixels)
+        metrics = {
+            "dice": measured.pixels.dice(self.channels),
+            "f1": measured.f1(self.channels),
+            "panoptic_quality": measured.panoptic_quality(self.channels),
+            "calibration_error": round(calibration.reliability.expected_error, 6),
+            "objects": int((measured.objects.matched + measured.objects.missed)[0]),
+        }
+        return Conclusion(calibration, metrics)
