@@ -40,6 +40,8 @@ from pathoai.models.expected_cost import CostMatrix
 Probabilities = NDArray[np.floating[Any]]
 REFERRED = -1
 """The decision on a slide that the doctor grades."""
+_DECIMALS = 12
+"""Sums differ in their last digit with the number of rows; a slide at the threshold must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class ReferralRule:
     def high_grade_probability(self, probabilities: Probabilities) -> NDArray[np.float64]:
         """Of high grade or worse, ``(N,)`` float64, from ``(N, K)``."""
         found = check_probabilities(probabilities, len(self.costs.classes))
-        return np.asarray(found[:, self.costs.first_high :].sum(axis=1))
+        return np.round(found[:, self.costs.first_high :].sum(axis=1), _DECIMALS)
 
     def decide(self, probabilities: Probabilities) -> NDArray[np.int64]:
         """The grade of each slide, or :data:`REFERRED`; ``(N,)`` int64.
