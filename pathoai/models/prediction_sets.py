@@ -54,9 +54,7 @@ class PredictionSets:
     def __post_init__(self) -> None:
         """Refuse rates that promise nothing."""
         if not 0 < self.error_rate < 1:
-            raise InvalidValueError(
-                "error rate", found=self.error_rate, allowed="above 0, below 1"
-            )
+            raise InvalidValueError("error rate", found=self.error_rate, allowed="above 0, below 1")
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> PredictionSets:

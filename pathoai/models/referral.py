@@ -8,8 +8,8 @@ high grade (or worse) that the model grades below high grade and does not refer.
 - all others are referred.
 
 The loss of a patient with high-grade slides is 1 where any of them is missed, else 0: it can only
-grow with t. Conformal risk control (Angelopoulos AN, Bates S, Fisch A, Lei L, Schuster T. ICLR 2024)
-takes the largest t with
+grow with t. Conformal risk control (Angelopoulos AN, Bates S, Fisch A, Lei L, Schuster T. ICLR
+2024) takes the largest t with
 
     n/(n+1) · R(t) + 1/(n+1) ≤ α,
 
@@ -18,8 +18,8 @@ chance that a new such patient, exchangeable with those, is missed is at most α
 calibration sets, not for each one. It says nothing about patients of another centre or scanner.
 
 With n < 1/α − 1 no threshold can promise that: every slide is referred, and the rule says how many
-patients are needed. What the calibration slides were not used for: training, choosing the model,
-fitting its temperature. Each of these makes the promise a little too good.
+patients are needed. The calibration slides must not have served for training, for choosing the
+model or for fitting its temperature: each of these makes the promise a little too good.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class ReferralRule:
     def high_grade_probability(self, probabilities: Probabilities) -> NDArray[np.float64]:
         """Of high grade or worse, ``(N,)`` float64, from ``(N, K)``."""
         found = check_probabilities(probabilities, len(self.costs.classes))
-        return np.round(found[:, self.costs.first_high :].sum(axis=1), _DECIMALS)
+        return np.asarray(np.round(found[:, self.costs.first_high :].sum(axis=1), _DECIMALS))
 
     def decide(self, probabilities: Probabilities) -> NDArray[np.int64]:
         """The grade of each slide, or :data:`REFERRED`; ``(N,)`` int64.
@@ -164,7 +164,7 @@ def calibrate_referral(
 
 
 def _largest_threshold(lowest: NDArray[np.float64], accepted_miss_rate: float) -> float | None:
-    """Largest t at which (patients below it + 1) / (n + 1) ≤ α; 2, above all, where all may pass."""
+    """Largest t with (patients below it + 1) / (n + 1) ≤ α; 2, above all, where all may pass."""
     # As above: 0.02 · 50 must give 1.
     allowed = math.floor(round(accepted_miss_rate * (len(lowest) + 1), 9)) - 1
     if allowed < 0:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
@@ -64,6 +66,6 @@ def test_certain_answers() -> None:
 
 
 @pytest.mark.parametrize("logits", [np.zeros(3), np.zeros((2, 0)), np.array([[np.nan]])])
-def test_what_is_no_cumulative_logit_is_refused(logits: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_what_is_no_cumulative_logit_is_refused(logits: NDArray[Any]) -> None:
     with pytest.raises(InvalidValueError, match="cumulative logits"):
         grade_probabilities(logits)

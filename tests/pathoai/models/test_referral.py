@@ -21,9 +21,7 @@ COSTS = load_costs("tissuenet")
 Drawn = tuple[NDArray[np.float64], NDArray[np.int64], list[str]]
 
 
-def drawn_slides(
-    count: int, seed: int, *, per_patient: int = 1, sharpness: float = 1.5
-) -> Drawn:
+def drawn_slides(count: int, seed: int, *, per_patient: int = 1, sharpness: float = 1.5) -> Drawn:
     """Slides of graded patients: probabilities of a noisy reader, true grades, patients."""
     draw = np.random.default_rng(seed)
     patient = np.arange(count) // per_patient
