@@ -194,9 +194,7 @@ def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.
     Raises:
         ModelError: The weights do not fit the architecture.
     """
-    network = build_network(
-        bundle.architecture, classes=bundle.outputs, arguments=bundle.arguments
-    )
+    network = build_network(bundle.architecture, classes=bundle.outputs, arguments=bundle.arguments)
     try:
         network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))
     except (RuntimeError, SafetensorError) as error:
