@@ -9,6 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,11 @@ class Command:
     example: str
     configure: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], None]
+
+
+class ExactParser(ArgumentParser):
+    """Refuses shortened options: one would be understood today and mean another tomorrow."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        """As argparse makes it, for ``add_subparsers(parser_class=…)``."""
+        super().__init__(allow_abbrev=False, **settings)

@@ -93,6 +93,13 @@ class SlideStore:
         return sha256_of_json({"header": self.header.to_dict(), "shards": self._shards})
 
     @property
+    def pixels_sha256(self) -> str:
+        """SHA-256 of the pixels alone: equal for one scan in two files; empty if all is glass."""
+        from pathoai.provenance import sha256_of_json
+
+        return sha256_of_json(self._shards) if self._shards else ""
+
+    @property
     def slide(self) -> SlideInfo:
         """The slide as tiling sees it: its canvas and scale."""
         size = Size(self.header.slide_width, self.header.slide_height)

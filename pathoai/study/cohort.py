@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,6 +15,9 @@ from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.geometry import Mpp
 from pathoai.privacy.pseudonym import is_code
+
+_CODED = ("slide_id", "patient_id", "centre_id", "block_id")
+_TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class CohortRow:
         stain: ``HE``, or the marker of an IHC slide.
         mpp: The true scale in µm per pixel where the file's own is missing or wrong.
         source_sha256: SHA-256 of the file the slide came in.
+        block_id: Its paraffin block's code; empty where not known.
+        scanner: Model of the scanner, e.g. ``NanoZoomer S360``; empty where not known.
+        stain_batch: Name of the batch it was stained in; empty where not known.
+        grade: Key of the ontology's class that stands for the whole slide, such as its most severe
+            lesion; empty where not known.
     """
 
     slide_id: str
@@ -35,10 +44,14 @@ class CohortRow:
     stain: str = "HE"
     mpp: float | None = None
     source_sha256: str = ""
+    block_id: str = ""
+    scanner: str = ""
+    stain_batch: str = ""
+    grade: str = ""
 
     def __post_init__(self) -> None:
         """Refuse anything but codes where a name could slip in, and impossible scales."""
-        for name in ("slide_id", "patient_id", "centre_id"):
+        for name in _CODED:
             value = getattr(self, name)
             if not is_code(value) and (value or name == "slide_id"):
                 raise StudyError(
@@ -46,6 +59,14 @@ class CohortRow:
                     where=f"column {name}",
                     allowed="16 characters made by `pathoai add`",
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
+                )
+        for name in ("scanner", "stain_batch"):
+            if getattr(self, name) and not _TERM.fullmatch(getattr(self, name)):
+                raise StudyError(
+                    "not a short term",
+                    where=f"column {name}",
+                    allowed="up to 32 letters, digits, blanks and . _ + -",
+                    remedy="name the device or the batch, never a person",
                 )
         if self.mpp is not None:
             Mpp.square(self.mpp)
@@ -57,6 +78,8 @@ class CohortRow:
 
 
 COLUMNS = tuple(f.name for f in fields(CohortRow))
+_FIRST_COLUMNS = COLUMNS[:6]
+"""Those that the first studies had; a file may lack the others."""
 
 
 class Cohort:
@@ -73,9 +96,10 @@ class Cohort:
         Raises:
             StudyError: A column is unknown or a value is malformed; the message names the line.
         """
-        with _opened_table(path, "cohort.csv", encoding="utf8") as file:
+        with opened_table(path, "cohort.csv", encoding="utf8") as file:
             reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
+            names = tuple(reader.fieldnames or ())
+            if names[:6] != _FIRST_COLUMNS or names != tuple(c for c in COLUMNS if c in names):
                 raise StudyError(
                     "cohort.csv has other columns than expected",
                     found=", ".join(reader.fieldnames or ()),
@@ -97,7 +121,8 @@ class Cohort:
         """This cohort with rows added; what is stated anew of a known slide replaces the old.
 
         Raises:
-            StudyError: A known slide would go to another patient: splits rest on its patient.
+            StudyError: A known slide would go to another patient or block, or a block would be of
+                two patients: splits rest on them.
         """
         merged = dict(self._rows)
         for row in rows:
@@ -105,16 +130,11 @@ class Cohort:
             if known is None:
                 merged[row.slide_id] = replace(row, stain=row.stain or "HE")
                 continue
-            if row.patient_id and known.patient_id not in ("", row.patient_id):
-                raise StudyError(
-                    "the slide is in the study under another patient",
-                    where=row.slide_id,
-                    found=row.patient_id,
-                    allowed=known.patient_id,
-                    remedy="correct what you add, or the patient_id in cohort.csv",
-                )
+            for name, noun in (("patient_id", "patient"), ("block_id", "block")):
+                _refuse_other(known, row, name, noun)
             stated = {k: v for k, v in asdict(row).items() if v not in ("", None)}
             merged[row.slide_id] = replace(known, **stated)
+        _refuse_shared_blocks(merged.values())
         return Cohort(merged.values())
 
     def without(self, slide_ids: Iterable[str]) -> Cohort:
@@ -150,8 +170,34 @@ class Cohort:
             ) from None
 
 
+def _refuse_other(known: CohortRow, row: CohortRow, name: str, noun: str) -> None:
+    was, new = getattr(known, name), getattr(row, name)
+    if new and was not in ("", new):
+        raise StudyError(
+            f"the slide is in the study under another {noun}",
+            where=row.slide_id,
+            found=new,
+            allowed=was,
+            remedy=f"correct what you add, or the {name} in cohort.csv",
+        )
+
+
+def _refuse_shared_blocks(rows: Iterable[CohortRow]) -> None:
+    patients: dict[str, str] = {}
+    for row in rows:
+        if not row.block_id or not row.patient_id:
+            continue
+        if patients.setdefault(row.block_id, row.patient_id) != row.patient_id:
+            raise StudyError(
+                "one block cannot be of two patients",
+                where=row.slide_id,
+                found=f"block {row.block_id} of {patients[row.block_id]} and {row.patient_id}",
+                remedy="name blocks with their case, e.g. 24B0173-A1: A1 alone is in every case",
+            )
+
+
 @contextmanager
-def _opened_table(path: Path, name: str, *, encoding: str) -> Iterator[TextIO]:
+def opened_table(path: Path, name: str, *, encoding: str) -> Iterator[TextIO]:
     """A CSV file, open for reading; what is no text is refused under the name given."""
     try:
         with path.open(newline="", encoding=encoding) as file:
@@ -184,6 +230,10 @@ class IncomingSlide:
         centre: Any identifier of its centre.
         stain: ``HE`` or a marker; empty where not stated, which makes a new slide ``HE``.
         mpp: The true scale where the file's own is missing or wrong.
+        block: Any identifier of its paraffin block that no other case has.
+        scanner: Model of the scanner, in a short term.
+        stain_batch: Name of the batch it was stained in.
+        grade: Key of the class that stands for the whole slide.
     """
 
     path: Path
@@ -191,15 +241,20 @@ class IncomingSlide:
     centre: str = ""
     stain: str = ""
     mpp: float | None = None
+    block: str = ""
+    scanner: str = ""
+    stain_batch: str = ""
+    grade: str = ""
 
 
-_INCOMING_COLUMNS = ("slide", "patient", "centre", "stain", "mpp")
+_TEXTS = ("patient", "centre", "stain", "block", "scanner", "stain_batch", "grade")
+_INCOMING_COLUMNS = ("slide", "mpp", *_TEXTS)
 
 
 def read_incoming(path: Path) -> list[IncomingSlide]:
-    """The slides of a user's cohort file: CSV with columns slide, patient, centre, stain, mpp.
+    """The slides of a user's cohort file: CSV with the columns of :class:`IncomingSlide`.
 
-    Only ``slide`` is required; relative paths start at the CSV file's folder.
+    Only ``slide`` (for the path) is required; relative paths start at the CSV file's folder.
 
     Raises:
         MissingFileError: The file does not exist.
@@ -207,7 +262,7 @@ def read_incoming(path: Path) -> list[IncomingSlide]:
     """
     if not path.is_file():
         raise MissingFileError("no such cohort file", where="COHORT.csv")
-    with _opened_table(path, "COHORT.csv", encoding="utf-8-sig") as file:
+    with opened_table(path, "COHORT.csv", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or ()
         if "slide" not in names or not set(names) <= set(_INCOMING_COLUMNS):
@@ -232,9 +287,5 @@ def _parse_incoming(row: Mapping[str, str | None], folder: Path, line: int) -> I
             "mpp is not a number", where=where, found=values["mpp"], allowed="e.g. 0.25"
         ) from error
     return IncomingSlide(
-        path=folder / values["slide"],
-        patient=values.get("patient", ""),
-        centre=values.get("centre", ""),
-        stain=values.get("stain", ""),
-        mpp=mpp,
+        path=folder / values["slide"], mpp=mpp, **{k: values.get(k, "") for k in _TEXTS}
     )

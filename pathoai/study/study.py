@@ -18,6 +18,7 @@ from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
+from pathoai.study.grade import check_grades
 
 _SHEET = "study.toml"
 _OWN_ONTOLOGY = "ontology.yaml"
@@ -141,9 +142,11 @@ class Study:
 
         Raises:
             MissingFileError: A slide's file does not exist; none of them is entered.
+            OntologyError: A grade is no class of the ontology.
             StudyError: The study has slides, but its key is not here.
         """
         incoming = list(slides)
+        check_grades(self.ontology, (slide.grade for slide in incoming))
         for slide in incoming:
             if not slide.path.exists():
                 raise MissingFileError("no such slide file", where=slide.path.name)
@@ -227,6 +230,10 @@ def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
         stain=slide.stain,
         mpp=slide.mpp,
         source_sha256=digest,
+        block_id=code(key, "block", slide.block) if slide.block else "",
+        scanner=slide.scanner,
+        stain_batch=slide.stain_batch,
+        grade=slide.grade,
     )
 
 

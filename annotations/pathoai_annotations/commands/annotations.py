@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, ExactParser
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
@@ -18,15 +18,8 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai_annotations.journal import Journal
 
 
-class _Exact(ArgumentParser):
-    """Refuses shortened options: one would be understood today and mean another tomorrow."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(allow_abbrev=False, **settings)
-
-
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=_Exact)
+    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
     read = words.add_parser("import", help="read proposals from a file")
     _configure_exchange(read, _import)
     read.add_argument("--author", default="import", help="code under which they enter")

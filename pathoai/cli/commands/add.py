@@ -12,6 +12,9 @@ from pathoai.errors import CohortError, InvalidValueError, PathoaiError
 from pathoai.study.cohort import IncomingSlide, read_incoming
 from pathoai.study.study import Study
 
+_STATED_ONCE = ("patient", "block", "centre", "grade")
+"""What an option states of all slides; a row's own word comes first."""
+
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
@@ -20,10 +23,22 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="SLIDE|COHORT.csv",
-        help="slide files, or one CSV file with columns slide, patient, centre, stain, mpp",
+        help="slide files, or one CSV file with columns slide, patient, block, centre, stain, "
+        "scanner, stain_batch, grade, mpp",
     )
     parser.add_argument(
         "--patient", default="", help="identifier of the patient of all these slides; it is coded"
+    )
+    parser.add_argument(
+        "--block",
+        default="",
+        help="identifier of the paraffin block of all these slides, with its case; it is coded",
+    )
+    parser.add_argument(
+        "--centre", default="", help="identifier of the centre of all these slides; it is coded"
+    )
+    parser.add_argument(
+        "--grade", default="", help="class of all these slides as a whole, a key of the ontology"
     )
     parser.add_argument(
         "--mpp",
@@ -45,7 +60,7 @@ def run(options: Namespace) -> None:
     incoming = [
         replace(
             s,
-            patient=s.patient or options.patient,
+            **{name: getattr(s, name) or getattr(options, name) for name in _STATED_ONCE},
             mpp=options.mpp if s.mpp is None else s.mpp,
         )
         for s in incoming

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, ExactParser
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.progress import Advance, progress_bar
 
@@ -19,15 +19,8 @@ if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
 _SUFFIXES = {"ome-zarr-0.4": ".ome.zarr", "tiff": ".tiff"}
 
 
-class _Exact(ArgumentParser):
-    """Refuses shortened options: one would be understood today and mean another tomorrow."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(allow_abbrev=False, **settings)
-
-
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=_Exact)
+    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
     info = words.add_parser("info", help="say what stores hold and what they weigh")
     _configure_choice(info, _info)
 

@@ -1,0 +1,61 @@
+"""``pathoai cohort``: what a study knows of its slides, and what is added to it later."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from pathlib import Path
+
+from pathoai.cli.command import Command, ExactParser
+
+
+def configure(parser: ArgumentParser) -> None:
+    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
+    show = words.add_parser("show", help="count patients, blocks, centres, stains and grades")
+    show.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    show.set_defaults(action=_show)
+    table = words.add_parser("import", help="add columns to slides that the study has")
+    table.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    table.add_argument(
+        "table",
+        type=Path,
+        metavar="TABLE.csv",
+        help="CSV with slide_id and any of patient, block, centre (coded on the way in), stain, "
+        "scanner, stain_batch, grade",
+    )
+    table.set_defaults(action=_import)
+
+
+def run(options: Namespace) -> None:
+    options.action(options)
+
+
+def _show(options: Namespace) -> None:
+    from pathoai.cli.each_slide import chosen_slides
+    from pathoai.study.study import Study
+
+    rows = chosen_slides(Study(options.study), None)
+    print(f"{len(rows)} slides")
+    for noun in ("patient", "block", "centre"):
+        codes = [code for row in rows if (code := getattr(row, f"{noun}_id"))]
+        print(f"  {noun}s: {len(set(codes))}; not stated for {len(rows) - len(codes)} slides")
+    for column in ("stain", "scanner", "stain_batch", "grade"):
+        counts = Counter(getattr(row, column) or "not stated" for row in rows)
+        print(f"  {column}: " + ", ".join(f"{k} {n}" for k, n in sorted(counts.items())))
+
+
+def _import(options: Namespace) -> None:
+    from pathoai.study.import_columns import import_columns
+    from pathoai.study.study import Study
+
+    rows = import_columns(Study(options.study), options.table)
+    print(f"{len(rows)} slides have what the table says")
+
+
+COMMAND = Command(
+    "cohort",
+    "show what is known of the slides, and add to it",
+    "pathoai cohort import my-study grades.csv",
+    configure,
+    run,
+)

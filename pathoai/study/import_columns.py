@@ -1,0 +1,84 @@
+"""What is learnt of slides after they entered: columns of a user's table, coded on the way in."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pathoai.errors import MissingFileError, StudyError
+from pathoai.privacy.pseudonym import Kind, code, load_or_create_key
+from pathoai.study.cohort import CohortRow, opened_table
+from pathoai.study.grade import check_grades
+from pathoai.study.study import Study
+
+_CODED: dict[str, Kind] = {"patient": "patient", "block": "block", "centre": "centre"}
+_PLAIN = ("stain", "scanner", "stain_batch", "grade")
+TABLE_COLUMNS = ("slide_id", *_CODED, *_PLAIN)
+_TABLE = "TABLE.csv"
+
+
+def import_columns(study: Study, path: Path) -> list[CohortRow]:
+    """Add columns to slides that the study has; nothing changes unless every row is good.
+
+    Identifiers of patients, blocks and centres become the codes that ``pathoai add`` would give
+    them. Blank cells say nothing.
+
+    Args:
+        study: The study.
+        path: CSV with a column ``slide_id`` and some of :data:`TABLE_COLUMNS`.
+
+    Returns:
+        The rows that the table named, as they are now.
+
+    Raises:
+        MissingFileError: There is no such file.
+        StudyError: An unknown column or slide, a slide twice, a malformed cell, or another patient
+            or block than the study has; or the study's key is not here.
+        OntologyError: A grade is no class of the ontology.
+    """
+    if not path.is_file():
+        raise MissingFileError("no such table", where=_TABLE)
+    cohort = study.cohort
+    key = load_or_create_key(study.vault, may_create=not len(cohort))
+    seen: dict[str, CohortRow] = {}
+    for line, values in _lines(path):
+        known = cohort[values.pop("slide_id")]
+        if known.slide_id in seen:
+            raise StudyError(
+                "a slide occurs twice", where=f"{_TABLE} line {line}", found=known.slide_id
+            )
+        stated = {k: v for k, v in values.items() if v}
+        columns: dict[str, Any] = {"stain": ""}
+        for name, value in stated.items():
+            kind = _CODED.get(name)
+            columns[name if kind is None else f"{name}_id"] = (
+                code(key, kind, value) if kind else value
+            )
+        seen[known.slide_id] = CohortRow(known.slide_id, **columns)
+    check_grades(study.ontology, (row.grade for row in seen.values()))
+    merged = cohort.merged(seen.values())
+    merged.write(study.path / "cohort.csv")
+    return [merged[slide_id] for slide_id in seen]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row."""
+    with opened_table(path, _TABLE, encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        if "slide_id" not in names or len(names) < 2 or not set(names) <= set(TABLE_COLUMNS):
+            raise StudyError(
+                "the table has other columns than expected",
+                where=_TABLE,
+                found=", ".join(names) or "none",
+                allowed="slide_id (required) and some of " + ", ".join(TABLE_COLUMNS[1:]),
+            )
+        for row in reader:
+            if None in row or None in row.values():
+                raise StudyError(
+                    "a row needs as many cells as there are columns",
+                    where=f"{_TABLE} line {reader.line_num}",
+                )
+            yield reader.line_num, {k: v.strip() for k, v in row.items()}
