@@ -78,13 +78,21 @@ def code(letter: str, number: int) -> str:
 
 @pytest.fixture
 def make_study(tmp_path: Path) -> StudyMaker:
-    """Makes a breast study with one 512 × 512 px store at 0.5 µm for each patient named."""
+    """Makes a breast study with one 512 × 512 px store at 0.5 µm for each patient named.
 
-    def make(*patients: str, name: str = "study", label: str | None = LABEL) -> Study:
+    Slides of one seed have the same pixels.
+    """
+
+    def make(
+        *patients: str,
+        name: str = "study",
+        label: str | None = LABEL,
+        seeds: Sequence[int] | None = None,
+    ) -> Study:
         study = Study.create(tmp_path / name, ontology="breast")
         rows = [CohortRow(code("S", i), patient_id=p) for i, p in enumerate(patients)]
         Cohort(rows).write(study.path / "cohort.csv")
-        for seed, row in enumerate(rows):
+        for seed, row in zip(seeds or range(len(rows)), rows, strict=True):
             write_store(study.store_path(row.slide_id), row.slide_id, seed=seed, label=label)
         return study
 

@@ -12,7 +12,6 @@ import torch
 from pathoai.errors import InvalidValueError, PathoaiError, RecipeError
 from pathoai_training.recipe import Recipe
 from pathoai_training.recipe_keys import check_keys
-from pathoai_training.split import SplitKind
 from pathoai_training.study_data import StudyData
 from pathoai_training.tasks.task import Task
 
@@ -57,13 +56,13 @@ class Workshop:
     seed: int
 
 
-def build(recipe: Recipe, *, study: Path, split: SplitKind) -> Workshop:
+def build(recipe: Recipe, *, study: Path, split: str) -> Workshop:
     """Make network, data and settings of a recipe; no store is opened.
 
     Args:
         recipe: With all overrides.
         study: The study's folder.
-        split: What is kept apart.
+        split: ``patient``, ``area``, or a written split: ``NAME`` or ``NAME/FOLD``.
 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
@@ -93,12 +92,12 @@ def build(recipe: Recipe, *, study: Path, split: SplitKind) -> Workshop:
     return Workshop(made.model, made.data, made.trainer, parsed.seed)
 
 
-def _values(recipe: Recipe, study: Path, split: SplitKind) -> dict[str, Any]:
+def _values(recipe: Recipe, study: Path, split: str) -> dict[str, Any]:
     """What the recipe says, and what comes from elsewhere."""
     trainer = recipe.section("trainer")
     classes = {"classes": recipe.content["classes"]}
     seed = recipe.content.get("seed", 0)
-    data = recipe.section("data") | classes | {"study": study, "split": split, "seed": seed}
+    data = recipe.section("data") | classes | {"study": study, "split": str(split), "seed": seed}
     if "steps_per_epoch" in trainer:
         data["steps_per_epoch"] = trainer["steps_per_epoch"]
     return {

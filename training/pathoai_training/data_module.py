@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
-from pathoai.errors import InvalidValueError, StudyError
+from pathoai.errors import InvalidValueError, LeakError, StudyError
 from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.augmentation import Augmentation
+from pathoai_training.chosen_split import split_of_slides
 from pathoai_training.label_statement import label_statement
 from pathoai_training.leak import check_no_leak
-from pathoai_training.seeded_sampler import SeededSampler
 from pathoai_training.split import (
     SUBSETS,
     Split,
     SplitKind,
     split_by_area,
-    split_by_patient,
     tiles_in_area,
 )
 from pathoai_training.study_data import StudyData
 from pathoai_training.survey import SlideSurvey, channels_of, check_classes, survey_study
+from pathoai_training.tile_classes import TileClassRule, classes_of_tiles
 from pathoai_training.tiles_dataset import LabelledSlide, TileColumns, TilesDataset
 
 Batch = tuple[torch.Tensor, ...]
@@ -47,7 +47,8 @@ class StoreDataModule(StudyData):
         label: Name of the label, e.g. ``annotation/generator``.
         spec: Size and scale of the tiles; its overlap is for prediction.
         batch_size: Tiles per step and process.
-        split: What is kept apart, ``patient`` or ``area``.
+        split: What is kept apart: ``patient``, ``area``, or the name of a written split, perhaps
+            with a fold: ``main/3``.
         seed: Of split, order and augmentation.
         train_stride_px: Distance between neighbouring training tiles, at the tiles' scale.
         block_tiles: Area split: side of a block, in tiles.
@@ -55,6 +56,9 @@ class StoreDataModule(StudyData):
         steps_per_epoch: Batches per epoch; an epoch is a stretch, not a pass over the tiles.
         workers: Processes that read; 0 reads in the training process.
         augmentation: What is varied in training.
+        temperature: Training tiles are drawn by class and slide: 1 is natural prevalence, .inf
+            draws classes and slides equally often. Not stated, each is seen once a pass.
+        tile_class: What makes a tile's class: the ``dominant`` one, or the rarest it ``contains``.
     """
 
     def __init__(  # noqa: PLR0913 - the keys of a recipe's data section, kept flat
@@ -65,7 +69,7 @@ class StoreDataModule(StudyData):
         label: str,
         spec: TileSpec,
         batch_size: int = 8,
-        split: SplitKind = SplitKind.PATIENT,
+        split: str = "patient",
         seed: int = 0,
         train_stride_px: int = 64,
         block_tiles: int = 2,
@@ -73,6 +77,8 @@ class StoreDataModule(StudyData):
         steps_per_epoch: int = 25,
         workers: int = 0,
         augmentation: Augmentation = _AUGMENTATION,
+        temperature: float | None = None,
+        tile_class: TileClassRule = TileClassRule.CONTAINS,
     ) -> None:
         """Read nothing yet."""
         super().__init__(
@@ -91,7 +97,9 @@ class StoreDataModule(StudyData):
         self.label = label
         self.guard_px = guard_px
         self._study = Study(study)
-        self._kind = split
+        self._choice = split
+        self._temperature = temperature
+        self._rule = tile_class
         self._stride_px = min(train_stride_px, self.spec.size_px)
         self._block_tiles = block_tiles
         self._workers = workers
@@ -122,7 +130,26 @@ class StoreDataModule(StudyData):
         )
         check_classes(self.slides, self._study.ontology, self.classes, label=self.label)
         split = self._divide()
-        self.tiles = {subset: self._tiles_of(split, subset) for subset in SUBSETS}
+        served = SUBSETS[:2] if split.is_locked else SUBSETS
+        self.tiles = {subset: self._tiles_of(split, subset) for subset in served}
+        self._check_filled()
+        ids = [slide.slide_id for slide in self.slides]
+        guard_px = self.guard_px if split.kind is SplitKind.AREA else 0
+        check_no_leak(split, self.tiles, ids, guard_px=guard_px)
+        self._split = split
+
+    def serve_test(self) -> None:
+        """Find the tiles of the test.
+
+        Raises:
+            StudyError: There are none.
+            LeakError: They share a group of slides with the others.
+        """
+        self.tiles["test"] = self._tiles_of(self.split, "test")
+        self._check_filled()
+        check_no_leak(self.split, self.tiles, [slide.slide_id for slide in self.slides])
+
+    def _check_filled(self) -> None:
         for subset, tiles in self.tiles.items():
             if not len(tiles):
                 raise StudyError(
@@ -131,10 +158,6 @@ class StoreDataModule(StudyData):
                     found=", ".join(f"{name} {len(t)}" for name, t in self.tiles.items()),
                     remedy="label more tissue, or smaller tiles: --set data.spec.size_px=…",
                 )
-        ids = [slide.slide_id for slide in self.slides]
-        guard_px = self.guard_px if split.kind is SplitKind.AREA else 0
-        check_no_leak(split, self.tiles, ids, guard_px=guard_px)
-        self._split = split
 
     def inputs(self) -> dict[str, Any]:
         """Hashes of split, stores and labels."""
@@ -165,23 +188,26 @@ class StoreDataModule(StudyData):
                 "sha256": split.sha256,
                 "statement": split.statement,
                 "guard_px": self.guard_px if split.kind is SplitKind.AREA else None,
+                "name": split.name,
+                "fold": split.fold,
+                "unused": sorted({s.slide_id for s in self.slides} - set(split.slide_ids)),
                 "tiles": {subset: len(tiles) for subset, tiles in self.tiles.items()},
             },
         }
 
     def _divide(self) -> Split:
-        if self._kind is SplitKind.PATIENT:
-            cohort = self._study.cohort
-            return split_by_patient([cohort[s.slide_id] for s in self.slides], seed=self.seed)
+        if self._choice != SplitKind.AREA:
+            ids = [s.slide_id for s in self.slides]
+            return split_of_slides(self._study, self._choice, ids, seed=self.seed)
         grids = {s.slide_id: s.sparse for s in self.slides if len(s.sparse)}
         return split_by_area(grids, block_tiles=self._block_tiles, seed=self.seed)
 
     def _tiles_of(self, split: Split, subset: str) -> TileColumns:
         grids = [s.dense if subset == "train" else s.sparse for s in self.slides]
-        if split.kind is SplitKind.PATIENT:
+        if split.kind is not SplitKind.AREA:
             of_slide = split.subset_of_slide()
             chosen = [
-                g.origins_px if of_slide[s.slide_id] == subset else g.origins_px[:0]
+                g.origins_px if of_slide.get(s.slide_id) == subset else g.origins_px[:0]
                 for g, s in zip(grids, self.slides, strict=True)
             ]
         else:
@@ -192,18 +218,28 @@ class StoreDataModule(StudyData):
         return TileColumns.joined(chosen, self.spec.size_px)
 
     def dataset(self, subset: str) -> TilesDataset:
-        """The tiles of a subset, without augmentation."""
+        """The tiles of a subset, without augmentation.
+
+        Raises:
+            LeakError: The test of a written split, before its opening was logged.
+        """
         return TilesDataset(*self._of(subset))
 
     def _of(
         self, subset: str
     ) -> tuple[list[LabelledSlide], TileColumns, TileSpec, NDArray[np.uint8]]:
-        """What a dataset of a subset is made with."""
+        """What a dataset of a subset is made with; a locked test is given to no dataset."""
+        if subset not in self.tiles and subset in SUBSETS:
+            raise LeakError(
+                f"the {subset} slides are locked",
+                where=f"split {self.split.name}",
+                remedy="`pathoai evaluate` opens them, and logs it",
+            )
         slides = [slide.source for slide in self.slides]
         channels = channels_of(self._study.ontology, self.classes)
         return slides, self.tiles[subset], self.spec, channels
 
-    def _loader(self, subset: str, sampler: SeededSampler | None = None) -> DataLoader[Batch]:
+    def _loader(self, subset: str, sampler: Sampler[int] | None = None) -> DataLoader[Batch]:
         return DataLoader(
             self.dataset(subset),
             batch_size=self.batch_size,
@@ -217,7 +253,16 @@ class StoreDataModule(StudyData):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of training tiles in an order given by seed and epoch."""
-        return self._loader("train", self.sampler(len(self.tiles["train"])))
+        tiles = self.tiles["train"]
+        if self._temperature is None:
+            return self._loader("train", self.sampler(len(tiles)))
+        channel_of = channels_of(self._study.ontology, self.classes)
+        drawn = classes_of_tiles(
+            self.slides, tiles, channel_of, rule=self._rule, count=1 + len(self.classes)
+        )
+        return self._loader(
+            "train", self.class_slide_sampler(drawn, tiles.slide, self._temperature)
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of validation tiles."""

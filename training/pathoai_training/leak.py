@@ -34,30 +34,29 @@ def check_no_leak(
         guard_px: Area split: pixels at the tiles' scale that lie between training and the others.
 
     Raises:
-        LeakError: Two subsets share a patient (patient split) or pixels (area split), or the
-            guard is not kept.
+        LeakError: Two subsets share a patient (patient split), a group (written split) or pixels
+            (area split), or the guard is not kept.
     """
-    if split.kind is SplitKind.PATIENT:
-        _check_patients(split, tiles, slide_ids)
+    if split.kind is not SplitKind.AREA:
+        _check_groups(split, tiles, slide_ids)
         return
     for one, other in itertools.combinations(tiles, 2):
         gap_px = guard_px if "train" in (one, other) else 0
         _check_areas((one, other), (tiles[one], tiles[other]), slide_ids, gap_px)
 
 
-def _check_patients(
-    split: Split, tiles: Mapping[str, TileColumns], slide_ids: Sequence[str]
-) -> None:
-    patient_of = dict(zip(split.slide_ids, split.groups, strict=True))
+def _check_groups(split: Split, tiles: Mapping[str, TileColumns], slide_ids: Sequence[str]) -> None:
+    noun = "patient" if split.kind is SplitKind.PATIENT else "group of linked slides"
+    group_of = dict(zip(split.slide_ids, split.groups, strict=True))
     seen: dict[str, str] = {}
     for subset, columns in tiles.items():
         for slide in np.unique(columns.slide):
-            patient = patient_of[slide_ids[slide]]
-            if seen.setdefault(patient, subset) != subset:
+            group = group_of[slide_ids[slide]]
+            if seen.setdefault(group, subset) != subset:
                 raise LeakError(
-                    "a patient is in two subsets",
+                    f"a {noun} is in two subsets",
                     where=f"slide {slide_ids[slide]}",
-                    found=f"{seen[patient]} and {subset}",
+                    found=f"{seen[group]} and {subset}",
                     remedy="make the split again; report this, for it should never happen",
                 )
 

@@ -26,9 +26,9 @@ class Opening:
     Args:
         split: Its name, or ``patient`` or ``area`` for one made on the spot.
         split_sha256: Its hash.
-        fold: From 1.
+        fold: From 1; 0 where there are no folds.
         model: Name of the model that was measured.
-        model_sha256: Identity of its bundle.
+        model_sha256: Identity of its bundle, or of the run that is about to make it.
         purpose: Which command looked, e.g. ``evaluate``.
         who: Code of the person, never a name.
 

@@ -29,6 +29,7 @@ class SplitKind(StrEnum):
 
     PATIENT = "patient"
     AREA = "area"
+    WRITTEN = "written"
 
 
 STATEMENTS = {
@@ -51,10 +52,14 @@ class Split:
         seed: What the hash was keyed with.
         slide_ids: Slide of each row.
         subsets: ``train``, ``validation`` or ``test``.
-        groups: Patient split: code of the patient of each row, empty where not known.
+        groups: Patient split: code of the patient of each row, empty where not known. Written
+            split: number of the group of each row.
         blocks: Area split: block row and column of each row.
         block_px: Area split: side of a block, in pixels at ``mpp``.
         mpp: Area split: scale of those pixels.
+        name: Written split: its name.
+        fold: Written split: which fold, from 1.
+        written_sha256: Written split: hash of the whole of it.
 
     Raises:
         StudyError: Columns differ in length, or a subset has another name.
@@ -68,10 +73,13 @@ class Split:
     blocks: tuple[tuple[int, int], ...] = ()
     block_px: int = 0
     mpp: float = 0.0
+    name: str = ""
+    fold: int = 0
+    written_sha256: str = ""
 
     def __post_init__(self) -> None:
         """Refuse columns that do not fit together."""
-        third = self.groups if self.kind is SplitKind.PATIENT else self.blocks
+        third = self.blocks if self.kind is SplitKind.AREA else self.groups
         if not len(self.slide_ids) == len(self.subsets) == len(third):
             raise StudyError("the columns of a split differ in length", found=len(third))
         if not set(self.subsets) <= set(SUBSETS):
@@ -81,16 +89,26 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the split's content."""
-        return sha256_of_json(asdict(self))
+        """SHA-256 of the split's content; of a written split, of all its folds."""
+        return self.written_sha256 or sha256_of_json(asdict(self))
+
+    @property
+    def is_locked(self) -> bool:
+        """True where training may not look at the test: only ``evaluate`` opens it."""
+        return self.kind is SplitKind.WRITTEN
 
     @property
     def statement(self) -> str:
-        """What a test on this split says, in one line."""
+        """What was measured after training on this split says, in one line."""
+        if self.kind is SplitKind.WRITTEN:
+            return (
+                f"measured on the validation slides of split {self.name}, fold {self.fold}, on "
+                "which it was also calibrated: only `pathoai evaluate` opens the test"
+            )
         return STATEMENTS[self.kind]
 
     def subset_of_slide(self) -> dict[str, str]:
-        """Patient split: slide id → subset."""
+        """Slide id → subset, of a split that keeps slides whole."""
         return dict(zip(self.slide_ids, self.subsets, strict=True))
 
     def block_map(self, slide_id: str, shape: tuple[int, int]) -> NDArray[np.int8]:
@@ -112,7 +130,9 @@ class Split:
         return found
 
     def write(self, folder: Path) -> Path:
-        """Write the split as JSON, named by kind and hash."""
+        """Write the split as JSON, named by kind and hash; a written one is there already."""
+        if self.kind is SplitKind.WRITTEN:
+            return folder / f"{self.name}.json"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.kind}-{self.sha256[:12]}.json"
         write_text_atomically(path, json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")

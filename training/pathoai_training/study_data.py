@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 
+from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
+from pathoai_training.class_slide_sampler import ClassSlideSampler
+from pathoai_training.openings import Opening, open_test
 from pathoai_training.seeded_sampler import SeededSampler
 from pathoai_training.split import Split
 
@@ -53,6 +57,39 @@ class StudyData(LightningDataModule, ABC):
         At least ``label_statement``, ``slides`` (each with ``slide_id`` and ``store``) and
         ``split`` (with ``kind``, ``sha256`` and ``statement``).
         """
+
+    def open_test(self, study: Study, opening: Opening) -> None:
+        """Log a look at the test, and only then serve it.
+
+        Raises:
+            StudyError: The log of openings was altered, or there is nothing to serve.
+        """
+        open_test(study, opening)
+        self.serve_test()
+
+    def serve_test(self) -> None:
+        """Make the subset ``test`` available, where ``setup`` left it locked."""
+
+    def class_slide_sampler(
+        self, tile_class: NDArray[np.uint8], slide: NDArray[np.int32], temperature: float
+    ) -> ClassSlideSampler:
+        """Training items by class and slide, given by seed and step.
+
+        Args:
+            tile_class: ``(N,)`` uint8 class of each item.
+            slide: ``(N,)`` int32 slide of each item.
+            temperature: 1 for natural prevalence, infinity for uniform.
+        """
+        trainer = self.trainer
+        return ClassSlideSampler(
+            tile_class,
+            slide,
+            length=self.steps_per_epoch * self.batch_size,
+            seed=self.seed,
+            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
+            temperature=temperature,
+            process=(trainer.global_rank, trainer.world_size) if trainer else (0, 1),
+        )
 
     def sampler(self, count: int) -> SeededSampler:
         """The order of training items, given by seed and step.

@@ -90,7 +90,7 @@ def survey_study(
 def _survey(
     store: SlideStore, label: LabelImage, spec: TileSpec, train_stride_px: int
 ) -> SlideSurvey:
-    level = _survey_level(label)
+    level = survey_level(label)
     values = label.read_all(level)
     assessed = TissueMask(
         values != NOT_ASSESSED, label.grid(level), label.mpp, f"assessed in {label.name}"
@@ -150,7 +150,8 @@ def check_classes(
         )
 
 
-def _survey_level(label: LabelImage) -> int:
+def survey_level(label: LabelImage) -> int:
+    """The finest level of a label that is small enough to look at whole."""
     sizes = [label.grid(level).size_px for level in range(len(label.factors))]
     small = [i for i, s in enumerate(sizes) if max(s.width, s.height) <= _SURVEY_SIDE_PX]
     return small[0] if small else len(sizes) - 1

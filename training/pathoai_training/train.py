@@ -27,8 +27,8 @@ from pathoai_training.lightning_run import (
     precision_of,
     quiet_lightning,
 )
+from pathoai_training.openings import Opening
 from pathoai_training.recipe import Recipe
-from pathoai_training.split import SplitKind
 
 _RUN = "run.json"
 
@@ -47,7 +47,7 @@ def train(
     recipe: Recipe,
     *,
     name: str | None = None,
-    split: SplitKind = SplitKind.PATIENT,
+    split: str = "patient",
     device: str = "auto",
     again: bool = False,
     advance: Advance = silent,
@@ -61,7 +61,8 @@ def train(
         study: With stores and labels.
         recipe: With all overrides, from :func:`pathoai_training.recipe.read_recipe`.
         name: Of the model; the recipe's name where None.
-        split: What is kept apart: patients, or areas of the same slides.
+        split: What is kept apart: ``patient``, ``area`` (of the same slides), or a written split:
+            ``NAME`` or ``NAME/FOLD``, whose test stays locked.
         device: ``auto``, ``cpu``, ``cuda``, …
         again: Train anew even where the same run is finished or half done.
         advance: Told of steps done and steps in all.
@@ -69,7 +70,7 @@ def train(
     Raises:
         RecipeError: A key or value of the recipe is wrong, or it is for another ontology.
         StudyError: No store, no such label, or labels without the classes.
-        LeakError: Too few patients or areas, or the subsets touch.
+        LeakError: Too few patients or areas, or subsets share patients, blocks, slides or areas.
         InvalidValueError: The name or device cannot be used.
     """
     name = recipe.name if name is None else name
@@ -108,7 +109,9 @@ def _check_ontology(recipe: Recipe, study: Study) -> None:
 
 
 def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
-    return sha256_of_json({"recipe": dict(recipe.content), **workshop.data.inputs()})
+    # All folds of a split have one hash.
+    fold = workshop.data.split.fold
+    return sha256_of_json({"recipe": dict(recipe.content), "fold": fold, **workshop.data.inputs()})
 
 
 def _finished(study: Study, run: _Run) -> ModelBundle | None:
@@ -154,9 +157,17 @@ def _publish(
     device: torch.device,
     started: str,
 ) -> None:
-    """Calibrate on validation tiles, measure on test tiles, and write bundle and provenance."""
+    """Calibrate on validation, measure on what may be looked at, write bundle and provenance."""
     model, data = workshop.model.to(device), workshop.data
-    found = model.conclude(*(model.examine(data, subset) for subset in ("validation", "test")))
+    validation = measured = model.examine(data, "validation")
+    if not data.split.is_locked:
+        split = data.split
+        data.open_test(
+            study,
+            Opening(str(split.kind), split.sha256, split.fold, run.name, run.fingerprint, "train"),
+        )
+        measured = model.examine(data, "test")
+    found = model.conclude(validation, measured)
     record = training_record(recipe, data, found.metrics) | {
         "fingerprint": run.fingerprint,
         "steps": workshop.trainer.max_steps,

@@ -31,11 +31,13 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=("patient", "area"),
+        metavar="patient|area|NAME",
         default="patient",
-        help="what is kept apart for testing: patients, or areas of the same slides, which says "
-        "nothing about other patients (default: %(default)s)",
+        help="what is kept apart: a split made by `pathoai split`, whose test stays locked; or, "
+        "made on the spot, patients, or areas of the same slides, which says nothing about other "
+        "patients (default: %(default)s)",
     )
+    parser.add_argument("--fold", type=int, metavar="K", help="fold of the split (default: 1)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
         "--set",
@@ -63,7 +65,6 @@ def run(arguments: Namespace) -> None:
     recipe = read_recipe(arguments.recipe, overrides)
 
     from pathoai_training.lightning_run import is_first_process
-    from pathoai_training.split import SplitKind
     from pathoai_training.train import train
 
     with progress_bar(f"Train {arguments.name or recipe.name}") as advance:
@@ -71,7 +72,7 @@ def run(arguments: Namespace) -> None:
             study,
             recipe,
             name=arguments.name,
-            split=SplitKind(arguments.split),
+            split=_choice(arguments),
             device=arguments.device,
             again=arguments.again,
             advance=advance,
@@ -80,11 +81,27 @@ def run(arguments: Namespace) -> None:
         _report(bundle)
 
 
+def _choice(arguments: Namespace) -> str:
+    """The split, with its fold where one is given."""
+    split: str = arguments.split
+    if arguments.fold is None:
+        return split
+    if split in ("patient", "area"):
+        raise InvalidValueError(
+            "--fold goes with a split that has folds",
+            found=f"--split {split}",
+            allowed="a name given to `pathoai split STUDY --folds K --name NAME`",
+        )
+    return f"{split}/{arguments.fold}"
+
+
 def _report(bundle: ModelBundle) -> None:
     record = bundle.training
     print(f"Model {bundle.name}: {record['split']['statement']}")
     for name, value in _flat(record["metrics"]):
         print(f"  {name:<32} {'not in what was measured' if value is None else f'{value:.4g}'}")
+    if unused := record["split"].get("unused"):
+        print(f"  {len(unused)} labelled slides are in no subset: {', '.join(unused)}")
     print(f"  {record['label_statement']}")
     print(f"Bundle: models/{bundle.name} in the study. Research only.")
 
