@@ -55,7 +55,7 @@ def test_training_measures_validation_and_never_looks_at_the_test(
     words = ["train", str(study.path), "--recipe", NAME, "--device", "cpu", *settings]
     assert main([*words, "--split", "main", "--fold", "2"]) == 0
     assert "measured on the validation slides of split main, fold 2" in capsys.readouterr().out
-    bundle = load_bundle(study.model_path(NAME))
+    bundle = load_bundle(study.model_path(f"{NAME}-fold-2"))
     written, split = read_split(study, "main"), bundle.training["split"]
     assert (split["kind"], split["name"], split["fold"]) == ("written", "main", 2)
     assert split["sha256"] == written.sha256
@@ -63,9 +63,9 @@ def test_training_measures_validation_and_never_looks_at_the_test(
     assert openings(study) == []
     # Another fold is another run; the finished one is not repeated.
     recipe = read_recipe(NAME, small)
-    same = train(study, recipe, split="main/2", device="cpu")
+    same = train(study, recipe, name=bundle.name, split="main/2", device="cpu")
     assert same.training["finished"] == bundle.training["finished"]
-    other = train(study, recipe, split="main/1", device="cpu")
+    other = train(study, recipe, name=bundle.name, split="main/1", device="cpu")
     assert other.training["fingerprint"] != bundle.training["fingerprint"]
 
 

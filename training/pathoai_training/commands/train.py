@@ -25,7 +25,11 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of: {', '.join(shipped_recipes())}; or the path of a .yaml file",
     )
-    parser.add_argument("--name", metavar="MODEL", help="name of the model (default: the recipe's)")
+    parser.add_argument(
+        "--name",
+        metavar="MODEL",
+        help="name of the model (default: the recipe's, and -fold-K with --fold)",
+    )
     parser.add_argument(
         "--label", metavar="LABEL", help="label to learn from (default: the recipe's)"
     )
@@ -67,11 +71,12 @@ def run(arguments: Namespace) -> None:
     from pathoai_training.lightning_run import is_first_process
     from pathoai_training.train import train
 
-    with progress_bar(f"Train {arguments.name or recipe.name}") as advance:
+    name = arguments.name or _default_name(recipe.name, arguments.fold)
+    with progress_bar(f"Train {name}") as advance:
         bundle = train(
             study,
             recipe,
-            name=arguments.name,
+            name=name,
             split=_choice(arguments),
             device=arguments.device,
             again=arguments.again,
@@ -79,6 +84,11 @@ def run(arguments: Namespace) -> None:
         )
     if is_first_process():
         _report(bundle)
+
+
+def _default_name(recipe: str, fold: int | None) -> str:
+    """Each fold has a model of its own: the next one must not take its place."""
+    return recipe if fold is None else f"{recipe}-fold-{fold}"
 
 
 def _choice(arguments: Namespace) -> str:
