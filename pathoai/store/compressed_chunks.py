@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -83,19 +84,38 @@ class CompressedChunks:
         Raises:
             StoreError: The shard cannot be read, or ends before the chunk does.
         """
-        shard = (chunk[0] // self._per_side, chunk[1] // self._per_side)
+        return self.read_many([chunk])[0]
+
+    def read_many(self, chunks: Iterable[Chunk]) -> list[bytes | None]:
+        """The bytes of chunks; a shard is opened once for all that follow each other in it.
+
+        Raises:
+            StoreError: A shard cannot be read, or ends before a chunk does.
+        """
+        found: list[bytes | None] = []
+        for shard, within in groupby(chunks, self._shard_of):
+            found += self._read_shard(shard, within)
+        return found
+
+    def _shard_of(self, chunk: Chunk) -> Shard:
+        return chunk[0] // self._per_side, chunk[1] // self._per_side
+
+    def _read_shard(self, shard: Shard, chunks: Iterable[Chunk]) -> Iterator[bytes | None]:
         index = self._index(shard)
         if index is None:
-            return None
-        offset, length = index[chunk[0] % self._per_side, chunk[1] % self._per_side].tolist()
-        if offset < 0:
-            return None
-        with self._file(shard).open("rb") as file:
-            file.seek(offset)
-            data = file.read(length)
-        if len(data) < length:
-            raise self._damaged("a shard ends before its chunk does", shard)
-        return data
+            yield from (None for _ in chunks)
+            return
+        with self._file(shard).open("rb", buffering=0) as file:
+            for row, column in chunks:
+                offset, length = index[row % self._per_side, column % self._per_side].tolist()
+                if offset < 0:
+                    yield None
+                    continue
+                file.seek(offset)
+                data = file.read(length)
+                if len(data) < length:
+                    raise self._damaged("a shard ends before its chunk does", shard)
+                yield data
 
     def _file(self, shard: Shard) -> Path:
         return shard_file(self._folder, 3, shard)

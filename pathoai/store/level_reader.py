@@ -25,12 +25,12 @@ class LevelReader:
 
     def __init__(self, folder: Path, layout: LevelLayout, slide_id: str) -> None:
         """For the array in ``folder``; nothing is read yet."""
-        self._compressed = CompressedChunks(folder, layout, slide_id)
+        self.compressed = CompressedChunks(folder, layout, slide_id)
 
     @property
     def layout(self) -> LevelLayout:
         """How the level is stored."""
-        return self._compressed.layout
+        return self.compressed.layout
 
     def chunk(self, chunk: Chunk) -> NDArray[np.uint8] | None:
         """The pixels of a chunk, ``(chunk_px, chunk_px, 3)`` uint8; None where it is absent.
@@ -38,7 +38,7 @@ class LevelReader:
         Raises:
             StoreError: The shard was damaged after it was written, or the slide's own tile is.
         """
-        data = self._compressed.read(chunk)
+        data = self.compressed.read(chunk)
         return None if data is None else self._decoded(chunk, data)
 
     def _decoded(self, chunk: Chunk, data: bytes) -> NDArray[np.uint8]:
@@ -54,7 +54,7 @@ class LevelReader:
     def _undecodable(self, chunk: Chunk, found: str) -> StoreError:
         return StoreError(
             "a chunk cannot be decoded",
-            where=f"{self._compressed.where}, row {chunk[0]}, column {chunk[1]}",
+            where=f"{self.compressed.where}, row {chunk[0]}, column {chunk[1]}",
             found=found,
             remedy=_REMEDY,
         )

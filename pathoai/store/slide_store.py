@@ -15,6 +15,7 @@ from pathoai.geometry import Grid, Region, Size
 from pathoai.slide.icc import SrgbTransform
 from pathoai.slide.reader import Level, SlideInfo
 from pathoai.slide.source_window import SourceWindow
+from pathoai.store.chunk_plan import ChunkPlan
 from pathoai.store.header import ICC_PROFILE, SCHEMA, StoreHeader
 from pathoai.store.label_image import LabelImage, label_names
 from pathoai.store.level_reader import WHITE, LevelReader, paste
@@ -167,6 +168,31 @@ class SlideStore:
         """
         tiles = read_tiles(self._levels[level], origins_px, size_px, pool)
         return tiles if self._to_srgb is None else self._to_srgb(tiles)
+
+    def chunk_plan(self, level: int, origins_px: NDArray[np.int64], size_px: int) -> ChunkPlan:
+        """Which chunks square tiles of a level need, and where their parts belong.
+
+        Args:
+            level: Index of the level.
+            origins_px: ``(N, 2)`` int64: x and y of each tile's top left, in pixels of the level.
+            size_px: Side of the tiles, likewise.
+        """
+        return ChunkPlan.of(self.header.layout[level], origins_px, Size(size_px, size_px))
+
+    def compressed_chunks(self, level: int, chunks: NDArray[np.int64]) -> list[bytes | None]:
+        """Chunks of a level as they are stored, to be decoded elsewhere, e.g. on a GPU.
+
+        Args:
+            level: Index of the level; ``header.layout[level].coding`` says what the bytes are.
+            chunks: ``(C, 2)`` int64: row and column, as a plan has them.
+
+        Returns:
+            A whole picture each, as the scanner's colours; None for absent chunks, which are white.
+
+        Raises:
+            StoreError: A shard cannot be read.
+        """
+        return self._levels[level].compressed.read_many(map(tuple, chunks.tolist()))
 
     def read_region(self, region: Region, size_px: Size) -> NDArray[np.uint8]:
         """A rectangle of the slide, resampled where no level has just that scale.
