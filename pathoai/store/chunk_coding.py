@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec, TransposeCodec
 
 from pathoai.errors import InvalidValueError
 from pathoai.store.codecs import Jpeg2kCodec, JpegCodec, JpegXlCodec
+from pathoai.store.jpeg_rows import first_rows
 
 LOSSLESS = "blosc-zstd"
 _BLOSC_LEVEL = 3
@@ -100,5 +101,34 @@ class ChunkCoding:
         """
         if self.compression != LOSSLESS:
             return self._picture.decode_pixels(data)
+        return self.decode(data, (3, chunk_px, chunk_px)).transpose(1, 2, 0)
+
+    def decode_top(self, data: bytes, out: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:
+        """The first rows of a chunk of an image, and perhaps more of them.
+
+        Args:
+            data: The bytes of the chunk.
+            out: ``(chunk_px, chunk_px, 3)`` uint8, contiguous: where they may be decoded to.
+            rows: How many are needed.
+
+        Returns:
+            ``(rows or more, chunk_px, 3)`` uint8, in ``out`` or not.
+
+        Raises:
+            ValueError: The bytes do not hold such a chunk.
+            RuntimeError: The codec refuses them.
+        """
+        if self.compression != "jpeg":
+            return self.decode_rgb(data, len(out))
+        data, height = first_rows(data, rows)
+        return np.asarray(imagecodecs.jpeg8_decode(data, out=out[:height]))
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """The values of a lossless chunk.
+
+        Raises:
+            ValueError: The bytes do not hold such a chunk.
+            RuntimeError: The codec refuses them.
+        """
         flat = np.frombuffer(imagecodecs.blosc_decode(data, numthreads=1), np.uint8)
-        return flat.reshape(3, chunk_px, chunk_px).transpose(1, 2, 0)
+        return flat.reshape(shape)

@@ -48,8 +48,8 @@ class ChunkPlan:
         """
         side = layout.chunk_px
         start = np.maximum(origins_px, 0)
-        edge = (layout.size_px.width, layout.size_px.height)
-        stop = np.minimum(origins_px + (size_px.width, size_px.height), edge)
+        extent = np.array([size_px.width, size_px.height])
+        stop = np.minimum(origins_px + extent, [layout.size_px.width, layout.size_px.height])
         first, last = start // side, (stop - 1) // side
         counts = np.maximum(last - first + 1, 0) * (stop > start).all(1, keepdims=True)
         per_tile = counts.prod(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from itertools import groupby
 from pathlib import Path
 
@@ -27,9 +28,10 @@ class CompressedChunks:
     May be shared by threads and by forked processes: no file stays open.
     """
 
-    def __init__(self, folder: Path, layout: LevelLayout, slide_id: str) -> None:
-        """For the array in ``folder``; nothing is read yet."""
+    def __init__(self, folder: Path, layout: LevelLayout, slide_id: str, *, axes: int = 3) -> None:
+        """For the array in ``folder``, of so many axes; nothing is read yet."""
         self.layout = layout
+        self._axes = axes
         self._folder = folder
         self.where = f"{slide_id} {folder.name}"
         self._per_side = layout.shard_px // layout.chunk_px
@@ -54,7 +56,7 @@ class CompressedChunks:
     def shards(self) -> list[Shard]:
         """The shards that have a file, row by row."""
         size = self.layout.size_px
-        shape = (3, size.height, size.width)
+        shape = (*[1] * (self._axes - 2), size.height, size.width)
         return list(stored_shards(self._folder, shape, self.layout.shard_px))
 
     def present(self) -> Iterator[Chunk]:
@@ -100,25 +102,23 @@ class CompressedChunks:
     def _shard_of(self, chunk: Chunk) -> Shard:
         return chunk[0] // self._per_side, chunk[1] // self._per_side
 
-    def _read_shard(self, shard: Shard, chunks: Iterable[Chunk]) -> Iterator[bytes | None]:
-        index = self._index(shard)
+    def _read_shard(self, shard: Shard, chunks: Iterable[Chunk]) -> list[bytes | None]:
+        index, side = self._index(shard), self._per_side
         if index is None:
-            yield from (None for _ in chunks)
-            return
-        with self._file(shard).open("rb", buffering=0) as file:
-            for row, column in chunks:
-                offset, length = index[row % self._per_side, column % self._per_side].tolist()
-                if offset < 0:
-                    yield None
-                    continue
-                file.seek(offset)
-                data = file.read(length)
-                if len(data) < length:
-                    raise self._damaged("a shard ends before its chunk does", shard)
-                yield data
+            return [None for _ in chunks]
+        places = [index[row % side, column % side].tolist() for row, column in chunks]
+        try:
+            with self._file(shard).open("rb", buffering=0) as file:
+                found = [_read_at(file, *place) for place in places]
+        except OSError as error:
+            raise self._damaged("a shard cannot be read", shard) from error
+        for (offset, length), data in zip(places, found, strict=True):
+            if offset >= 0 and len(data or b"") < length:
+                raise self._damaged("a shard ends before its chunk does", shard)
+        return found
 
     def _file(self, shard: Shard) -> Path:
-        return shard_file(self._folder, 3, shard)
+        return shard_file(self._folder, self._axes, shard)
 
     def _index(self, shard: Shard) -> NDArray[np.int64] | None:
         """Offset and length of each chunk of a shard; None where the shard is absent."""
@@ -137,9 +137,18 @@ class CompressedChunks:
             return None
         except OSError as error:
             raise self._damaged("a shard cannot be read", shard) from error
-        found = parse_index(raw, where=f"{self.where}/c/0/{shard[0]}/{shard[1]}")
+        found = parse_index(raw, where=self._place(shard))
         return found.reshape(self._per_side, self._per_side, 2)
 
     def _damaged(self, what: str, shard: Shard) -> StoreError:
-        where = f"{self.where}/c/0/{shard[0]}/{shard[1]}"
-        return StoreError(what, where=where, remedy=_REMEDY)
+        return StoreError(what, where=self._place(shard), remedy=_REMEDY)
+
+    def _place(self, shard: Shard) -> str:
+        return f"{self.where}/{self._file(shard).relative_to(self._folder).as_posix()}"
+
+
+def _read_at(file: FileIO, offset: int, length: int) -> bytes | None:
+    if offset < 0:
+        return None
+    file.seek(offset)
+    return file.read(length)

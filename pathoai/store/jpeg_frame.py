@@ -9,9 +9,9 @@ from pathoai.errors import InvalidValueError
 
 _START = b"\xff\xd8"
 _JFIF, _ADOBE = 0xE0, 0xEE
-_SCAN = 0xDA
+SCAN = 0xDA
 # All markers C0 to CF are frames, but for tables and an extension.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
 
 
@@ -39,12 +39,12 @@ class JpegFrame:
             InvalidValueError: It is no JPEG of three colours with 8 bits each.
         """
         jfif, transform = False, None
-        for marker, body in _segments(data):
+        for marker, _, body in segments(data):
             if marker == _JFIF and body.startswith(b"JFIF\0"):
                 jfif = True
             elif marker == _ADOBE and body.startswith(b"Adobe") and len(body) >= 12:
                 transform = body[11]
-            elif marker in _FRAMES:
+            elif marker in FRAMES:
                 return cls._of_frame(body, jfif=jfif, transform=transform)
         raise InvalidValueError("a JPEG without a frame")
 
@@ -64,8 +64,12 @@ class JpegFrame:
         return cls(width, height, not rgb, (across // second[0], down // second[1]))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment before the compressed pixels."""
+def segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, place and content of each segment up to the head of the first scan.
+
+    Raises:
+        InvalidValueError: It is no JPEG, or damaged.
+    """
     if not data.startswith(_START):
         raise InvalidValueError("not a JPEG")
     position = len(_START)
@@ -76,10 +80,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if marker == 0xFF:  # any marker may be preceded by fill bytes
             position += 1
             continue
-        if marker == _SCAN:
-            return
         length = int.from_bytes(data[position + 2 : position + 4])
         if length < 2:
             raise InvalidValueError("a damaged JPEG")
-        yield marker, data[position + 4 : position + 2 + length]
+        yield marker, position + 4, data[position + 4 : position + 2 + length]
+        if marker == SCAN:
+            return
         position += 2 + length

@@ -43,11 +43,28 @@ class LevelReader:
 
     def _decoded(self, chunk: Chunk, data: bytes) -> NDArray[np.uint8]:
         side = self.layout.chunk_px
+        return self.decode_top(chunk, data, np.empty((side, side, 3), np.uint8), side)
+
+    def decode_top(
+        self, chunk: Chunk, data: bytes, out: NDArray[np.uint8], rows: int
+    ) -> NDArray[np.uint8]:
+        """The first rows of a chunk, and perhaps more of them, ``(rows or more, chunk_px, 3)``.
+
+        Args:
+            chunk: Named in errors.
+            data: Its bytes.
+            out: ``(chunk_px, chunk_px, 3)`` uint8, contiguous: where they may be decoded to.
+            rows: How many rows of pixels are needed.
+
+        Raises:
+            StoreError: The chunk cannot be decoded.
+        """
+        side = self.layout.chunk_px
         try:
-            pixels = self.layout.coding.decode_rgb(data, side)
+            pixels = self.layout.coding.decode_top(data, out, rows)
         except (ValueError, RuntimeError) as error:
             raise self._undecodable(chunk, str(error)) from error
-        if pixels.shape != (side, side, 3):
+        if len(pixels) < rows or pixels.shape[1:] != (side, 3):
             raise self._undecodable(chunk, f"a picture of shape {pixels.shape}")
         return pixels
 

@@ -22,15 +22,17 @@ from pathoai.store.slide_store import SlideStore
 
 
 class CountingReader(LevelReader):
-    """Counts how often a chunk is read."""
+    """Counts how often a chunk is decoded."""
 
     def __init__(self, store: SlideStore, level: int = 0) -> None:
         super().__init__(store.path / str(level), store.header.layout[level], store.slide_id)
-        self.reads: Counter[Chunk] = Counter()
+        self.decoded: Counter[Chunk] = Counter()
 
-    def chunk(self, chunk: Chunk) -> NDArray[np.uint8] | None:
-        self.reads[chunk] += 1
-        return super().chunk(chunk)
+    def decode_top(
+        self, chunk: Chunk, data: bytes, out: NDArray[np.uint8], rows: int
+    ) -> NDArray[np.uint8]:
+        self.decoded[chunk] += 1
+        return super().decode_top(chunk, data, out, rows)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def store(four_shard_store: Path) -> SlideStore:
 
 @pytest.fixture(scope="module")
 def whole(store: SlideStore) -> NDArray[np.uint8]:
-    """Level 0 as zarr reads it, `(height, width, 3)` uint8."""
+    """Level 0 as zarr decoded it, `(height, width, 3)` uint8."""
     return np.asarray(store.array(0)[:]).transpose(1, 2, 0)
 
 
@@ -77,7 +79,7 @@ def test_a_chunk_that_tiles_share_is_decoded_once(store: SlideStore) -> None:
     origins = np.array([(x, y) for x in range(0, 1024, 64) for y in range(0, 512, 64)])
     with ThreadPoolExecutor(4) as pool:
         tiles = read_tiles(reader, origins, 200, pool)
-    assert set(reader.reads.values()) == {1}
+    assert set(reader.decoded.values()) == {1}
     one_by_one = [store.read(0, int(x), int(y), Size(200, 200)) for x, y in origins]
     np.testing.assert_array_equal(tiles, np.stack(one_by_one))
 
