@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.ontology import NOT_ASSESSED
 from pathoai.quality.artefacts import ARTEFACTS
 from pathoai.quality.quality_map import QualityMap
+from pathoai.store.class_shares import ClassShares
 from pathoai.tiling.grid import TileGrid
-from pathoai.tissue.mask import TissueMask
 
 
 def tile_quality(quality: QualityMap, tiles: TileGrid) -> dict[str, NDArray[np.float32]]:
@@ -25,16 +22,6 @@ def tile_quality(quality: QualityMap, tiles: TileGrid) -> dict[str, NDArray[np.f
         For ``assessed`` (there is tissue) and each artefact's key, ``(N,)`` float32, 0 to 1, of
         the whole tile. ``tiles.origins_px[columns["pen"] <= 0.1]`` is a choice of tiles.
     """
-    x, y = tiles.origins_px.astype(np.float64).T
-    left, top = x * tiles.grid.downsample_x, y * tiles.grid.downsample_y
-    size = tiles.spec.size_px
-    extent = (size * tiles.grid.downsample_x, size * tiles.grid.downsample_y)
-    mask = TissueMask(
-        quality.class_map != NOT_ASSESSED, quality.grid, quality.cell_um, method="quality"
-    )
-    columns = {"assessed": mask.fraction(left, top, extent)}
-    for artefact in ARTEFACTS:
-        # A mask of this artefact instead of tissue: the shares of rectangles are the same sums.
-        here = replace(mask, mask=quality.class_map == artefact.index)
-        columns[artefact.key] = here.fraction(left, top, extent)
-    return columns
+    classes = {artefact.key: artefact.index for artefact in ARTEFACTS}
+    shares = ClassShares.of_map(quality.class_map, quality.grid, classes)
+    return shares.of_tiles(tiles.grid, tiles.origins_px, tiles.spec.size_px)

@@ -51,29 +51,24 @@ class SourceWindow:
             ratio_x: Source pixels per pixel of the block.
             ratio_y: Likewise.
         """
-        x, width = _reach(left, size_px.width, ratio_x)
-        y, height = _reach(top, size_px.height, ratio_y)
-        box = (
-            left - x,
-            top - y,
-            left - x + size_px.width * ratio_x,
-            top - y + size_px.height * ratio_y,
-        )
-        return cls(x, y, Size(width, height), box, size_px)
+        x, width, x0, x1 = _reach(left, size_px.width, ratio_x)
+        y, height, y0, y1 = _reach(top, size_px.height, ratio_y)
+        return cls(x, y, Size(width, height), (x0, y0, x1, y1), size_px)
 
     def resampled(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The block ``(h, w, 3)`` uint8 that the window's pixels ``(h, w, 3)`` uint8 make."""
-        if self.span_px == self.size_px:
+        size = (self.size_px.width, self.size_px.height)
+        if self.box == (0.0, 0.0, float(size[0]), float(size[1])):
             return pixels
         image = Image.fromarray(pixels)
-        size = (self.size_px.width, self.size_px.height)
         return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=self.box))
 
 
-def _reach(start: float, count: int, ratio: float) -> tuple[int, int]:
-    """The first source pixel that output pixels need, and how many."""
+def _reach(start: float, count: int, ratio: float) -> tuple[int, int, float, float]:
+    """The first source pixel that output pixels need, how many, and where in them these lie."""
     if abs(ratio - 1) < _SAME_SCALE and abs(start - round(start)) < _SAME_PLACE_PX:
-        return round(start), count
+        return round(start), count, 0.0, float(count)
     margin = max(ratio, 1.0) + 1
     first = math.floor(start - margin)
-    return first, math.ceil(start + count * ratio + margin) - first
+    stop = start + count * ratio
+    return first, math.ceil(stop + margin) - first, start - first, stop - first

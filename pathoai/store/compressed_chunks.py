@@ -117,6 +117,15 @@ class CompressedChunks:
                 raise self._damaged("a shard ends before its chunk does", shard)
         return found
 
+    def undecodable(self, chunk: Chunk, found: str) -> StoreError:
+        """The error of whoever decodes a chunk and cannot."""
+        return StoreError(
+            "a chunk cannot be decoded",
+            where=f"{self.where}, row {chunk[0]}, column {chunk[1]}",
+            found=found,
+            remedy=_REMEDY,
+        )
+
     def _file(self, shard: Shard) -> Path:
         return shard_file(self._folder, self._axes, shard)
 

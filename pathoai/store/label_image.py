@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Grid, Mpp, Size
-from pathoai.ontology import NOT_ASSESSED, LabelClass
+from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, LabelClass
 from pathoai.store import ome
-from pathoai.store.header import StoreHeader
+from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.header import LevelLayout, StoreHeader
+from pathoai.store.map_reader import MapReader
 from pathoai.store.pyramid import ReadBlock, Reducer, block_mean, build_level, first_of_block
-from pathoai.store.shards import ShardWriter, create_array, remove_partial_writes
+from pathoai.store.shards import (
+    CHUNK_PX,
+    SHARD_PX,
+    ShardWriter,
+    create_array,
+    remove_partial_writes,
+)
 from pathoai.store.write_journal import WriteJournal
 
 PROBABILITY = "probability"
@@ -209,7 +218,8 @@ class LabelImage:
                 found=repr(name),
                 allowed=", ".join(label_names(store_path)) or "none yet",
             )
-        self._group = zarr.open_group(store_path / path, mode="r", zarr_format=3)
+        self._path = store_path / path
+        self._group = zarr.open_group(self._path, mode="r", zarr_format=3)
         attributes = dict(self._group.attrs)
         about: Any = attributes["pathoai"]
         if not about["complete"]:
@@ -224,6 +234,20 @@ class LabelImage:
         self.with_instances = bool(about.get("with_instances"))
         self._factor = int(about["factor"])
         self.factors = [self._factor * f for f in header.factors]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Values of the class map by their keys, without background and what nobody assessed."""
+        ome_attribute: Any = self._group.attrs["ome"]
+        properties = ome_attribute["image-label"]["properties"]
+        values = {shown["class"]: int(shown["label-value"]) for shown in properties}
+        return {k: v for k, v in values.items() if v not in (BACKGROUND_INDEX, NOT_ASSESSED)}
+
+    @cached_property
+    def reader(self) -> MapReader:
+        """The chunks of the finest level, straight from its shards."""
+        layout = LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
+        return MapReader(self._path / "0", layout, f"{self._header.slide_id} {self.name}")
 
     @property
     def mpp(self) -> float:

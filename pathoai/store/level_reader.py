@@ -12,12 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.errors import StoreError
 from pathoai.store.compressed_chunks import Chunk, CompressedChunks
 from pathoai.store.header import LevelLayout
 
 WHITE = 255
-_REMEDY = "`pathoai store verify` lists all damage; make the store again"
 
 
 class LevelReader:
@@ -63,18 +61,10 @@ class LevelReader:
         try:
             pixels = self.layout.coding.decode_top(data, out, rows)
         except (ValueError, RuntimeError) as error:
-            raise self._undecodable(chunk, str(error)) from error
+            raise self.compressed.undecodable(chunk, str(error)) from error
         if len(pixels) < rows or pixels.shape[1:] != (side, 3):
-            raise self._undecodable(chunk, f"a picture of shape {pixels.shape}")
+            raise self.compressed.undecodable(chunk, f"a picture of shape {pixels.shape}")
         return pixels
-
-    def _undecodable(self, chunk: Chunk, found: str) -> StoreError:
-        return StoreError(
-            "a chunk cannot be decoded",
-            where=f"{self.compressed.where}, row {chunk[0]}, column {chunk[1]}",
-            found=found,
-            remedy=_REMEDY,
-        )
 
     def block(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """A block of pixels ``(h, w, 3)`` uint8; what lies past the level's edge is left out.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pathoai.geometry import Size
 from pathoai.store.chunk_plan import FROM_Y, HEIGHT, TILE, WIDTH, ChunkPlan
-from pathoai.store.compressed_chunks import Chunk
+from pathoai.store.compressed_chunks import Chunk, CompressedChunks
 from pathoai.store.level_reader import WHITE, LevelReader
 
 _RUNS = 16
@@ -47,7 +47,7 @@ def read_tiles(
     plan = ChunkPlan.of(level.layout, origins_px, Size(size_px, size_px))
     tiles = np.empty((len(origins_px), size_px, size_px, 3), np.uint8)
     tiles[_incomplete(plan, len(tiles), size_px)] = WHITE
-    use_chunks(level, plan, lambda: _Paster(level, tiles), pool)
+    use_chunks(level.compressed, plan, lambda: _Paster(level, tiles), pool)
     return tiles
 
 
@@ -91,7 +91,7 @@ class _Paster:
 
 
 def use_chunks(
-    level: LevelReader, plan: ChunkPlan, new_use: Callable[[], Use], pool: Executor | None
+    level: CompressedChunks, plan: ChunkPlan, new_use: Callable[[], Use], pool: Executor | None
 ) -> None:
     """Read the chunks of a plan, and do something with each.
 
@@ -111,7 +111,7 @@ def use_chunks(
         chunks: list[Chunk] = list(map(tuple, plan.chunks[start:stop].tolist()))
         first = plan.first[start : stop + 1].tolist()
         parts = list(map(tuple, plan.parts[first[0] : first[-1]].tolist()))
-        bytes_of = level.compressed.read_many(chunks)
+        bytes_of = level.read_many(chunks)
         for chunk, data, begin, end in zip(chunks, bytes_of, first, first[1:], strict=False):
             use(chunk, data, parts[begin - first[0] : end - first[0]])
 

@@ -64,6 +64,10 @@ class SlideStore:
             for level, layout in enumerate(self.header.layout)
         ]
 
+    def __reduce__(self) -> tuple[type[SlideStore], tuple[Path]]:
+        """Another process opens the store for itself."""
+        return type(self), (self.path,)
+
     def _colour_transform(self) -> SrgbTransform | None:
         """What is done to pixels as they are read: copied tiles keep the scanner's colours."""
         if self.header.colour != "srgb" or self.header.encoding != "source":
@@ -204,8 +208,7 @@ class SlideStore:
         Returns:
             ``(height, width, 3)`` uint8.
         """
-        downsample = region.width / size_px.width / self.header.grid.downsample_x
-        level = max(i for i, f in enumerate(self.factors) if f <= max(1.0, downsample * 1.01))
+        level = self.level_for(region.width / size_px.width)
         grid = self.grid(level)
         window = SourceWindow.of(
             region.x / grid.downsample_x,
@@ -229,14 +232,31 @@ class SlideStore:
             size_px: Size of the block, likewise.
         """
         region = grid.region(x_px, y_px, size_px.width, size_px.height)
+        level = self.level_like(grid, size_px)
+        if level is None:
+            return self.read_region(region, size_px)
+        own = self.grid(level)
+        x, y = region.x / own.downsample_x, region.y / own.downsample_y
+        return self.read(level, round(x), round(y), size_px)
+
+    def level_like(self, grid: Grid, size_px: Size) -> int | None:
+        """The level whose pixels serve as those of a raster, for a block of some size."""
         for level in range(len(self.factors)):
             own = self.grid(level)
             drift_x = abs(grid.downsample_x / own.downsample_x - 1) * size_px.width
             drift_y = abs(grid.downsample_y / own.downsample_y - 1) * size_px.height
             if max(drift_x, drift_y) < _LARGEST_DRIFT_PX:
-                x, y = region.x / own.downsample_x, region.y / own.downsample_y
-                return self.read(level, round(x), round(y), size_px)
-        return self.read_region(region, size_px)
+                return level
+        return None
+
+    def level_for(self, downsample: float) -> int:
+        """The coarsest level that is no coarser than wanted, or the finest.
+
+        Args:
+            downsample: Level-0 pixels of the slide per wanted pixel, along x.
+        """
+        wanted = max(1.0, downsample / self.header.grid.downsample_x * 1.01)
+        return max(level for level, factor in enumerate(self.factors) if factor <= wanted)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,15 +20,20 @@ from pathoai_training.tiles_dataset import ReadPart, TilesDataset, label_tile
 class InstanceTilesDataset(TilesDataset):
     """Tiles with the numbers of their objects, and the maps that follow from these."""
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[torch.Tensor, ...]]:
         """Image and target as ever, maps ``(2, S, S)`` float32, and numbers ``(S, S)`` int32."""
-        image, target = super().__getitem__(index)
-        _, label, grid = self._open(int(self.tiles.slide[index]))
+        tiles = super().__getitems__(indices)
+        return [(*tile, *self._objects(at)) for at, tile in zip(indices, tiles, strict=True)]
+
+    def _objects(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maps and numbers of a tile."""
+        reader = self._reader(int(self.tiles.slide[index]))
+        (label,) = reader.label_images.values()
         x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
         read = label.read_instances if label.with_instances else _numbering(label)
-        numbers = label_tile(read, label.grid(), grid, x_px, y_px, self.tiles.size_px)
+        numbers = label_tile(read, label.grid(), reader.grid, x_px, y_px, self.tiles.size_px)
         maps = torch.from_numpy(instance_maps(numbers))
-        return image, target, maps, torch.from_numpy(numbers.astype(np.int32))
+        return maps, torch.from_numpy(numbers.astype(np.int32))
 
 
 def _numbering(label: LabelImage) -> ReadPart:

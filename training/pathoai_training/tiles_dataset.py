@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from pathoai.geometry import Grid, Size
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
+from pathoai.store.tile_reader import TileReader
 from pathoai.tiling.spec import TileSpec
 
 
@@ -116,25 +117,38 @@ class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
         self._slides = tuple(slides)
         self.spec = spec
         self._channel_of = channel_of
-        self._opened: dict[int, tuple[SlideStore, LabelImage, Grid]] = {}
+        self._readers: dict[int, TileReader] = {}
 
     def __len__(self) -> int:
         """Number of tiles."""
         return len(self.tiles)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
-        """Image ``(3, S, S)`` uint8 and target ``(S, S)`` uint8 of channels, 255 where ignored."""
-        store, label, grid = self._open(int(self.tiles.slide[index]))
-        x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
-        size = self.tiles.size_px
-        pixels = store.read_grid(grid, x_px, y_px, Size(size, size))
-        values = label_tile(label.read, label.grid(), grid, x_px, y_px, size)
-        target = self._channel_of[values]
-        image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        return image, torch.from_numpy(target)
+        """One of what :meth:`__getitems__` gives."""
+        (item,) = self.__getitems__([index])
+        return item
 
-    def _open(self, slide: int) -> tuple[SlideStore, LabelImage, Grid]:
-        if slide not in self._opened:
-            store, label = self._slides[slide].open()
-            self._opened[slide] = (store, label, store.slide.grid(self.spec.mpp))
-        return self._opened[slide]
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[torch.Tensor, ...]]:
+        """Of each tile image ``(3, S, S)`` uint8 and target ``(S, S)`` uint8, 255 where ignored.
+
+        What a DataLoader asks for a batch: one read of each slide.
+        """
+        wanted, size = np.asarray(indices, np.int64), self.tiles.size_px
+        images = np.empty((len(wanted), 3, size, size), np.uint8)
+        targets = np.empty((len(wanted), size, size), np.uint8)
+        of_slide = self.tiles.slide[wanted]
+        for slide in np.unique(of_slide).tolist():
+            here = np.flatnonzero(of_slide == slide)
+            batch = self._reader(slide).read(self.tiles.origins_px[wanted[here]])
+            images[here] = batch.pixels.transpose(0, 3, 1, 2)
+            (values,) = batch.labels.values()
+            targets[here] = self._channel_of[values]
+        return list(zip(torch.from_numpy(images), torch.from_numpy(targets), strict=True))
+
+    def _reader(self, slide: int) -> TileReader:
+        if slide not in self._readers:
+            source = self._slides[slide]
+            spec = replace(self.spec, size_px=self.tiles.size_px, overlap_px=0)
+            store = SlideStore(source.path)
+            self._readers[slide] = TileReader(store, spec, (source.label_name,))
+        return self._readers[slide]
