@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED, load_ontology
@@ -50,6 +51,32 @@ def test_pixels_and_classes_of_one_place(slide: LabelledSlide) -> None:
     assert image.float().mean(0)[target == 1].mean() < image.float().mean(0)[target == 0].mean()
     assert len(pickle.loads(pickle.dumps(dataset))) == 2
     assert torch.equal(pickle.loads(pickle.dumps(dataset))[1][0], image)
+
+
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+# Workers of a DataLoader are forked by default, and torch has threads.
+@pytest.mark.filterwarnings("ignore:.* is multi-threaded, use of fork:DeprecationWarning")
+def test_workers_read_batches_of_several_slides(
+    make_study: Callable[..., Study], start: str
+) -> None:
+    study = make_study(PATIENT, PATIENT)
+    slides = [LabelledSlide(study.store_path(row.slide_id), LABEL) for row in study.cohort]
+    origins = np.random.default_rng(0).integers(-20, 300, (9, 2))
+    tiles = TileColumns(np.arange(9, dtype=np.int32) % 2, origins, 48)
+    channels = channels_of(load_ontology("breast"), ("nucleus",))
+    dataset = TilesDataset(slides, tiles, TileSpec(64, 0.7, 0, 0.0), channels)
+    expected = [dataset[index] for index in range(9)]
+    for slide, (x, y), (image, target) in zip(tiles.slide, origins, expected, strict=True):
+        store, label = slides[slide].open()
+        grid = store.slide.grid(0.7)
+        pixels = store.read_grid(grid, int(x), int(y), Size(48, 48))
+        np.testing.assert_array_equal(image.numpy(), pixels.transpose(2, 0, 1))
+        values = label_tile(label.read, label.grid(), grid, int(x), int(y), 48)
+        np.testing.assert_array_equal(target.numpy(), channels[values])
+    loader = DataLoader(dataset, batch_size=4, num_workers=2, multiprocessing_context=start)
+    images, targets = (torch.cat(parts) for parts in zip(*loader, strict=True))
+    assert torch.equal(images, torch.stack([image for image, _ in expected]))
+    assert torch.equal(targets, torch.stack([target for _, target in expected]))
 
 
 def test_outside_is_white_and_ignored(slide: LabelledSlide) -> None:
