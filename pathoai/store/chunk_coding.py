@@ -120,8 +120,10 @@ class ChunkCoding:
         """
         if self.compression != "jpeg":
             return self.decode_rgb(data, len(out))
-        data, height = first_rows(data, rows)
-        return np.asarray(imagecodecs.jpeg8_decode(data, out=out[:height]))
+        if rows < len(out):
+            data, height = first_rows(data, rows)
+            out = out[:height]
+        return np.asarray(imagecodecs.jpeg8_decode(data, out=out))
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The values of a lossless chunk.

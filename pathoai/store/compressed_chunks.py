@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import FileIO
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ Chunk = tuple[int, int]
 _REMEDY = "`pathoai store verify` lists all damage; make the store again"
 
 
+class _StoredShard(NamedTuple):
+    path: str
+    chunks: NDArray[np.int64]
+    """Offset and length of each chunk, ``(rows, columns, 2)``; -1 where absent."""
+
+
 class CompressedChunks:
     """The compressed chunks of one level of a store, complete or not.
 
@@ -35,7 +42,7 @@ class CompressedChunks:
         self._folder = folder
         self.where = f"{slide_id} {folder.name}"
         self._per_side = layout.shard_px // layout.chunk_px
-        self._indices: dict[Shard, NDArray[np.int64] | None] = {}
+        self._known: dict[Shard, _StoredShard | None] = {}
 
     @property
     def level(self) -> str:
@@ -74,10 +81,10 @@ class CompressedChunks:
         Raises:
             StoreError: The shard cannot be read.
         """
-        index = self._index(shard)
-        if index is not None:
+        stored = self._stored(shard)
+        if stored is not None:
             top, left = (n * self._per_side for n in shard)
-            for row, column in np.argwhere(index[..., 0] >= 0).tolist():
+            for row, column in np.argwhere(stored.chunks[..., 0] >= 0).tolist():
                 yield top + row, left + column
 
     def read(self, chunk: Chunk) -> bytes | None:
@@ -103,12 +110,12 @@ class CompressedChunks:
         return chunk[0] // self._per_side, chunk[1] // self._per_side
 
     def _read_shard(self, shard: Shard, chunks: Iterable[Chunk]) -> list[bytes | None]:
-        index, side = self._index(shard), self._per_side
-        if index is None:
+        stored, side = self._stored(shard), self._per_side
+        if stored is None:
             return [None for _ in chunks]
-        places = [index[row % side, column % side].tolist() for row, column in chunks]
+        places = [stored.chunks[row % side, column % side].tolist() for row, column in chunks]
         try:
-            with self._file(shard).open("rb", buffering=0) as file:
+            with FileIO(stored.path) as file:
                 found = [_read_at(file, *place) for place in places]
         except OSError as error:
             raise self._damaged("a shard cannot be read", shard) from error
@@ -129,17 +136,17 @@ class CompressedChunks:
     def _file(self, shard: Shard) -> Path:
         return shard_file(self._folder, self._axes, shard)
 
-    def _index(self, shard: Shard) -> NDArray[np.int64] | None:
-        """Offset and length of each chunk of a shard; None where the shard is absent."""
+    def _stored(self, shard: Shard) -> _StoredShard | None:
+        """Where a shard and its chunks lie; None where it is absent."""
         # Two threads may both read an index that neither has found: they find the same.
-        if shard not in self._indices:
-            self._indices[shard] = self._read_index(shard)
-        return self._indices[shard]
+        if shard not in self._known:
+            self._known[shard] = self._read_index(shard)
+        return self._known[shard]
 
-    def _read_index(self, shard: Shard) -> NDArray[np.int64] | None:
-        size = index_bytes(self._per_side**2)
+    def _read_index(self, shard: Shard) -> _StoredShard | None:
+        size, path = index_bytes(self._per_side**2), self._file(shard)
         try:
-            with self._file(shard).open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(-size, 2)
                 raw = file.read()
         except FileNotFoundError:
@@ -147,7 +154,7 @@ class CompressedChunks:
         except OSError as error:
             raise self._damaged("a shard cannot be read", shard) from error
         found = parse_index(raw, where=self._place(shard))
-        return found.reshape(self._per_side, self._per_side, 2)
+        return _StoredShard(str(path), found.reshape(self._per_side, self._per_side, 2))
 
     def _damaged(self, what: str, shard: Shard) -> StoreError:
         return StoreError(what, where=self._place(shard), remedy=_REMEDY)

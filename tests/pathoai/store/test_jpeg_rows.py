@@ -76,6 +76,13 @@ def test_what_is_not_stored_row_by_row_stays_whole() -> None:
     assert first_rows(one_colour, 10) == (one_colour, 100)
 
 
+def test_a_table_that_looks_like_a_scan_is_no_scan() -> None:
+    data = jpeg(100, "4:2:0")
+    comment = b"\xff\xfe\x00\x08\xff\xda\x00\x08\x03\x01"
+    whole, (less, height) = data[:2] + comment + data[2:], first_rows(data, 10)
+    assert first_rows(whole, 10) == (less[:2] + comment + less[2:], height)
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff\xd9", b"GIF89a", jpeg(20, "4:4:4")[:160]])
 def test_what_is_no_jpeg_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidValueError):
