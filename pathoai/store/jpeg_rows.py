@@ -13,8 +13,6 @@ from pathoai.errors import InvalidValueError
 from pathoai.store.jpeg_frame import FRAMES, SCAN, segments
 
 _SCAN_MARKER = bytes((0xFF, SCAN))
-_LONGEST_SCAN_HEAD = 2 + 2 + 1 + 4 * 2 + 3
-"""Marker, length, count, four colours, and what else there is."""
 _SEQUENTIAL = (0xC0, 0xC1)
 _BLOCK_PX = 8
 _COLOURS, _SAMPLING = 5, 7
@@ -37,8 +35,10 @@ def first_rows(data: bytes, rows: int) -> tuple[bytes, int]:
     Raises:
         InvalidValueError: It is no JPEG, or damaged.
     """
-    # The tables before the scan may hold these two bytes too: then the whole tells.
-    found = _frame_of(data[: data.find(_SCAN_MARKER) + _LONGEST_SCAN_HEAD]) or _frame_of(data)
+    # The tables before the scan may hold its marker's bytes too: then the whole tells.
+    scan = data.find(_SCAN_MARKER) + len(_SCAN_MARKER)
+    head = data[: scan + int.from_bytes(data[scan : scan + 2])]
+    found = _frame_of(head) or _frame_of(data)
     if found is None:
         raise InvalidValueError("a JPEG without pixels")
     # Decoders smooth halved colours with those of the next row, which must be there too.

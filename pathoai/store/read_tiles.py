@@ -76,7 +76,7 @@ class _Paster:
         pixels = self._level.decode_top(chunk, data, out, rows)
         for tile, to_y, to_x, y, x, height, width in parts:
             target = self._tiles[tile, to_y : to_y + height, to_x : to_x + width]
-            if not np.may_share_memory(target, pixels):
+            if out is self._scratch or not np.may_share_memory(target, pixels):
                 target[:] = pixels[y : y + height, x : x + width]
 
     def _target(self, parts: list[Part]) -> NDArray[np.uint8]:
