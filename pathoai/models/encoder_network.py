@@ -1,0 +1,124 @@
+"""From a tile to its vector: timm's networks, built without any download, and how they are pooled.
+
+timm: Wightman R. PyTorch Image Models. 2019, Apache-2.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import timm
+import timm.layers
+import torch
+from torch import nn
+
+from pathoai.errors import InvalidValueError, ModelError
+from pathoai.models.bundle import Normalisation
+from pathoai.models.encoder import EncoderEntry, Pooling
+
+_LAYERS = ("mlp_layer", "norm_layer")
+"""Arguments that timm takes as classes; a description names them."""
+
+
+def build_timm(architecture: str, arguments: Mapping[str, Any], pooling: Pooling) -> nn.Module:
+    """A network of timm with random weights and without classifier.
+
+    Args:
+        architecture: Its name in timm.
+        arguments: What else it takes.
+        pooling: ``avg`` gives vectors; else the network gives its tokens.
+
+    Raises:
+        ModelError: timm does not know it, or it does not take these arguments.
+    """
+    if not timm.is_model(architecture):
+        raise ModelError(
+            "timm has no such architecture",
+            found=repr(architecture),
+            allowed=f"a name of timm.list_models() of version {timm.__version__}",
+        )
+    try:
+        network: nn.Module = timm.create_model(
+            architecture,
+            pretrained=False,
+            num_classes=0,
+            global_pool="avg" if pooling == "avg" else "",
+            **{name: _layer(name, value) for name, value in arguments.items()},
+        )
+    except (TypeError, ValueError, AssertionError) as error:
+        raise ModelError("wrong arguments", where=architecture, found=str(error)) from error
+    return network
+
+
+def _layer(argument: str, value: object) -> object:
+    if argument not in _LAYERS or not isinstance(value, str):
+        return value
+    if not isinstance(layer := getattr(timm.layers, value, None), type):
+        raise InvalidValueError("timm has no such layer", where=argument, found=repr(value))
+    return layer
+
+
+class Pooled(nn.Module):
+    """A network of timm that gives one vector per image.
+
+    Args:
+        network: As ``build_timm`` makes it.
+        pooling: How the vector is made.
+
+    Attributes:
+        embedding: Length of the vector.
+        prefix_tokens: Tokens before those of the patches; 0 without tokens.
+    """
+
+    def __init__(self, network: nn.Module, pooling: Pooling) -> None:
+        """Look at the network; nothing is computed."""
+        super().__init__()
+        self.network = network
+        self.pooling = pooling
+        self.prefix_tokens = 0 if pooling == "avg" else int(getattr(network, "num_prefix_tokens", 0))
+        self.embedding = int(network.num_features) * (2 if pooling == "cls+mean" else 1)  # type: ignore[arg-type]  # timm's attribute
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Vectors ``(N, embedding)`` of normalised images ``(N, 3, H, W)``."""
+        found: torch.Tensor = self.network(x)
+        if self.pooling == "avg":
+            return found
+        class_token = found[:, 0]
+        if self.pooling == "cls":
+            return class_token
+        mean = found[:, self.prefix_tokens :].mean(dim=1)
+        return mean if self.pooling == "mean" else torch.cat([class_token, mean], dim=1)
+
+
+class TileEncoder(nn.Module):
+    """An encoder as its description says: tiles in, vectors out.
+
+    Args:
+        network: As ``build_timm`` makes it for the description.
+        entry: The description, with mean and standard deviation.
+
+    Raises:
+        ModelError: The network gives other tokens or vectors than described.
+    """
+
+    def __init__(self, network: nn.Module, entry: EncoderEntry) -> None:
+        """Compare the network with its description."""
+        super().__init__()
+        self.pooled = Pooled(network, entry.pooling)
+        for name in ("embedding", "prefix_tokens"):
+            if getattr(self.pooled, name) != getattr(entry, name):
+                raise ModelError(
+                    f"the network has another {name.replace('_', ' ')} than its description",
+                    where=entry.key,
+                    found=getattr(self.pooled, name),
+                    allowed=getattr(entry, name),
+                )
+        if entry.mean is None or entry.std is None:
+            raise ModelError("mean and std of the encoder's input are not known", where=entry.key)
+        self._normalisation = Normalisation(entry.mean, entry.std)
+
+    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Vectors ``(N, embedding)`` float32 of tiles ``(N, 3, size_px, size_px)`` uint8."""
+        found: torch.Tensor = self.pooled(self._normalisation(tiles))
+        return found.float()
