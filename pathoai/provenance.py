@@ -24,6 +24,8 @@ _VERSIONED = (
     "openslide-bin",
     "zarr",
     "torch",
+    "timm",
+    "segmentation-models-pytorch",
 )
 _BLOCK_BYTES = 1 << 20
 

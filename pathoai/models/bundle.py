@@ -64,6 +64,8 @@ class ModelBundle:
         normalisation: Of its input.
         calibration: Of its output.
         decision: How probabilities become decisions; empty where the most probable class wins.
+        encoder: The pretrained encoder that training began with, where there was one: its key,
+            licence, the licence's acceptance, and the hash of its weights.
         training: Provenance: data, labels and their origin, split, seed, commit, metrics.
         licence: SPDX identifier, or a name.
         intended_use: What it may be used for, and what not.
@@ -81,6 +83,7 @@ class ModelBundle:
     normalisation: Normalisation = field(default_factory=Normalisation)
     calibration: Calibration = field(default_factory=Calibration)
     decision: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     intended_use: str = ""

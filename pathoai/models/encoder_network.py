@@ -51,7 +51,7 @@ def build_timm(architecture: str, arguments: Mapping[str, Any], pooling: Pooling
     return network
 
 
-def _layer(argument: str, value: object) -> object:
+def _layer(argument: str, value: Any) -> Any:  # noqa: ANN401 - as timm's arguments are
     if argument not in _LAYERS or not isinstance(value, str):
         return value
     if not isinstance(layer := getattr(timm.layers, value, None), type):
@@ -76,8 +76,10 @@ class Pooled(nn.Module):
         super().__init__()
         self.network = network
         self.pooling = pooling
-        self.prefix_tokens = 0 if pooling == "avg" else int(getattr(network, "num_prefix_tokens", 0))
-        self.embedding = int(network.num_features) * (2 if pooling == "cls+mean" else 1)  # type: ignore[arg-type]  # timm's attribute
+        has_tokens: Any = network if pooling != "avg" else None
+        self.prefix_tokens = int(getattr(has_tokens, "num_prefix_tokens", 0))
+        length: Any = network.num_features
+        self.embedding = int(length) * (2 if pooling == "cls+mean" else 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Vectors ``(N, embedding)`` of normalised images ``(N, 3, H, W)``."""

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from platformdirs import user_data_path
 
@@ -42,6 +42,26 @@ class RegisteredEncoder:
     def __post_init__(self) -> None:
         """Refuse weights whose licence was not accepted, however they got here."""
         check_licence(self.entry, self.accepted_licence)
+
+    @classmethod
+    def from_dict(cls, key: str, raw: Mapping[str, Any]) -> Self:
+        """As it is read from the registry, or sent to a worker.
+
+        Raises:
+            InvalidValueError: The description is malformed.
+            KeyError: A part is missing.
+        """
+        entry = EncoderEntry.from_dict(key, raw["entry"])
+        return cls(entry, Path(raw["path"]), raw["sha256"], raw["accepted_licence"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written; it holds the path."""
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "accepted_licence": self.accepted_licence,
+            "entry": {k: v for k, v in asdict(self.entry).items() if k != "key"},
+        }
 
     @property
     def about(self) -> dict[str, Any]:
@@ -138,10 +158,7 @@ class EncoderRegistry:
 
     def _parse(self, key: str, raw: Mapping[str, Any]) -> RegisteredEncoder:
         try:
-            entry = EncoderEntry.from_dict(key, raw["entry"])
-            return RegisteredEncoder(
-                entry, Path(raw["path"]), raw["sha256"], raw["accepted_licence"]
-            )
+            return RegisteredEncoder.from_dict(key, raw)
         except (KeyError, TypeError, InvalidValueError) as error:
             raise ModelError(
                 "the registry of encoders is damaged",
@@ -171,15 +188,7 @@ class EncoderRegistry:
 
     def put(self, encoder: RegisteredEncoder) -> None:
         """Remember an encoder; another file under its key is forgotten."""
-        entry = {k: v for k, v in asdict(encoder.entry).items() if k != "key"}
-        content = self._read() | {
-            encoder.entry.key: {
-                "path": str(encoder.path),
-                "sha256": encoder.sha256,
-                "accepted_licence": encoder.accepted_licence,
-                "entry": entry,
-            }
-        }
+        content = self._read() | {encoder.entry.key: encoder.to_dict()}
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps(content, indent=1, sort_keys=True)
         write_text_atomically(self._file, text + "\n", mode=0o600)

@@ -45,7 +45,8 @@ def load_pretrained(network: nn.Module, encoder: RegisteredEncoder) -> dict[str,
     whole = build_timm(entry.architecture, entry.arguments, entry.pooling)
     source = {_plain(name): tensor for name, tensor in read_state(encoder, whole).items()}
     target: nn.Module = network.encoder  # type: ignore[assignment]  # such networks have one
-    state = {name: _same_place(name, t, source, entry.key) for name, t in target.state_dict().items()}
+    own = target.state_dict()
+    state = {name: _same_place(name, tensor, source, entry.key) for name, tensor in own.items()}
     target.load_state_dict(state)
     return encoder.about
 

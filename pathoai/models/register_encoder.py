@@ -1,4 +1,4 @@
-"""Entering weights into the registry of encoders, after they were seen to be what they should be."""
+"""Entering weights into the registry of encoders, after a look at what they are."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ class SmpNetwork(nn.Module):
     @property
     def encoder(self) -> nn.Module:
         """What pretrained weights are for."""
-        return self.network.get_submodule("encoder.model")
+        network: nn.Module = self.network
+        return network.get_submodule("encoder.model")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes, H, W)`` of normalised images ``(N, 3, H, W)``."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from pathoai.errors import StoreError
 from pathoai.store.compressed_chunks import CompressedChunks
+from pathoai.store.features import SlideFeatures, feature_folders, feature_names
 from pathoai.store.header import LevelLayout, StoreHeader
 from pathoai.store.label_image import LabelImage, group_name, label_names
 from pathoai.store.slide_store import TISSUE, SlideStore
@@ -41,6 +42,8 @@ class StoreDescription:
         levels: Of the image, finest first.
         labels: What each finished label says of where it comes from, by its name.
         unfinished_labels: Folders of labels that a run has not finished.
+        features: What finished features say of where they come from, by their name.
+        unfinished_features: Names of those that a run has not finished.
         tissue_area_mm2: None before there is a tissue mask.
         file_bytes: Size of everything on disk.
         file_count: Files on disk.
@@ -51,6 +54,8 @@ class StoreDescription:
     levels: tuple[LevelDescription, ...]
     labels: Mapping[str, Mapping[str, Any]]
     unfinished_labels: tuple[str, ...]
+    features: Mapping[str, Mapping[str, Any]]
+    unfinished_features: tuple[str, ...]
     tissue_area_mm2: float | None
     file_bytes: int
     file_count: int
@@ -85,6 +90,8 @@ def _described(path: Path, attributes: StoreAttributes) -> StoreDescription:
         tuple(_level(path, header, index) for index in range(len(header.layout))),
         {name: label.about for name, label in labels.items()},
         _unfinished(path, {group_name(name) for name in labels}),
+        {name: _about_features(path, name, header) for name in feature_names(path)},
+        tuple(sorted({*feature_folders(path)} - {*feature_names(path)})),
         store.tissue.area_mm2 if store is not None and TISSUE in labels else None,
         sum(sizes),
         len(sizes),
@@ -101,6 +108,12 @@ def _level(path: Path, header: StoreHeader, index: int) -> LevelDescription:
         present = None
     file_bytes = sum(file.stat().st_size for file in (folder / "c").rglob("*") if file.is_file())
     return LevelDescription(layout, present, chunks.rows * chunks.columns, file_bytes)
+
+
+def _about_features(path: Path, name: str, header: StoreHeader) -> Mapping[str, Any]:
+    found = SlideFeatures(path, name, header=header)
+    size = {"tiles": len(found), "length": int(found.features.shape[1])}
+    return size | {"mpp": found.spec.mpp, "licence": found.about.get("licence", "not stated")}
 
 
 def _unfinished(path: Path, finished: set[str]) -> tuple[str, ...]:

@@ -189,13 +189,13 @@ class ShardWriter:
         digest = ""
         if any(chunk is not None for chunk in chunks):
             parts = join_chunks(chunks)
-            digest = _write(file, parts)
+            digest = write_parts(file, parts)
         else:
             file.unlink(missing_ok=True)
         self._journal.record(self.key(shard), digest, damaged)
 
 
-def _write(file: Path, parts: Iterable[bytes]) -> str:
+def write_parts(file: Path, parts: Iterable[bytes]) -> str:
     """Write the parts beside the target, then rename over it; returns their SHA-256."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")

@@ -16,6 +16,7 @@ from pathoai.slide.icc import SrgbTransform
 from pathoai.slide.reader import Level, SlideInfo
 from pathoai.slide.source_window import SourceWindow
 from pathoai.store.chunk_plan import ChunkPlan
+from pathoai.store.features import SlideFeatures, feature_names
 from pathoai.store.header import ICC_PROFILE, SCHEMA, StoreHeader
 from pathoai.store.label_image import LabelImage, label_names
 from pathoai.store.level_reader import WHITE, LevelReader, paste
@@ -239,6 +240,34 @@ class SlideStore:
         x, y = region.x / own.downsample_x, region.y / own.downsample_y
         return self.read(level, round(x), round(y), size_px)
 
+    def read_grid_tiles(
+        self,
+        grid: Grid,
+        origins_px: NDArray[np.int64],
+        size_px: int,
+        pool: Executor | None = None,
+    ) -> NDArray[np.uint8]:
+        """Many square tiles of any raster, ``(N, size_px, size_px, 3)`` uint8, as ``read_grid``.
+
+        Args:
+            grid: The raster.
+            origins_px: ``(N, 2)`` int64: x and y of each tile's top left, in pixels of ``grid``.
+            size_px: Side of the tiles, likewise.
+            pool: Threads to decode in.
+
+        Raises:
+            StoreError: A chunk cannot be decoded.
+        """
+        size = Size(size_px, size_px)
+        level = self.level_like(grid, size)
+        if level is None:
+            read = pool.map if pool else map
+            origins = origins_px.tolist()
+            return np.stack(list(read(lambda o: self.read_grid(grid, o[0], o[1], size), origins)))
+        own = self.grid(level)
+        scale = (grid.downsample_x / own.downsample_x, grid.downsample_y / own.downsample_y)
+        return self.read_tiles(level, np.rint(origins_px * scale).astype(np.int64), size_px, pool)
+
     def level_like(self, grid: Grid, size_px: Size) -> int | None:
         """The level whose pixels serve as those of a raster, for a block of some size."""
         for level in range(len(self.factors)):
@@ -272,6 +301,19 @@ class SlideStore:
         return LabelImage(self.path, name, header=self.header)
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the finished features, which are those of encoders."""
+        return feature_names(self.path)
+
+    def features(self, name: str) -> SlideFeatures:
+        """The features of the slide's tiles that an encoder gave; vectors are read when asked for.
+
+        Raises:
+            StoreError: There are none of that name, or they are not complete.
+        """
+        return SlideFeatures(self.path, name, header=self.header)
+
+    @property
     def tissue(self) -> TissueMask:
         """The tissue mask that the store was made with.
 
@@ -301,7 +343,7 @@ class SlideStore:
         return grid.region(chunk.column * side, chunk.row * side, side, side)
 
     def verify(self) -> None:
-        """Compare every shard of the image and of its labels with the hash the store holds.
+        """Compare every shard of image, labels and features with the hash the store holds.
 
         Raises:
             StoreError: A shard is missing or was altered.
@@ -309,6 +351,8 @@ class SlideStore:
         check_hashes(self.path, self._shards)
         for name in self.labels:
             check_hashes(self.path, self.label(name).shards)
+        for name in self.feature_names:
+            check_hashes(self.path, self.features(name).shards)
 
 
 def is_complete(path: Path) -> bool:

@@ -18,6 +18,14 @@ from pathoai.geometry import Grid
 from pathoai.progress import Advance, silent
 from pathoai.provenance import sha256_of_file
 from pathoai.store.compressed_chunks import CompressedChunks
+from pathoai.store.features import (
+    FEATURES,
+    ORIGINS,
+    SHARD_TILES,
+    SlideFeatures,
+    feature_folders,
+    group_path,
+)
 from pathoai.store.header import ICC_PROFILE, StoreHeader
 from pathoai.store.label_image import PROBABILITY, LabelImage, group_name
 from pathoai.store.level_reader import LevelReader
@@ -73,9 +81,13 @@ def find_damage(
     store = SlideStore(path)
     hashes = dict(read_attributes(path).shards)
     labels, found = _readable_labels(store)
+    features, faults = _readable_features(store)
+    found += faults
     for label in labels:
         hashes |= label.shards
-    metadata = _metadata_files(store, labels)
+    for one in features:
+        hashes |= one.shards
+    metadata = [*_metadata_files(store, labels), *_metadata_of_features(path, features)]
     found += _unlisted(path, {*hashes, *metadata}, [d.where for d in found])
     checks = [*(_metadata_check(path, name, store) for name in metadata)]
     checks += [_hash_check(path, key, digest) for key, digest in hashes.items()]
@@ -83,6 +95,7 @@ def find_damage(
         checks.append(lambda: _icc_damage(path, store.header))
     if decode:
         checks += [*_image_checks(store), *_label_checks(path, labels)]
+        checks += _feature_checks(features)
     with ThreadPoolExecutor(workers) as pool:
         for done, damage in enumerate(pool.map(lambda check: check(), checks), start=1):
             found += damage
@@ -125,6 +138,27 @@ def _readable_labels(store: SlideStore) -> tuple[list[LabelImage], list[Damage]]
         except (ValueError, TypeError, KeyError) as error:
             damage.append(Damage(f"labels/{name}", f"its metadata are damaged ({error})"))
     return labels, damage
+
+
+def _readable_features(store: SlideStore) -> tuple[list[SlideFeatures], list[Damage]]:
+    """The finished features, and one line for each that is not."""
+    features, damage = [], []
+    for name in feature_folders(store.path):
+        try:
+            features.append(store.features(name))
+        except StoreError as error:
+            damage.append(Damage(group_path(name), error.what, True))
+        except (ValueError, TypeError, KeyError) as error:
+            damage.append(Damage(group_path(name), f"its metadata are damaged ({error})"))
+    return features, damage
+
+
+def _metadata_of_features(path: Path, features: list[SlideFeatures]) -> list[str]:
+    folders = [FEATURES] if (path / FEATURES).exists() else []
+    for one in features:
+        own = group_path(one.name)
+        folders += [own, f"{own}/{FEATURES}", f"{own}/{ORIGINS}"]
+    return [f"{folder}/{_METADATA}" for folder in folders]
 
 
 def _metadata_files(store: SlideStore, labels: list[LabelImage]) -> list[str]:
@@ -236,6 +270,30 @@ def _label_checks(path: Path, labels: list[LabelImage]) -> Iterator[_Check]:
             except (StoreError, ValueError, TypeError, KeyError):
                 continue  # the check of metadata says so
             yield from _array_checks(arrays, label.grid(level), label.name)
+
+
+def _feature_checks(features: list[SlideFeatures]) -> Iterator[_Check]:
+    """A check for each shard of features, likewise, and one for the places of the tiles."""
+    for one in features:
+        try:
+            count = len(one)
+        except (StoreError, ValueError, TypeError, KeyError):
+            continue  # the check of metadata says so
+        yield _feature_check(one, ORIGINS, slice(0, count))
+        for start in range(0, count, SHARD_TILES):
+            yield _feature_check(one, FEATURES, slice(start, min(start + SHARD_TILES, count)))
+
+
+def _feature_check(features: SlideFeatures, array: str, tiles: slice) -> _Check:
+    def check() -> list[Damage]:
+        try:
+            features.read(tiles) if array == FEATURES else features.origins_px
+        except (StoreError, ValueError, RuntimeError, OSError) as error:
+            where = f"features {features.name}, {array}, tiles {tiles.start} to {tiles.stop - 1}"
+            return [Damage(where, f"cannot be decoded ({error})")]
+        return []
+
+    return check
 
 
 def _array_checks(

@@ -128,6 +128,10 @@ def _lines(found: StoreDescription) -> Iterator[str]:
         yield f"label      {name}: " + ", ".join(f"{k} {v}" for k, v in stated.items())
     for name in found.unfinished_labels:
         yield f"label      {name}: not finished"
+    for name, about in found.features.items():
+        yield f"features   {name}: " + ", ".join(f"{k} {v}" for k, v in about.items())
+    for name in found.unfinished_features:
+        yield f"features   {name}: not finished"
     yield f"damaged    {_damage_line(found)}"
     icc = f"ICC profile {header.icc_sha256[:12]}" if header.icc_sha256 else "no ICC profile"
     yield f"colour     {header.colour}, {icc}"
