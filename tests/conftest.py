@@ -29,6 +29,16 @@ def vault(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return path
 
 
+@pytest.fixture(autouse=True)
+def encoder_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A registry of encoders of the test's own: no test may reach the user's weights."""
+    path = tmp_path_factory.mktemp("user") / "encoders"
+    monkeypatch.setenv("PATHOAI_ENCODERS", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SlideTruth]:
     """A breast slide of 1500 × 1200 px at 0.5 µm, one level, and its truth.

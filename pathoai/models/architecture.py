@@ -16,11 +16,12 @@ GROUP = "pathoai.architectures"
 def build_network(name: str, *, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
     """A network with random weights.
 
-    It maps normalised images ``(N, 3, H, W)`` to logits ``(N, classes, H, W)``.
+    It maps normalised images ``(N, 3, H, W)`` to logits: ``(N, classes, H, W)`` for each pixel, or
+    ``(N, classes)`` where it classifies whole tiles.
 
     Args:
         name: Name in the entry-point group.
-        classes: Output channels, background included.
+        classes: Output channels, background included where there is one.
         arguments: What else the architecture takes, e.g. ``width``.
 
     Raises:

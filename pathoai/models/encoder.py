@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, get_args
 import yaml
 
 from pathoai.errors import InvalidValueError, MissingFileError, ModelError
-from pathoai.geometry import Mpp
+from pathoai.geometry import LARGEST_MPP_UM, SMALLEST_MPP_UM
 
 Pooling = Literal["cls", "mean", "cls+mean", "avg"]
 """How one vector is made: of a transformer the class token, the mean of the patch tokens, or both
@@ -27,6 +27,7 @@ WeightsNaming = Literal["timm", "hf-dinov2"]
 
 LARGEST_MPP_ERROR = 0.05
 """Encoders are trained with crops of slightly varying scale; beyond this they see other cells."""
+_ROUNDING = 1e-9
 _KEY = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _Triple = tuple[float, float, float]
 
@@ -96,14 +97,16 @@ class EncoderEntry:
             self._refuse("prefix_tokens", "1 or more for tokens, 0 for pooling avg")
         if not self.licence:
             self._refuse("licence", "the licence of the weights")
-        if self.mpp is not None:
-            Mpp.square(self.mpp)
+        if self.mpp is not None and not SMALLEST_MPP_UM <= self.mpp <= LARGEST_MPP_UM:
+            self._refuse("mpp", f"{SMALLEST_MPP_UM:g} to {LARGEST_MPP_UM:g} µm per pixel, or null")
         for name in ("mean", "std"):
             self._check_triple(name)
 
     def _check_triple(self, name: str) -> None:
         values = getattr(self, name)
-        if values is not None and (len(values) != 3 or not all(0 < v <= 1 for v in values)):
+        if values is None:
+            return
+        if len(values) != 3 or not all(isinstance(v, float) and 0 < v <= 1 for v in values):
             self._refuse(name, "three numbers above 0, 1 at most")
 
     def _refuse(self, name: str, allowed: str) -> None:
@@ -126,8 +129,8 @@ class EncoderEntry:
                 found=", ".join(unknown),
                 allowed=", ".join(sorted(known)),
             )
-        triples = {n: tuple(raw[n]) for n in ("mean", "std") if raw.get(n) is not None}
         try:
+            triples = {n: tuple(raw[n]) for n in ("mean", "std") if raw.get(n) is not None}
             return cls(key, **{**raw, **triples})
         except TypeError as error:
             raise InvalidValueError(
@@ -149,7 +152,7 @@ class EncoderEntry:
         Raises:
             ModelError: They differ by more than 5 %.
         """
-        if self.mpp is None or abs(mpp / self.mpp - 1) <= LARGEST_MPP_ERROR:
+        if self.mpp is None or abs(mpp / self.mpp - 1) <= LARGEST_MPP_ERROR + _ROUNDING:
             return
         raise ModelError(
             "the tiles have another scale than the encoder was trained on",
@@ -180,7 +183,7 @@ def read_entry(path: Path, key: str) -> EncoderEntry:
     try:
         raw = yaml.safe_load(path.read_text("utf8"))["encoders"]
         entries = {str(name): dict(entry) for name, entry in raw.items()}
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidValueError(
             "malformed description of encoders",
             where=path.name,

@@ -38,13 +38,14 @@ def build_timm(architecture: str, arguments: Mapping[str, Any], pooling: Pooling
             found=repr(architecture),
             allowed=f"a name of timm.list_models() of version {timm.__version__}",
         )
+    layers = {name: _layer(name, value) for name, value in arguments.items()}
     try:
         network: nn.Module = timm.create_model(
             architecture,
             pretrained=False,
             num_classes=0,
             global_pool="avg" if pooling == "avg" else "",
-            **{name: _layer(name, value) for name, value in arguments.items()},
+            **layers,
         )
     except (TypeError, ValueError, AssertionError) as error:
         raise ModelError("wrong arguments", where=architecture, found=str(error)) from error
@@ -54,7 +55,7 @@ def build_timm(architecture: str, arguments: Mapping[str, Any], pooling: Pooling
 def _layer(argument: str, value: Any) -> Any:  # noqa: ANN401 - as timm's arguments are
     if argument not in _LAYERS or not isinstance(value, str):
         return value
-    if not isinstance(layer := getattr(timm.layers, value, None), type):
+    if not callable(layer := getattr(timm.layers, value, None)):
         raise InvalidValueError("timm has no such layer", where=argument, found=repr(value))
     return layer
 
