@@ -8,14 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import timm
-import timm.layers
 import torch
 from torch import nn
 
-from pathoai.errors import InvalidValueError, ModelError
+from pathoai.errors import InvalidValueError, MissingDependencyError, ModelError
 from pathoai.models.bundle import Normalisation
 from pathoai.models.encoder import EncoderEntry, Pooling
+
+try:
+    import timm
+    import timm.layers
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(
+        "a package is not installed",
+        where="pretrained encoders",
+        found=error.name,
+        remedy="pip install 'pathoai[models]'",
+    ) from error
 
 _LAYERS = ("mlp_layer", "norm_layer")
 """Arguments that timm takes as classes; a description names them."""

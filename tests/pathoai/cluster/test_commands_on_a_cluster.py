@@ -21,6 +21,7 @@ from pathoai.cluster.run_on_workers import run_on_workers
 from pathoai.cluster.work_item import Status, WorkItem, attempt
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import ModelBundle, save_bundle
+from pathoai.models.encoder_registry import EncoderRegistry
 from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.cohort import IncomingSlide
@@ -28,6 +29,7 @@ from pathoai.study.study import Study
 from pathoai.testing.generated_slide import SlideRecipe, SlideTruth, generate_slide
 from pathoai.tiling.spec import TileSpec
 from tests.pathoai.cluster import errands
+from tests.pathoai.made_encoders import tiny_encoder
 
 _PROGRAM = [sys.executable, "-u", "-m", "pathoai"]
 
@@ -151,6 +153,31 @@ def test_predictions_on_workers_are_those_made_here(
     assert any("prediction.tiny" in name for name in made)
     capsys.readouterr()
     assert main(["predict", str(study.path), *words, "--cluster", address]) == 0
+    assert _lines(capsys.readouterr().out)[-1] == "skipped  2  complete before this run"
+
+
+def test_features_on_workers_are_those_made_here(
+    study: Study,
+    small_slide: Path,
+    address: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Workers know no registry of encoders: they are told where the weights lie."""
+    study.add([IncomingSlide(p) for p in (small_slide, _variant(small_slide, tmp_path / "2.svs"))])
+    EncoderRegistry().put(tiny_encoder(tmp_path))
+    assert main(["tile", str(study.path), "--device", "cpu"]) == 0
+    here = _copy_of(study, tmp_path / "here")
+    words = ["--encoder", "tiny", "--device", "cpu"]
+
+    assert main(["features", str(study.path), *words, "--cluster", address]) == 0
+
+    assert main(["features", str(here.path), *words, "--workers", "1"]) == 0
+    made = _files(study.path / "stores")
+    assert made == _files(here.path / "stores")
+    assert any("features/tiny" in name for name in made)
+    capsys.readouterr()
+    assert main(["features", str(study.path), *words, "--cluster", address]) == 0
     assert _lines(capsys.readouterr().out)[-1] == "skipped  2  complete before this run"
 
 

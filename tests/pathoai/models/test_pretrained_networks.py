@@ -18,8 +18,13 @@ from pathoai.models.load_pretrained import load_pretrained
 from pathoai.tiling.spec import TileSpec
 from tests.pathoai.made_encoders import TINY_VIT, tiny_encoder
 
-_CONVOLUTIONAL = {"pooling": "avg", "prefix_tokens": 0, "arguments": {}, "size_px": 64}
-_RESNET = {**_CONVOLUTIONAL, "architecture": "resnet10t", "embedding": 512}
+_CONVOLUTIONAL: dict[str, Any] = {
+    "pooling": "avg",
+    "prefix_tokens": 0,
+    "arguments": {},
+    "size_px": 64,
+}
+_RESNET: dict[str, Any] = {**_CONVOLUTIONAL, "architecture": "resnet10t", "embedding": 512}
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +77,7 @@ def test_a_decoder_starts_from_the_weights_of_an_encoder(
     whole = build_network("timm-classifier", classes=3, arguments={"encoder": "resnet10t"})
     load_pretrained(whole, resnet)
     theirs = whole.get_submodule("pooled.network").state_dict()
-    ours = network.encoder.state_dict()  # type: ignore[operator, union-attr]
+    ours = network.encoder.state_dict()  # type: ignore[union-attr]
     assert ours
     assert all(torch.equal(theirs[name], tensor) for name, tensor in ours.items())
 
@@ -86,7 +91,7 @@ def test_modules_that_timm_flattens_find_their_place(tmp_path: Path) -> None:
     load_pretrained(whole, encoder)
     images = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        maps = network.encoder.eval()(images)  # type: ignore[operator, union-attr]
+        maps = network.encoder.eval()(images)  # type: ignore[union-attr]
         last = whole.get_submodule("pooled.network").eval().forward_features(images)  # type: ignore[operator]
     torch.testing.assert_close(maps[-1], last)
 

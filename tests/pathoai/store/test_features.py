@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from pathoai.store.features import (
     SHARD_TILES,
     FeatureRecipe,
     FeatureWriter,
+    Precision,
     are_features_complete,
     feature_names,
     made_with,
@@ -70,7 +70,7 @@ def _digest(path: Path) -> str:
 
 @pytest.mark.parametrize(("precision", "error"), [("float16", 2e-3), ("float32", 0.0)])
 def test_what_was_written_is_read(
-    store: SlideStore, tiles: TileGrid, precision: Any, error: float
+    store: SlideStore, tiles: TileGrid, precision: Precision, error: float
 ) -> None:
     _write(store, tiles, replace(_RECIPE, precision=precision))
     found = store.features("tiny")
