@@ -138,6 +138,7 @@ def test_the_wheel_holds_all_packages_and_their_data(tmp_path: Path) -> None:
         package_root = next(p for p in _PACKAGES if path.is_relative_to(_ROOT / p))
         assert path.relative_to((_ROOT / package_root).parent).as_posix() in names
     assert {
+        "pathoai/models/encoders.yaml",
         "pathoai/ontologies/breast.yaml",
         "pathoai/ontologies/cervix.yaml",
         "napari_pathoai/napari.yaml",

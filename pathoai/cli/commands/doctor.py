@@ -34,6 +34,10 @@ class Finding:
     needed: bool = True
 
 
+_EXTRAS = {"torch": "torch", "timm": "models", "pytorch-lightning": "train", "napari": "napari"}
+"""A package of each extra that tells whether it is installed."""
+
+
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(), help="where studies will lie (default: here)"
@@ -62,7 +66,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield Finding("Python", f"{platform.python_version()} on {platform.system()}")
     yield _package("pathoai", "")
     yield _openslide()
-    for name, extra in (("torch", "torch"), ("pytorch-lightning", "train"), ("napari", "napari")):
+    for name, extra in _EXTRAS.items():
         yield _package(name, extra)
     yield _gpu()
     yield _screen()
