@@ -181,6 +181,15 @@ class Study:
         """Where a model bundle lies or will lie."""
         return self.path / "models" / name
 
+    @property
+    def evaluations_path(self) -> Path:
+        """The folder of evaluation reports."""
+        return self.path / "evaluations"
+
+    def evaluation_path(self, model: str, subset: str) -> Path:
+        """The folder of the report of a model on a subset."""
+        return self.evaluations_path / model / subset
+
     def no_tissue_path(self, slide_id: str) -> Path:
         """Where the thumbnail (PNG) of a slide lies in which no tissue was found."""
         return self.path / "overview" / f"{slide_id}-no-tissue.png"
@@ -218,7 +227,12 @@ class Study:
             self.quality_sheet_path(slide_id),
             self.no_tissue_path(slide_id),
         )
-        return [path for path in candidates if path.exists()]
+        return [path for path in (*candidates, *self._reports_on(slide_id)) if path.exists()]
+
+    def _reports_on(self, slide_id: str) -> list[Path]:
+        """Folders of evaluation reports that hold the slide's predictions, or pictures of it."""
+        reports = sorted(self.evaluations_path.glob("*/*/report.json"))
+        return [report.parent for report in reports if slide_id in report.read_text("utf8")]
 
 
 def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:

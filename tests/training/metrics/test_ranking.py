@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc
 
-from pathoai_training.metrics.ranking import auc, auc_of_classes, auc_of_thresholds, roc_curve
+from pathoai_training.metrics.ranking import (
+    auc,
+    auc_of_classes,
+    auc_of_thresholds,
+    roc_curve,
+    sensitivity_at,
+)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=0, max_size=30))
@@ -51,3 +57,16 @@ def test_classes_against_all_others_and_grades_against_milder_ones() -> None:
     for k, found in enumerate(auc_of_thresholds(rows, truth), start=1):
         assert found == pytest.approx(roc_auc_score(truth >= k, rows[:, k:].sum(1)))
     assert auc_of_classes(rows, truth, np.ones((2, 300))).shape == (2, 4)
+
+
+def test_sensitivities_are_read_off_the_curve_of_each_resample() -> None:
+    draw = np.random.default_rng(3)
+    scores, positive = draw.integers(0, 12, 60) / 12, draw.random(60) < 0.5
+    grid = np.array([0.0, 0.11, 0.5, 1.0])
+    weights = draw.integers(0, 3, (5, 60))
+    for row, found in zip(weights, sensitivity_at(scores, positive, grid, weights), strict=True):
+        again = np.repeat(np.arange(60), row)
+        wanted = np.interp(grid, *roc_curve(scores[again], positive[again]))
+        assert found == pytest.approx(wanted)
+    assert np.isnan(sensitivity_at(scores, np.ones(60, bool), grid)).all()
+    assert np.isnan(sensitivity_at(np.empty(0), np.empty(0, bool), grid)).all()

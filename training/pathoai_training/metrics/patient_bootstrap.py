@@ -78,24 +78,29 @@ class PatientBootstrap:
         estimate = statistic(np.ones((1, len(self._group))))[0]
         return self._interval(estimate, np.concatenate([*map(statistic, self._weights())]))
 
-    def of_sums(self, items: ArrayLike, statistic: Statistic) -> Interval:
+    def of_sums(self, items: ArrayLike, statistic: Statistic, *, centred: bool = False) -> Interval:
         """Of a statistic of summed counts, such as Dice of a confusion; fast for few patients.
 
         Args:
             items: ``(N, …)`` counts of each item.
             statistic: From ``(B, …)`` sums over items to ``(B, …)``.
+            centred: Take from the limits what resampling adds on average. For statistics that any
+                noise makes larger, such as a calibration error: their plain limits can lie
+                altogether above the estimate.
         """
         counts = np.asarray(items, np.float64)
         by_patient = np.zeros((self.patients, *counts.shape[1:]))
         np.add.at(by_patient, self._group, counts)
         sums = np.tensordot(self._draws.astype(np.float64), by_patient, axes=1)
-        return self._interval(statistic(counts.sum(0)[None])[0], statistic(sums))
+        estimate, found = statistic(counts.sum(0)[None])[0], statistic(sums)
+        added = np.nanmean(found, axis=0) - estimate if centred else 0.0
+        return self._interval(estimate, found - added)
 
-    def of_indices(self, statistic: Callable[[NDArray[np.int64]], float]) -> Interval:
+    def of_indices(self, statistic: Callable[[NDArray[np.int64]], ArrayLike]) -> Interval:
         """Of any statistic of a list of items; slow, for those that take no weights.
 
         Args:
-            statistic: From the positions of items, some repeated, to a number.
+            statistic: From the positions of items, some repeated, to a number or an array.
         """
         index = np.arange(len(self._group))
         found = [statistic(np.repeat(index, row[self._group])) for row in self._draws]

@@ -45,6 +45,44 @@ def roc_curve(
     return rates[0], rates[1]
 
 
+def sensitivity_at(
+    scores: Scores,
+    positive: ArrayLike,
+    false_rates: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Sensitivity at given rates of 1 − specificity, read off the ROC curve; ``(…, R)``.
+
+    Args:
+        scores: ``(N,)``, higher for cases.
+        positive: ``(N,)`` bool.
+        false_rates: ``(R,)``.
+        weights: ``(…, N)``, how often each item counts; once each where None.
+
+    Returns:
+        NaN where there are no cases or no controls.
+    """
+    wanted = np.asarray(false_rates, np.float64)
+    every = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    if not len(scores):
+        return np.full((*every.shape[:-1], len(wanted)), np.nan)
+    curves = [
+        np.cumsum(w[..., ::-1], axis=-1).reshape(-1, w.shape[-1])
+        for w in _sorted_weights(scores, positive, every)
+    ]
+    rows = [_interpolated(wanted, controls, cases) for cases, controls in zip(*curves, strict=True)]
+    return np.reshape(rows, (*every.shape[:-1], len(wanted)))
+
+
+def _interpolated(
+    wanted: NDArray[np.float64], controls: NDArray[np.float64], cases: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if not len(cases) or not controls[-1] or not cases[-1]:
+        return np.full(len(wanted), np.nan)
+    false = np.concatenate([[0.0], controls / controls[-1]])
+    return np.asarray(np.interp(wanted, false, np.concatenate([[0.0], cases / cases[-1]])))
+
+
 def auc_of_classes(
     probabilities: Scores, truth: ArrayLike, weights: ArrayLike | None = None
 ) -> NDArray[np.float64]:

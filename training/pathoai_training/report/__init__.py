@@ -1,0 +1,1 @@
+"""The report: from predictions of held-out slides to a page that a reviewer can trust."""
