@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from pathoai.geometry import Grid, Size
+from pathoai.geometry import Grid, Region, Size
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tile_reader import TileReader
@@ -144,6 +144,12 @@ class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
             (values,) = batch.labels.values()
             targets[here] = self._channel_of[values]
         return list(zip(torch.from_numpy(images), torch.from_numpy(targets), strict=True))
+
+    def region(self, index: int) -> Region:
+        """Where a tile lies on its slide, in level-0 pixels."""
+        grid = self._reader(int(self.tiles.slide[index])).grid
+        x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
+        return grid.region(x_px, y_px, self.tiles.size_px, self.tiles.size_px)
 
     def _reader(self, slide: int) -> TileReader:
         if slide not in self._readers:

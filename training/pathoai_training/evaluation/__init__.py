@@ -1,0 +1,1 @@
+"""From a trained bundle and a subset of a split to the predictions that a report judges."""

@@ -1,0 +1,212 @@
+"""Evaluating a bundle of a study on a subset of the split that it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from pathoai.errors import LeakError, ModelError
+from pathoai.models.bundle import (
+    INSTANCE_SEGMENTATION,
+    SEMANTIC_SEGMENTATION,
+    ModelBundle,
+    load_bundle,
+    load_network,
+)
+from pathoai.preprocess.device import choose_device
+from pathoai.progress import Advance, silent
+from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+from pathoai.study.study import Study
+from pathoai_training.build import Workshop, build
+from pathoai_training.evaluation.judge_instances import judge_instances
+from pathoai_training.evaluation.judge_segmentation import judge_segmentation
+from pathoai_training.evaluation.judgement import Exam, Judge, Judgement
+from pathoai_training.openings import Opening, openings
+from pathoai_training.recipe import Recipe
+from pathoai_training.report.build_report import JSON, Report, build_report, write_report
+from pathoai_training.report.context import EvaluationContext
+
+JUDGES: Mapping[str, Judge] = {
+    SEMANTIC_SEGMENTATION: judge_segmentation,
+    INSTANCE_SEGMENTATION: judge_instances,
+}
+
+
+def evaluate(
+    study: Study,
+    name: str,
+    *,
+    subset: str = "test",
+    who: str = "operator",
+    device: str = "auto",
+    advance: Advance = silent,
+) -> Report:
+    """Judge a model on slides that it was not trained on, and write the report.
+
+    Args:
+        study: The study in which it was trained.
+        name: Of the model.
+        subset: ``test`` or ``validation``. Each look at a test is logged before it is taken.
+        who: Code of the person who looks, never a name.
+        device: ``auto``, ``cpu``, ``cuda``, …
+        advance: Told of tiles done and tiles in all.
+
+    Raises:
+        ModelError: There is no such model, or none of its task can be evaluated.
+        LeakError: The study changed, so that the split is another than that of training.
+        StudyError: A store or a label is missing, or the log of openings was altered.
+        InvalidValueError: ``who`` is no code.
+    """
+    started = utc_now()
+    bundle = load_bundle(study.model_path(name))
+    judge = _judge_of(bundle)
+    workshop = _workshop(study, bundle, choose_device(device))
+    looks = _open_test(study, bundle, workshop, who) if subset == "test" else None
+    exam = Exam(workshop.model, workshop.data, subset, bundle, study.cohort)
+    judgement = judge(exam, advance)
+    report = build_report(
+        replace(_context(study, bundle, workshop, judgement), subset=subset, openings=looks),
+        judgement.predictions,
+        decisions=judgement.decisions,
+        cases=judgement.cases,
+    )
+    write_report(report, study.evaluation_path(name, subset))
+    _note(study, bundle, subset, started)
+    return report
+
+
+def _judge_of(bundle: ModelBundle) -> Judge:
+    if bundle.task not in JUDGES:
+        raise ModelError(
+            "no evaluation is known for this task",
+            where=bundle.name,
+            found=bundle.task,
+            allowed=", ".join(JUDGES),
+        )
+    return JUDGES[bundle.task]
+
+
+def _workshop(study: Study, bundle: ModelBundle, device: torch.device) -> Workshop:
+    """Task with the bundle's weights, and data as they were in training, from today's study.
+
+    Raises:
+        LeakError: The split came out another way.
+    """
+    record = bundle.training
+    recipe = Recipe(record["recipe"], record["settings"])
+    split = record["split"]
+    choice = f"{split['name']}/{split['fold']}" if split.get("name") else split["kind"]
+    workshop = build(recipe, study=study.path, split=choice)
+    workshop.data.setup()
+    found, known = workshop.data.split.sha256, record["split"]["sha256"]
+    if found != known:
+        raise LeakError(
+            "the study has changed since training, so that its split is another: slides of the "
+            "test may have been trained on",
+            where=bundle.name,
+            found=found[:12],
+            allowed=known[:12],
+            remedy="train the model again, or restore the study's slides and labels",
+        )
+    workshop.model.network = load_network(study.model_path(bundle.name), bundle, device)
+    workshop.model.normalise = bundle.normalisation
+    workshop.model.to(device).eval()
+    return workshop
+
+
+def _open_test(study: Study, bundle: ModelBundle, workshop: Workshop, who: str) -> int:
+    """Log the look at the test, and say how often it has been looked at, this time included."""
+    split = workshop.data.split
+    opening = Opening(
+        split=split.name or str(split.kind),
+        split_sha256=split.sha256,
+        fold=split.fold,
+        model=bundle.name,
+        model_sha256=bundle.identity,
+        purpose="evaluate",
+        who=who,
+    )
+    workshop.data.open_test(study, opening)
+    alike = [o.opening for o in openings(study) if o.opening.split_sha256 == split.sha256]
+    return sum(o.fold == split.fold for o in alike)
+
+
+def _statement(workshop: Workshop) -> str:
+    split = workshop.data.split
+    if split.is_locked:
+        return (
+            f"Split {split.name}, fold {split.fold}: patients, blocks and slides of the test were "
+            "kept from training, from the choice of the model and from its calibration."
+        )
+    return _sentence(split.statement)
+
+
+def _context(
+    study: Study, bundle: ModelBundle, workshop: Workshop, judgement: Judgement
+) -> EvaluationContext:
+    record = bundle.training
+    split = record["split"]
+    return EvaluationContext(
+        model=bundle.name,
+        task=bundle.task,
+        bundle_sha256=bundle.identity,
+        recipe=record["recipe"],
+        ontology=f"{bundle.ontology} {bundle.ontology_version}",
+        split_kind=split["kind"],
+        split_sha256=split["sha256"],
+        split_statement=_statement(workshop),
+        subset="",
+        created=utc_now(),
+        label_statement=_labels(record, workshop),
+        intended_use=bundle.intended_use,
+        licence=bundle.licence,
+        software=record["software"],
+        commit=record["commit"] or "",
+        tiles=judgement.tiles,
+        training_slides=_trained_on(workshop),
+        seed=record["seed"],
+        architecture=bundle.architecture,
+        mpp=bundle.spec.mpp,
+        preparation=f"Tiles of {bundle.spec.size_px} px at {bundle.spec.mpp:g} µm per pixel, with "
+        f"at least {bundle.spec.min_tissue_fraction:.0%} tissue.",
+        study=study.sheet.title,
+    )
+
+
+def _trained_on(workshop: Workshop) -> int:
+    split = workshop.data.split
+    pairs = zip(split.slide_ids, split.subsets, strict=True)
+    return len({slide_id for slide_id, subset in pairs if subset == "train"})
+
+
+def _labels(record: Mapping[str, Any], workshop: Workshop) -> str:
+    """Where the labels come from, and whether they are still those of training."""
+    before = {s["slide_id"]: s.get("label_sha256") for s in record["slides"]}
+    now = {s["slide_id"]: s.get("label_sha256") for s in workshop.data.record()["slides"]}
+    changed = sum(before.get(slide_id) != sha256 for slide_id, sha256 in now.items())
+    text = _sentence(record["label_statement"])
+    if changed:
+        text += f" The labels of {changed} slides have changed since training."
+    return text
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _note(study: Study, bundle: ModelBundle, subset: str, started: str) -> None:
+    report = study.evaluation_path(bundle.name, subset) / JSON
+    ProvenanceRecord(
+        command="evaluate",
+        parameters={"subset": subset},
+        inputs={
+            f"model/{bundle.name}": bundle.identity,
+            f"split/{bundle.training['split']['kind']}": bundle.training["split"]["sha256"],
+        },
+        outputs={f"evaluation/{bundle.name}/{subset}": sha256_of_file(report)},
+        started=started,
+        ended=utc_now(),
+    ).write(study.provenance_path)
