@@ -49,7 +49,7 @@ def evaluate(
     Args:
         study: The study in which it was trained.
         name: Of the model.
-        subset: ``test`` or ``validation``. Each look at a test is logged before it is taken.
+        subset: ``test``, of which each look is logged before it is taken, or ``validation``.
         who: Code of the person who looks, never a name.
         device: ``auto``, ``cpu``, ``cuda``, …
         advance: Told of tiles done and tiles in all.
@@ -65,8 +65,7 @@ def evaluate(
     judge = _judge_of(bundle)
     workshop = _workshop(study, bundle, choose_device(device))
     looks = _open_test(study, bundle, workshop, who) if subset == "test" else None
-    exam = Exam(workshop.model, workshop.data, subset, bundle, study.cohort)
-    judgement = judge(exam, advance)
+    judgement = judge(Exam(workshop.model, workshop.data, subset, bundle, study.cohort), advance)
     report = build_report(
         replace(_context(study, bundle, workshop, judgement), subset=subset, openings=looks),
         judgement.predictions,
