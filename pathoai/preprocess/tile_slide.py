@@ -69,6 +69,7 @@ def tile_slide(
         grid, mpp = tissue_grid(header.grid, header.mpp)
         tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
         index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
+        reader.close()  # what it keeps decoded would lie beside what follows
         writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
         with ThreadPoolExecutor(settings.workers) as pool:
             work = _Pixels(writer, tissue, pool, settings)
@@ -204,7 +205,7 @@ def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
         factor=round(tissue.mpp / header.mpp),
     )
     writer = LabelWriter(path, header, recipe)
-    mask = tissue.mask.astype(np.uint8)
+    mask = tissue.mask.view(np.uint8)
     for shard in writer.class_map.shards:
         rows, columns = writer.class_map.slices(shard)
         writer.class_map.write(shard, mask[rows, columns])

@@ -17,7 +17,7 @@ from pathoai.quality.artefacts import (
 )
 from pathoai.quality.quality_map import QualityMap
 from pathoai.store.slide_store import SlideStore
-from pathoai.tissue.fragments import labelled
+from pathoai.tissue.pieces import Pieces
 
 # Above these shares of the tissue an artefact is worth a sentence; below, every slide has some.
 _NOTEWORTHY = {PEN: 0.02, FOLD: 0.05, BLUR: 0.05, AIR_BUBBLE: 0.02, BLOOD: 0.10, GLASS_EDGE: 0.02}
@@ -60,7 +60,8 @@ class QualitySummary:
             artefact: None if artefact in quality.not_assessed else quality.share(artefact)
             for artefact in ARTEFACTS
         }
-        return cls(store.slide_id, tissue.area_mm2, labelled(tissue.mask)[1], store.mpp, shares)
+        fragments = Pieces(tissue.mask, corners=True).count
+        return cls(store.slide_id, tissue.area_mm2, fragments, store.mpp, shares)
 
     @property
     def clean_share(self) -> float:

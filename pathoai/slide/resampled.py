@@ -6,6 +6,7 @@ The store's own pixels are resampled in batches on the device by ``pathoai.prepr
 from __future__ import annotations
 
 import math
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,28 +55,60 @@ def read_grid_block(
     return np.asarray(image)
 
 
-def read_grid(reader: SlideReader, grid: Grid) -> NDArray[np.uint8]:
-    """The whole slide on a coarse grid, ``(height, width, 3)`` uint8, read block by block.
+class GridPicture:
+    """The whole slide on a coarse grid, ``(height, width, 3)`` uint8, read where it is looked at.
 
     A damaged place stays white, and no more around it than a few pixels: a slide with some damage
-    still has a thumbnail and tissue.
+    still has a thumbnail and tissue. May be shared by threads.
+    """
+
+    def __init__(self, reader: SlideReader, grid: Grid) -> None:
+        """Read nothing yet."""
+        self._reader = reader
+        self._grid = grid
+        self._lock = Lock()
+        self._read_px = 0
+        self._lost_px = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and 3."""
+        return (self._grid.size_px.height, self._grid.size_px.width, 3)
+
+    def __getitem__(self, place: tuple[slice, slice], /) -> NDArray[np.uint8]:
+        """Read rows and columns, from start to stop; ``(h, w, 3)`` uint8.
+
+        Raises:
+            DamagedSlideError: More than half of the slide cannot be read.
+        """
+        rows, columns = place
+        out = np.full((rows.stop - rows.start, columns.stop - columns.start, 3), _WHITE, np.uint8)
+        with self._lock:
+            self._lost_px += _read_into(out, self._reader, self._grid, columns.start, rows.start)
+            self._read_px += out.shape[0] * out.shape[1]
+            # Some is read more than once.
+            if 2 * self._lost_px > max(self._read_px, self.shape[0] * self.shape[1]):
+                raise DamagedSlideError(
+                    "more than half of the slide cannot be read",
+                    where=self._reader.info.slide_id or "slide",
+                    remedy="scan or copy the slide again",
+                )
+        return out
+
+
+def read_grid(reader: SlideReader, grid: Grid) -> NDArray[np.uint8]:
+    """The whole slide on a coarse grid, ``(height, width, 3)`` uint8; see ``GridPicture``.
 
     Raises:
         DamagedSlideError: More than half of the slide cannot be read.
     """
-    height, width = grid.size_px.height, grid.size_px.width
-    whole = np.full((height, width, 3), _WHITE, np.uint8)
-    lost_px = 0
+    picture = GridPicture(reader, grid)
+    whole = np.empty(picture.shape, np.uint8)
+    height, width = whole.shape[:2]
     for y in range(0, height, _BLOCK_PX):
         for x in range(0, width, _BLOCK_PX):
-            block = whole[y : y + _BLOCK_PX, x : x + _BLOCK_PX]
-            lost_px += _read_into(block, reader, grid, x, y)
-            if lost_px > height * width / 2:
-                raise DamagedSlideError(
-                    "more than half of the slide cannot be read",
-                    where=reader.info.slide_id or "slide",
-                    remedy="scan or copy the slide again",
-                )
+            place = slice(y, min(y + _BLOCK_PX, height)), slice(x, min(x + _BLOCK_PX, width))
+            whole[place] = picture[place]
     return whole
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pathoai.tissue.fragments import closed, labelled, totals
+from pathoai.tissue.blocks import Block, Picture, in_blocks
+from pathoai.tissue.fragments import closed
 from pathoai.tissue.otsu import Bounds, tissue_threshold
-from pathoai.tissue.saturation import saturation
-from pathoai.tissue.strips import in_strips
+from pathoai.tissue.pieces import Pieces
+from pathoai.tissue.saturation import margin_of, saturation
 
 _LEVELS_EACH_SIDE = 6
 # Within three deviations on each side lie 99.7 % of normal noise: 0.03 bits.
@@ -46,47 +47,60 @@ class LocalEntropy:
     window_um: float
     step: float
     smoothing_um: float = 2.0
+    dtype = np.uint8
+
+    def margin_px(self, mpp: float) -> int:
+        """How much of the picture must be shown around a block."""
+        return 0
+
+    def signal(self, block: Block, mpp: float) -> NDArray[np.uint8]:
+        """The darkest channel of a block, ``(h, w)`` uint8."""
+        return np.asarray(block.pixels[block.inner].min(axis=2))
 
     def find(
-        self, pixels: NDArray[np.uint8], mpp: float, foreign: NDArray[np.bool_]
+        self,
+        signal: NDArray[np.uint8],
+        foreign: NDArray[np.bool_],
+        picture: Picture,
+        mpp: float,
     ) -> NDArray[np.bool_]:
         """Where there is texture, ``(H, W)`` bool.
 
         Args:
-            pixels: ``(H, W, 3)`` uint8.
-            mpp: Their scale, µm per pixel.
+            signal: ``(H, W)`` uint8, of all blocks.
             foreign: ``(H, W)`` bool: ink and the like, neither glass nor tissue.
+            picture: ``(H, W, 3)`` uint8, whose colours tell dust.
+            mpp: Scale of all, µm per pixel.
         """
         reach = max(1, round(self.window_um / mpp))
         sigma = self.smoothing_um / mpp
-        margin = 4 * reach + int(4 * sigma) + 1
-        step = max(self.step, _STEP_PER_NOISE * _noise(pixels, sigma, reach))
+        step = max(self.step, _STEP_PER_NOISE * _noise(signal, sigma, reach))
 
-        def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-            grey = ndimage.gaussian_filter(strip.min(axis=2).astype(np.float32), sigma)
+        def of_block(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            grey = ndimage.gaussian_filter(pixels, sigma, output=np.float32)
             entropy = local_entropy(grey, reach, step)
             # A window sees tissue from afar: what is as bright as the glass beside it is glass.
             dark = grey < ndimage.maximum_filter(grey, 2 * reach + 1) - step
             return np.where(closed(dark, reach), entropy, np.float32(0))
 
-        signal = in_strips(of_strip, pixels, margin)
-        mask = (signal > tissue_threshold(signal, self.bounds, foreign)) & ~foreign
-        del signal  # a plane of the whole picture: the next one takes its place
-        return without_dust(mask, pixels, sigma)
+        entropy = in_blocks(of_block, signal, 4 * reach + margin_of(sigma))
+        mask = (entropy > tissue_threshold(entropy, self.bounds, foreign)) & ~foreign
+        del entropy  # a plane of the whole picture: the next one takes its place
+        return without_dust(mask, picture, sigma)
 
 
-def _noise(pixels: NDArray[np.uint8], sigma_px: float, reach_px: int) -> float:
+def _noise(darkest: NDArray[np.uint8], sigma_px: float, reach_px: int) -> float:
     """Deviation of the noise where the picture is quietest, grey levels."""
 
-    def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        grey = ndimage.gaussian_filter(strip.min(axis=2).astype(np.float32), sigma_px)
+    def of_block(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        grey = ndimage.gaussian_filter(pixels, sigma_px, output=np.float32)
         side = 2 * reach_px + 1
         deviation = grey - ndimage.uniform_filter(grey, side)
         return np.asarray(ndimage.uniform_filter(deviation**2, side), dtype=np.float32)
 
-    variance = in_strips(of_strip, pixels, 3 * reach_px + int(4 * sigma_px) + 1)
+    variance = in_blocks(of_block, darkest, 3 * reach_px + margin_of(sigma_px))
     # What a file fills in where nothing was scanned has no noise at all, and says nothing.
-    sample = variance[::_SAMPLED, ::_SAMPLED]
+    sample = variance[::_SAMPLED, ::_SAMPLED].astype(np.float32)
     real = sample[sample > _FILLED_IN]
     if not real.size:
         return 0.0
@@ -117,20 +131,17 @@ def local_entropy(grey: NDArray[np.float32], reach_px: int, step: float) -> NDAr
     return np.maximum(entropy, 0)
 
 
-def without_dust(
-    mask: NDArray[np.bool_], pixels: NDArray[np.uint8], sigma_px: float
-) -> NDArray[np.bool_]:
+def without_dust(mask: NDArray[np.bool_], picture: Picture, sigma_px: float) -> NDArray[np.bool_]:
     """Leave out fragments that have no colour beside the others: dust, air, scratches.
 
     Fragments of one slide share one stain, so they are compared with each other and never with a
     number: on a slide that is pale all over, nothing is lost.
     """
-    labels, count = labelled(mask)
-    if count < 2:
+    pieces = Pieces(mask, corners=True)
+    if pieces.count < 2:
         return mask
-    area = totals(labels, count)[1:]
-    colour = totals(labels, count, saturation(pixels, sigma_px))[1:] / area
+    area = pieces.area_px[1:]
+    colour = pieces.totals(saturation(picture, sigma_px))[1:] / area
     order = np.argsort(colour)
     middle = int(np.searchsorted(np.cumsum(area[order]), area.sum() / 2))
-    keep = np.concatenate([[False], colour >= _LEAST_COLOUR * colour[order[middle]]])
-    return np.asarray(keep[labels])
+    return pieces.selected(np.append(False, colour >= _LEAST_COLOUR * colour[order[middle]]))

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-_STRIP_ROWS = 256
-_EIGHT = np.ones((3, 3), bool)
-"""Pieces that touch at a corner are one piece; holes that do are two."""
+from pathoai.tissue.pieces import Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +36,9 @@ class FragmentPolicy:
         pixel_mm2 = (mpp / 1000) ** 2
         mask = opened(mask, round(self.thinnest_um / mpp / 2))
         mask = closed(mask, round(self.closing_um / mpp))
-        labels, count = labelled(mask)
-        area_px = totals(labels, count)
-        keep = area_px * pixel_mm2 >= self.smallest_fragment_mm2
-        keep[0] = False
-        return filled(keep[labels], self.largest_hole_mm2 / pixel_mm2)
-
-
-def labelled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """Number the pieces: ``(H, W)`` int32, 0 outside, and how many there are."""
-    labels, count = ndimage.label(mask, _EIGHT, output=np.int32)
-    return labels, int(count)
-
-
-def totals(
-    labels: NDArray[np.int32], count: int, values: NDArray[np.float32] | None = None
-) -> NDArray[np.float64]:
-    """Sums over each piece.
-
-    Args:
-        labels: ``(H, W)`` int32, numbers of pieces.
-        count: How many pieces there are.
-        values: ``(H, W)`` float32, what is summed; pixels are counted if left out.
-
-    Returns:
-        ``(count + 1,)`` float64; the first is the sum over what is outside pieces.
-    """
-    found = np.zeros(count + 1)
-    # In strips: NumPy would make 64-bit copies of the whole picture.
-    for top in range(0, labels.shape[0], _STRIP_ROWS):
-        rows = slice(top, top + _STRIP_ROWS)
-        weights = None if values is None else values[rows].ravel()
-        found += np.bincount(labels[rows].ravel(), weights, minlength=count + 1)
-    return found
+        pieces = Pieces(mask, corners=True)
+        mask = pieces.selected(pieces.area_px * pixel_mm2 >= self.smallest_fragment_mm2)
+        return filled(mask, self.largest_hole_mm2 / pixel_mm2)
 
 
 def closed(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
@@ -86,19 +53,25 @@ def opened(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
 
 def dilated(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
     """Add a reach to every piece."""
-    return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), 2 * reach_px + 1).view(bool))
+    return _dilated_down(_dilated_down(mask, reach_px).T, reach_px).T
 
 
 def eroded(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
     """Take a reach off every piece; the image's border is not taken for glass."""
-    return np.asarray(ndimage.minimum_filter(mask.view(np.uint8), 2 * reach_px + 1).view(bool))
+    return ~dilated(~mask, reach_px)
+
+
+def _dilated_down(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
+    """Whether any pixel within reach along the first axis is set; windows double until they fit."""
+    found, window, wanted = np.pad(mask, ((reach_px, reach_px), (0, 0))), 1, 2 * reach_px + 1
+    while window < wanted:
+        step = min(window, wanted - window)
+        found = found[:-step] | found[step:]
+        window += step
+    return found
 
 
 def filled(mask: NDArray[np.bool_], largest_hole_px: float) -> NDArray[np.bool_]:
     """Fill holes up to a size; glass that reaches the image's border is no hole."""
-    holes, count = ndimage.label(~mask, output=np.int32)
-    fill = totals(holes, count) <= largest_hole_px
-    for edge in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        fill[edge] = False
-    fill[0] = True
-    return np.asarray(fill[holes])
+    holes = Pieces(~mask, corners=False)
+    return mask | holes.selected((holes.area_px <= largest_hole_px) & ~holes.at_border)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from pathoai.tissue.fragments import labelled, totals
-from pathoai.tissue.strips import in_strips
+from pathoai.tissue.blocks import Block, Picture, look_at_blocks
+from pathoai.tissue.pieces import Pieces
 
 _SMOOTHING_UM = 4.0
 _RED_PER_GREEN = 1.28
@@ -31,75 +30,81 @@ _SMALLEST_STROKE_UM2 = 2_000.0
 # Carbon, coal and the slide's rim absorb all colours alike; the darkest stain does not.
 _BLACK_OD = 0.6
 _BLACK_LEAST_PER_MOST = 0.78
-_DILUTE, _DENSE = np.float32(1), np.float32(2)
+# What a pixel may be, as bits.
+_COOL, _WARM, _DENSE, _BLACK = 1, 2, 4, 8
 
 
-def ink_on_glass(pixels: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
-    """Blue, green and red pen ink that has no tissue under it, ``(H, W)`` bool.
+class ForeignColours:
+    """Ink and black, gathered block by block; known once every block was shown.
 
     Args:
-        pixels: ``(H, W, 3)`` uint8.
-        mpp: Their scale, µm per pixel.
+        shape: Height and width of the picture.
+        mpp: Its scale, µm per pixel.
     """
-    least_ratio = max(_RED_PER_GREEN, _RATIO_OVER_TISSUE * _purest_ratio(pixels, mpp))
 
-    def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        red, green, blue = _densities(strip, mpp)
-        cool = (red > least_ratio * green) & (red > _DILUTE_OD)
+    def __init__(self, shape: tuple[int, ...], mpp: float) -> None:
+        """Nothing is known yet."""
+        self._mpp = mpp
+        self._marks = np.zeros(shape[:2], np.uint8)
+        self._cool: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+
+    @property
+    def margin_px(self) -> int:
+        """How much of the picture must be shown around a block."""
+        return int(4 * _SMOOTHING_UM / self._mpp) + 1
+
+    def look(self, block: Block) -> None:
+        """See a block; from several threads."""
+        red, green, blue = densities = block.densities(_SMOOTHING_UM / self._mpp)
+        least, most = densities.min(axis=0), densities.max(axis=0)
+        cool = (red > _RED_PER_GREEN * green) & (red > _DILUTE_OD)
         warm = (
             (red < _RED_INK_RED_PER_GREEN * green)
             & (blue > _RED_INK_BLUE_PER_GREEN * green)
             & (green > _DENSE_OD)
         )
         dense = (cool & (red > _DENSE_OD)) | (warm & (green > _RED_INK_DENSE_OD))
-        return np.where(dense, _DENSE, np.where(cool | warm, _DILUTE, np.float32(0)))
+        black = (least > _BLACK_OD) & (least > _BLACK_LEAST_PER_MOST * most)
+        marks = cool * _COOL | warm * _WARM | dense * _DENSE | black * _BLACK
+        if marks.any():
+            self._marks[block.place] = marks
+        if cool.any():
+            ratio = red[cool] / np.maximum(green[cool], np.float32(0.01))
+            corner = [[part.start] for part in block.place]
+            self._cool.append((np.stack(np.nonzero(cool)) + corner, ratio))
 
-    strength = in_strips(of_strip, pixels, margin_px=_margin(mpp))
-    labels, count = labelled(strength > 0)
-    dense_px = totals(labels, count, (strength >= _DENSE).astype(np.float32))
-    stroke = dense_px * mpp**2 >= _SMALLEST_STROKE_UM2
-    stroke[0] = False
-    return np.asarray(stroke[labels])
+    def ink_on_glass(self) -> NDArray[np.bool_]:
+        """Blue, green and red pen ink that has no tissue under it, ``(H, W)`` bool."""
+        marks = self._without_tissue_under_ink()
+        strokes = Pieces((marks & (_COOL | _WARM)) > 0, corners=True)
+        dense_px = strokes.totals((marks & _DENSE) > 0)
+        return strokes.selected(dense_px * self._mpp**2 >= _SMALLEST_STROKE_UM2)
+
+    def _without_tissue_under_ink(self) -> NDArray[np.uint8]:
+        """The marks without those whose red per green is far from that of the purest ink."""
+        if not self._cool:
+            return self._marks
+        y, x = np.concatenate([place for place, _ in self._cool], axis=1)
+        ratio = np.concatenate([ratio for _, ratio in self._cool])
+        alone = ratio[(self._marks[y, x] & _DENSE) > 0]
+        purest = float(np.quantile(alone, _PUREST)) if alone.size else 0.0
+        mixed = ratio <= _RATIO_OVER_TISSUE * purest
+        marks = self._marks.copy()
+        marks[y[mixed], x[mixed]] = 0
+        return marks
+
+    def black(self) -> NDArray[np.bool_]:
+        """The black around the glass, black ink and grains of carbon, ``(H, W)`` bool."""
+        return (self._marks & _BLACK) > 0
 
 
-def _purest_ratio(pixels: NDArray[np.uint8], mpp: float) -> float:
-    """Red per green of the slide's blue or green ink where it is alone; 0 without such ink."""
-
-    def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        red, green, _ = _densities(strip, mpp)
-        cool = (red > _RED_PER_GREEN * green) & (red > _DENSE_OD)
-        return np.where(cool, red / np.maximum(green, np.float32(0.01)), np.float32(0))
-
-    ratios = in_strips(of_strip, pixels, margin_px=_margin(mpp))
-    ratios = ratios[ratios > 0]
-    return float(np.quantile(ratios, _PUREST)) if ratios.size else 0.0
-
-
-def black(pixels: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
-    """The black around the glass, black ink and grains of carbon, ``(H, W)`` bool.
+def ink_on_glass(picture: Picture, mpp: float) -> NDArray[np.bool_]:
+    """Blue, green and red pen ink that has no tissue under it, ``(H, W)`` bool.
 
     Args:
-        pixels: ``(H, W, 3)`` uint8.
-        mpp: Their scale, µm per pixel.
+        picture: ``(H, W, 3)`` uint8.
+        mpp: Its scale, µm per pixel.
     """
-
-    def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        densities = _densities(strip, mpp)
-        least, most = densities.min(axis=0), densities.max(axis=0)
-        dark = (least > _BLACK_OD) & (least > _BLACK_LEAST_PER_MOST * most)
-        return np.asarray(dark, dtype=np.float32)
-
-    return np.asarray(in_strips(of_strip, pixels, margin_px=_margin(mpp)) > 0)
-
-
-def _margin(mpp: float) -> int:
-    return int(4 * _SMOOTHING_UM / mpp) + 1
-
-
-def _densities(strip: NDArray[np.uint8], mpp: float) -> NDArray[np.float32]:
-    """Optical density (base 10) of red, green and blue, ``(3, h, W)`` float32."""
-    smooth = [
-        ndimage.gaussian_filter(strip[..., channel].astype(np.float32), _SMOOTHING_UM / mpp)
-        for channel in range(3)
-    ]
-    return -np.log10((np.stack(smooth) + 1) / 256)
+    colours = ForeignColours(picture.shape, mpp)
+    look_at_blocks(colours.look, picture, colours.margin_px)
+    return colours.ink_on_glass()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,16 @@ from pathoai import entry_points
 from pathoai.errors import InvalidValueError, NoTissueError
 from pathoai.geometry import Grid
 from pathoai.slide.reader import SlideReader
-from pathoai.slide.resampled import read_grid
+from pathoai.slide.resampled import GridPicture, read_grid
+from pathoai.tissue.blocks import Picture
 from pathoai.tissue.thumbnail import thumbnail_of
 
 GROUP = "pathoai.tissue_methods"
 _LEAST_COVERED_PX = 1e-6
+_BAND_ROWS = 128
 
-TissueMethod = Callable[[NDArray[np.uint8], float], NDArray[np.bool_]]
-"""From pixels ``(H, W, 3)`` uint8 and their mpp to a mask ``(H, W)``; registered by entry point."""
+TissueMethod = Callable[[Picture, float], NDArray[np.bool_]]
+"""From a picture and its mpp to a mask ``(H, W)``; registered by entry point."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,6 @@ class TissueMask:
         inside_x = np.minimum(x.astype(np.int64), width - 1)
         return np.asarray(self.mask[np.ix_(inside_y, inside_x)])
 
-    @cached_property
-    def _summed(self) -> NDArray[np.int32]:
-        """Tissue pixels above and to the left of every corner between pixels."""
-        height, width = self.mask.shape
-        total = np.zeros((height + 1, width + 1), np.int32)
-        np.cumsum(self.mask.cumsum(1, dtype=np.int32), 0, out=total[1:, 1:])
-        return total
-
     def fraction(
         self,
         left: NDArray[np.floating[Any]],
@@ -90,18 +84,45 @@ class TissueMask:
             top: ``(N,)`` top edges, level-0 pixels.
             size: Width and height of all of them, level-0 pixels.
         """
-        total = self._summed
         x0, x1 = left / self.grid.downsample_x, (left + size[0]) / self.grid.downsample_x
         y0, y1 = top / self.grid.downsample_y, (top + size[1]) / self.grid.downsample_y
-        covered = (
-            _interpolated(total, y1, x1)
-            - _interpolated(total, y0, x1)
-            - _interpolated(total, y1, x0)
-            + _interpolated(total, y0, x0)
-        )
-        # Differences of large sums: without this, rounding finds tissue on 2 % of clear glass.
-        covered = np.where(covered < _LEAST_COVERED_PX, 0.0, covered)
+        covered = np.zeros(len(x0))
+        # In bands: the sums of a whole slide would take four times the memory of its mask.
+        bands = y0 // _BAND_ROWS
+        for band in np.unique(bands):
+            here = bands == band
+            first = max(0, int(y0[here].min()))
+            rows = self.mask[first : max(first + 1, math.ceil(y1[here].max()))]
+            covered[here] = _covered(
+                _summed(rows), x0[here], x1[here], y0[here] - first, y1[here] - first
+            )
         return np.asarray(covered / ((x1 - x0) * (y1 - y0)), dtype=np.float32)
+
+
+def _summed(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Tissue pixels above and to the left of every corner between pixels (Crow 1984)."""
+    height, width = mask.shape
+    total = np.zeros((height + 1, width + 1), np.int32)
+    np.cumsum(mask.cumsum(1, dtype=np.int32), 0, out=total[1:, 1:])
+    return total
+
+
+def _covered(
+    total: NDArray[np.int32],
+    x0: NDArray[np.floating[Any]],
+    x1: NDArray[np.floating[Any]],
+    y0: NDArray[np.floating[Any]],
+    y1: NDArray[np.floating[Any]],
+) -> NDArray[np.float64]:
+    """Pixels of tissue in rectangles, exact to fractions of pixels."""
+    covered = (
+        _interpolated(total, y1, x1)
+        - _interpolated(total, y0, x1)
+        - _interpolated(total, y1, x0)
+        + _interpolated(total, y0, x0)
+    )
+    # Differences of large sums: without this, rounding finds tissue on 2 % of clear glass.
+    return np.where(covered < _LEAST_COVERED_PX, 0.0, covered)
 
 
 def _interpolated(
@@ -136,8 +157,7 @@ def find_tissue(
             a thumbnail.
     """
     find: TissueMethod = entry_points.load(GROUP, method)
-    pixels = read_grid(reader, grid)
-    mask = find(pixels, mpp)
+    mask = find(GridPicture(reader, grid), mpp)
     if not mask.any():
         error = NoTissueError(
             "no tissue found",
@@ -146,7 +166,7 @@ def find_tissue(
             remedy="look at the slide's thumbnail: a blank slide has nothing to tile; for a faint "
             "one use the tissue preset faint, ihc or biopsy, and whole to keep everything",
         )
-        error.thumbnail = thumbnail_of(pixels)
+        error.thumbnail = thumbnail_of(read_grid(reader, grid))
         raise error
     return TissueMask(mask, grid, mpp, method)
 

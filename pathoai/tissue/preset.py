@@ -7,15 +7,19 @@ name is what a user writes, and what the store says of itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pathoai.tissue.blocks import Block, Picture, look_at_blocks
 from pathoai.tissue.entropy import LocalEntropy
 from pathoai.tissue.fragments import FragmentPolicy, dilated
-from pathoai.tissue.ink import black, ink_on_glass
+from pathoai.tissue.ink import ForeignColours
 from pathoai.tissue.otsu import Bounds
 from pathoai.tissue.saturation import Saturation
+
+Detector = Saturation | LocalEntropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +33,43 @@ class TissuePreset:
     """
 
     name: str
-    detector: Saturation | LocalEntropy | None
+    detector: Detector | None
     fragments: FragmentPolicy
 
-    def __call__(self, pixels: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
+    def __call__(self, picture: Picture, mpp: float) -> NDArray[np.bool_]:
         """The tissue in an image of a whole slide.
 
         Args:
-            pixels: ``(H, W, 3)`` uint8 RGB.
+            picture: ``(H, W, 3)`` uint8 RGB.
             mpp: Scale of the image, µm per pixel.
 
         Returns:
             ``(H, W)`` bool; pen ink on glass and the black around the slide left out.
         """
         if self.detector is None:
-            return np.ones(pixels.shape[:2], bool)
+            return np.ones(picture.shape[:2], bool)
+        signal, colours = _seen(self.detector, picture, mpp)
         # The rim of ink is blurred: half tissue's colour, half glass.
         rim = max(1, round(_RIM_UM / mpp))
-        ink = dilated(ink_on_glass(pixels, mpp), rim)
-        foreign = ink | dilated(black(pixels, mpp), rim)
-        seen = self.detector.find(pixels, mpp, foreign)
+        ink = dilated(colours.ink_on_glass(), rim)
+        foreign = ink | dilated(colours.black(), rim)
+        found = self.detector.find(signal, foreign, picture, mpp)
+        del signal, colours, foreign  # planes of the whole picture
         # Grains of carbon inside tissue are filled again, like other small holes; ink is not.
-        return self.fragments.apply(seen, mpp) & ~ink
+        return self.fragments.apply(found, mpp) & ~ink
+
+
+def _seen(detector: Detector, picture: Picture, mpp: float) -> tuple[NDArray[Any], ForeignColours]:
+    """What a detector keeps of each pixel, and what is foreign, in one pass over the picture."""
+    signal = np.empty(picture.shape[:2], detector.dtype)
+    colours = ForeignColours(picture.shape, mpp)
+
+    def look(block: Block) -> None:
+        colours.look(block)
+        signal[block.place] = detector.signal(block, mpp)
+
+    look_at_blocks(look, picture, max(colours.margin_px, detector.margin_px(mpp)))
+    return signal, colours
 
 
 _RIM_UM = 8.0

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from pathoai.tissue.blocks import Block, Picture, look_at_blocks
 from pathoai.tissue.otsu import Bounds, tissue_threshold
-from pathoai.tissue.strips import in_strips
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +26,56 @@ class Saturation:
 
     bounds: Bounds
     smoothing_um: float = 4.0
+    dtype = np.float16
+
+    def margin_px(self, mpp: float) -> int:
+        """How much of the picture must be shown around a block."""
+        return margin_of(self.smoothing_um / mpp)
+
+    def signal(self, block: Block, mpp: float) -> NDArray[np.float32]:
+        """How colourful a block is, ``(h, w)`` float32."""
+        return saturation_of(block, self.smoothing_um / mpp)
 
     def find(
-        self, pixels: NDArray[np.uint8], mpp: float, foreign: NDArray[np.bool_]
+        self,
+        signal: NDArray[np.float16],
+        foreign: NDArray[np.bool_],
+        picture: Picture,
+        mpp: float,
     ) -> NDArray[np.bool_]:
         """Where there is colour, ``(H, W)`` bool.
 
         Args:
-            pixels: ``(H, W, 3)`` uint8.
-            mpp: Their scale, µm per pixel.
+            signal: ``(H, W)`` float16, of all blocks.
             foreign: ``(H, W)`` bool: ink and the like, neither glass nor tissue.
+            picture: Not needed again.
+            mpp: Scale of all, µm per pixel.
         """
-        signal = saturation(pixels, self.smoothing_um / mpp)
         return (signal > tissue_threshold(signal, self.bounds, foreign)) & ~foreign
 
 
-def saturation(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.float32]:
-    """Largest minus smallest optical density (base 10) of the channels.
+def saturation_of(block: Block, sigma_px: float) -> NDArray[np.float32]:
+    """Largest minus smallest optical density (base 10) of the channels, ``(h, w)`` float32.
 
     Args:
-        pixels: ``(H, W, 3)`` uint8.
+        block: The pixels.
         sigma_px: Deviation of the blur before.
-
-    Returns:
-        ``(H, W)`` float32.
     """
+    densities = block.densities(sigma_px)
+    return np.asarray(densities.max(axis=0) - densities.min(axis=0))
 
-    def of_strip(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        highest = np.full(strip.shape[:2], -np.inf, np.float32)
-        lowest = np.full(strip.shape[:2], np.inf, np.float32)
-        for channel in range(3):
-            smooth = ndimage.gaussian_filter(strip[..., channel].astype(np.float32), sigma_px)
-            np.maximum(highest, smooth, out=highest)
-            np.minimum(lowest, smooth, out=lowest)
-        return np.asarray(np.log10((highest + 1) / (lowest + 1)), dtype=np.float32)
 
-    return in_strips(of_strip, pixels, margin_px=int(4 * sigma_px) + 1)
+def margin_of(sigma_px: float) -> int:
+    """How far a blur looks."""
+    return int(4 * sigma_px) + 1
+
+
+def saturation(picture: Picture, sigma_px: float) -> NDArray[np.float16]:
+    """The same of a whole picture, ``(H, W)`` float16."""
+    found = np.empty(picture.shape[:2], np.float16)
+
+    def look(block: Block) -> None:
+        found[block.place] = saturation_of(block, sigma_px)
+
+    look_at_blocks(look, picture, margin_of(sigma_px))
+    return found
