@@ -84,12 +84,14 @@ class ReaderWindows:
 class TileWindows:
     """Windows made of the level's compressed tiles, the latest of which stay decoded."""
 
-    def __init__(self, source: CompressedLevel, size_px: Size) -> None:
+    def __init__(
+        self, source: CompressedLevel, size_px: Size, *, cached_bytes: int = _CACHED_BYTES
+    ) -> None:
         """For a level whose tiles were found and proven, and its size in its own pixels."""
         self._source = source
         self._size = size_px
         self._tiles: OrderedDict[tuple[int, int], Future[NDArray[np.uint8] | None]] = OrderedDict()
-        self._most = max(16, _CACHED_BYTES // (3 * source.tile_px**2))
+        self._most = max(16, cached_bytes // (3 * source.tile_px**2))
         self._lock = Lock()
 
     def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:

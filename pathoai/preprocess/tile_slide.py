@@ -18,6 +18,7 @@ import numpy as np
 from pathoai.errors import DamagedSlideError, NotCopyableError, SlideError
 from pathoai.ontology import LabelClass
 from pathoai.preprocess.slide_source import SlideSource
+from pathoai.preprocess.tiles_reader import TilesReader
 from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.preprocess.write_resampled import resampled_level
 from pathoai.progress import Advance, silent
@@ -67,9 +68,10 @@ def tile_slide(
             write_tile_index(path, store.tiles(settings.spec))
             return store
         grid, mpp = tissue_grid(header.grid, header.mpp)
-        tissue = find_tissue(reader, grid, mpp=mpp, method=settings.tissue_method)
+        seen = TilesReader(reader, tiles)
+        tissue = find_tissue(seen, grid, mpp=mpp, method=settings.tissue_method)
         index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
-        reader.close()  # what it keeps decoded would lie beside what follows
+        seen.close()  # what it keeps decoded would lie beside what follows
         writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
         with ThreadPoolExecutor(settings.workers) as pool:
             work = _Pixels(writer, tissue, pool, settings)

@@ -18,6 +18,8 @@ from pathoai.slide.reader import SlideReader
 
 _BLOCK_PX = 1024
 _SMALLEST_BLOCK_PX = 8
+_MOST_SOURCE_PX = 2**20
+"""Read at once: a slide may have no level near the grid's scale."""
 _WHITE = 255
 
 
@@ -115,19 +117,35 @@ def read_grid(reader: SlideReader, grid: Grid) -> NDArray[np.uint8]:
 def _read_into(
     out: NDArray[np.uint8], reader: SlideReader, grid: Grid, x_px: int, y_px: int
 ) -> int:
-    """Fill a block, in smaller and smaller parts around what is damaged; returns pixels lost."""
+    """Fill a block, in smaller parts around what is damaged; returns pixels lost."""
     height, width = out.shape[:2]
+    if _source_px(reader, grid, height * width) > _MOST_SOURCE_PX and max(height, width) > 1:
+        return _read_quarters(out, reader, grid, x_px, y_px)
     try:
         out[:] = read_grid_block(reader, grid, x_px, y_px, Size(width, height))
     except DamagedSlideError:
         if max(height, width) <= _SMALLEST_BLOCK_PX:
             return int(height * width)
-        middle_y, middle_x = (height + 1) // 2, (width + 1) // 2
-        lost: int = 0
-        for top, bottom in ((0, middle_y), (middle_y, height)):
-            for left, right in ((0, middle_x), (middle_x, width)):
-                part = out[top:bottom, left:right]
-                if part.size:
-                    lost += _read_into(part, reader, grid, x_px + left, y_px + top)
-        return lost
+        return _read_quarters(out, reader, grid, x_px, y_px)
     return 0
+
+
+def _source_px(reader: SlideReader, grid: Grid, area_px: int) -> float:
+    """Pixels of the slide's level that make an area of the grid."""
+    downsample = min(grid.downsample_x, grid.downsample_y)
+    level = reader.info.levels[reader.info.level_for(downsample)]
+    return area_px * grid.downsample_x * grid.downsample_y / level.downsample**2
+
+
+def _read_quarters(
+    out: NDArray[np.uint8], reader: SlideReader, grid: Grid, x_px: int, y_px: int
+) -> int:
+    height, width = out.shape[:2]
+    middle_y, middle_x = (height + 1) // 2, (width + 1) // 2
+    lost = 0
+    for top, bottom in ((0, middle_y), (middle_y, height)):
+        for left, right in ((0, middle_x), (middle_x, width)):
+            part = out[top:bottom, left:right]
+            if part.size:
+                lost += _read_into(part, reader, grid, x_px + left, y_px + top)
+    return lost

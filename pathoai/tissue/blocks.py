@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ _BLOCK_PER_MARGIN = 4
 _THREADS = 2
 """SciPy's filters run without the GIL; more blocks at once would cost memory."""
 
+Kept = TypeVar("Kept", bound=np.generic)
 Place = tuple[slice, slice]
 """Rows and columns."""
 
@@ -42,12 +43,12 @@ class Block:
     """A part of a picture, and what lies around it.
 
     Args:
-        pixels: ``(h, w, …)`` uint8, as far around the block as was asked for.
+        pixels: ``(h, w, …)``, uint8 of a picture, as far around the block as was asked for.
         inner: Where the block itself lies in these pixels.
         place: Where it lies in the picture.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     inner: Place
     place: Place
     _densities: dict[float, NDArray[np.float32]] = field(default_factory=dict, repr=False)
@@ -70,13 +71,13 @@ class Block:
 
 
 def look_at_blocks(
-    look: Callable[[Block], None], picture: Picture | NDArray[np.uint8], margin_px: int
+    look: Callable[[Block], None], picture: Picture | NDArray[Any], margin_px: int
 ) -> None:
     """Show every block of a picture, several at once.
 
     Args:
         look: Is shown a block; called from several threads.
-        picture: An image; or one plane of it, ``(H, W)`` uint8.
+        picture: An image; or one plane of it, ``(H, W)``.
         margin_px: How much is wanted around a block; less is shown at the border of the picture.
     """
     side = max(_BLOCK_PX, _BLOCK_PER_MARGIN * margin_px)
@@ -112,26 +113,29 @@ def _widened(part: slice, margin: int, length: int) -> tuple[slice, slice]:
 
 
 def in_blocks(
-    operation: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    picture: Picture | NDArray[np.uint8],
+    operation: Callable[[NDArray[Any]], NDArray[Any]],
+    picture: Picture | NDArray[Any],
     margin_px: int,
-    dtype: type[np.floating[Any]] = np.float16,
-) -> NDArray[np.floating[Any]]:
+    dtype: type[Kept],
+) -> NDArray[Kept]:
     """Apply a local operation to a picture, a block at a time.
 
     Args:
-        operation: From ``(h, w, …)`` uint8 to ``(h, w)`` float32.
-        picture: An image; or one plane of it, ``(H, W)`` uint8.
+        operation: From ``(h, w, …)`` to ``(h, w)``.
+        picture: An image; or one plane of it, ``(H, W)``.
         margin_px: How far the operation looks: with that, blocks leave no seam.
-        dtype: Of the result. Half precision holds three digits, in half of the memory.
+        dtype: Of the result: half precision holds three digits, in half of the memory.
 
     Returns:
         ``(H, W)``.
     """
-    whole = np.empty(picture.shape[:2], dtype)
+    # Zeros that are never written take no memory: many a slide has no ink.
+    whole = np.zeros(picture.shape[:2], dtype)
 
     def look(block: Block) -> None:
-        whole[block.place] = operation(block.pixels)[block.inner]
+        found = operation(block.pixels)[block.inner]
+        if found.any():
+            whole[block.place] = found
 
     look_at_blocks(look, picture, margin_px)
     return whole

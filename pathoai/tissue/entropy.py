@@ -83,8 +83,9 @@ class LocalEntropy:
             dark = grey < ndimage.maximum_filter(grey, 2 * reach + 1) - step
             return np.where(closed(dark, reach), entropy, np.float32(0))
 
-        entropy = in_blocks(of_block, signal, 4 * reach + margin_of(sigma))
-        mask = (entropy > tissue_threshold(entropy, self.bounds, foreign)) & ~foreign
+        entropy = in_blocks(of_block, signal, 4 * reach + margin_of(sigma), np.float16)
+        mask = entropy > tissue_threshold(entropy, self.bounds, foreign)
+        mask[foreign] = False
         del entropy  # a plane of the whole picture: the next one takes its place
         return without_dust(mask, picture, sigma)
 
@@ -98,7 +99,7 @@ def _noise(darkest: NDArray[np.uint8], sigma_px: float, reach_px: int) -> float:
         deviation = grey - ndimage.uniform_filter(grey, side)
         return np.asarray(ndimage.uniform_filter(deviation**2, side), dtype=np.float32)
 
-    variance = in_blocks(of_block, darkest, 3 * reach_px + margin_of(sigma_px))
+    variance = in_blocks(of_block, darkest, 3 * reach_px + margin_of(sigma_px), np.float16)
     # What a file fills in where nothing was scanned has no noise at all, and says nothing.
     sample = variance[::_SAMPLED, ::_SAMPLED].astype(np.float32)
     real = sample[sample > _FILLED_IN]

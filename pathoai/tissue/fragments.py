@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pathoai.tissue.blocks import in_blocks
 from pathoai.tissue.pieces import Pieces
 
 
@@ -34,8 +36,12 @@ class FragmentPolicy:
             mpp: Its scale, µm per pixel.
         """
         pixel_mm2 = (mpp / 1000) ** 2
-        mask = opened(mask, round(self.thinnest_um / mpp / 2))
-        mask = closed(mask, round(self.closing_um / mpp))
+        thinnest_px, closing_px = round(self.thinnest_um / mpp / 2), round(self.closing_um / mpp)
+
+        def mended(part: NDArray[Any]) -> NDArray[np.bool_]:
+            return closed(opened(part, thinnest_px), closing_px)
+
+        mask = in_blocks(mended, mask, 2 * (thinnest_px + closing_px), np.bool_)
         pieces = Pieces(mask, corners=True)
         mask = pieces.selected(pieces.area_px * pixel_mm2 >= self.smallest_fragment_mm2)
         return filled(mask, self.largest_hole_mm2 / pixel_mm2)
@@ -74,4 +80,6 @@ def _dilated_down(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
 def filled(mask: NDArray[np.bool_], largest_hole_px: float) -> NDArray[np.bool_]:
     """Fill holes up to a size; glass that reaches the image's border is no hole."""
     holes = Pieces(~mask, corners=False)
-    return mask | holes.selected((holes.area_px <= largest_hole_px) & ~holes.at_border)
+    found = holes.selected((holes.area_px <= largest_hole_px) & ~holes.at_border)
+    found |= mask
+    return found

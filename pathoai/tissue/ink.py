@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.tissue.blocks import Block, Picture, look_at_blocks
+from pathoai.tissue.blocks import Block, Picture, in_blocks, look_at_blocks
+from pathoai.tissue.fragments import dilated
 from pathoai.tissue.pieces import Pieces
 
 _SMOOTHING_UM = 4.0
@@ -73,29 +74,45 @@ class ForeignColours:
             corner = [[part.start] for part in block.place]
             self._cool.append((np.stack(np.nonzero(cool)) + corner, ratio))
 
-    def ink_on_glass(self) -> NDArray[np.bool_]:
-        """Blue, green and red pen ink that has no tissue under it, ``(H, W)`` bool."""
-        marks = self._without_tissue_under_ink()
-        strokes = Pieces((marks & (_COOL | _WARM)) > 0, corners=True)
-        dense_px = strokes.totals((marks & _DENSE) > 0)
-        return strokes.selected(dense_px * self._mpp**2 >= _SMALLEST_STROKE_UM2)
+    def ink_on_glass(self, rim_px: int = 0) -> NDArray[np.bool_]:
+        """Blue, green and red pen ink that has no tissue under it, ``(H, W)`` bool.
 
-    def _without_tissue_under_ink(self) -> NDArray[np.uint8]:
-        """The marks without those whose red per green is far from that of the purest ink."""
+        Args:
+            rim_px: How much around it is taken for ink as well.
+        """
+        self._forget_tissue_under_ink()
+        strokes = Pieces((self._marks & (_COOL | _WARM)) > 0, corners=True)
+        dense_px = strokes.totals((self._marks & _DENSE) > 0)
+        ink = strokes.selected(dense_px * self._mpp**2 >= _SMALLEST_STROKE_UM2)
+
+        def with_rim(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            return dilated(part, rim_px)
+
+        return in_blocks(with_rim, ink, rim_px, np.bool_)
+
+    def black(self, rim_px: int = 0) -> NDArray[np.bool_]:
+        """The black around the glass, black ink and grains of carbon, ``(H, W)`` bool.
+
+        Args:
+            rim_px: How much around it is taken for black as well.
+        """
+
+        def with_rim(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+            return dilated((marks & _BLACK) > 0, rim_px)
+
+        return in_blocks(with_rim, self._marks, rim_px, np.bool_)
+
+    def _forget_tissue_under_ink(self) -> None:
+        """Take back marks whose red per green is far from that of the purest ink."""
         if not self._cool:
-            return self._marks
+            return
         y, x = np.concatenate([place for place, _ in self._cool], axis=1)
         ratio = np.concatenate([ratio for _, ratio in self._cool])
         alone = ratio[(self._marks[y, x] & _DENSE) > 0]
         purest = float(np.quantile(alone, _PUREST)) if alone.size else 0.0
         mixed = ratio <= _RATIO_OVER_TISSUE * purest
-        marks = self._marks.copy()
-        marks[y[mixed], x[mixed]] = 0
-        return marks
-
-    def black(self) -> NDArray[np.bool_]:
-        """The black around the glass, black ink and grains of carbon, ``(H, W)`` bool."""
-        return (self._marks & _BLACK) > 0
+        self._marks[y[mixed], x[mixed]] &= _BLACK
+        self._cool.clear()
 
 
 def ink_on_glass(picture: Picture, mpp: float) -> NDArray[np.bool_]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_STRIP_ROWS = 128
+
 
 class Pieces:
     """The pieces of a mask, numbered from 1; 0 is what lies outside of all.
@@ -46,12 +48,13 @@ class Pieces:
             return np.zeros(1)
         row = self._starts // (self._shape[1] + 1)
         edges = np.stack([self._starts - row - 1, self._ends - row - 1], axis=1).ravel()
-        # One value more: the last run may end where the plane does.
-        flat = np.append(values.ravel(), values.dtype.type(0))
-        return self._summed(np.add.reduceat(flat, edges, dtype=np.float64)[::2])
+        # The last run goes on to the next edge; without any, to the end of the plane.
+        edges = edges[: np.searchsorted(edges, values.size)]
+        return self._summed(np.add.reduceat(values.ravel(), edges, dtype=np.float64)[::2])
 
     def _summed(self, of_runs: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(self._piece, of_runs.astype(np.float64), minlength=self.count + 1)
+        found = np.bincount(self._piece, of_runs, minlength=self.count + 1)
+        return np.asarray(found, dtype=np.float64)
 
     def selected(self, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The mask of some pieces, ``(H, W)`` bool.
@@ -61,6 +64,8 @@ class Pieces:
         """
         height, width = self._shape
         wanted = keep[self._piece]
+        if not wanted.any():
+            return np.zeros(self._shape, np.bool_)
         edges = np.stack([self._starts[wanted], self._ends[wanted]], axis=1).ravel()
         lengths = np.diff(edges, prepend=0, append=height * (width + 1))
         inside = np.arange(len(lengths)) % 2 == 1
@@ -70,9 +75,14 @@ class Pieces:
 def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and behind the last pixel of each run, row by row, as if each row began with a gap."""
     height, width = mask.shape
-    flat = np.zeros(height * (width + 1) + 1, np.bool_)
-    flat[:-1].reshape(height, width + 1)[:, 1:] = mask
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    found = []
+    # In strips: a plane of comparisons would be as large as the mask.
+    for top in range(0, height, _STRIP_ROWS):
+        strip = mask[top : top + _STRIP_ROWS]
+        flat = np.zeros(strip.shape[0] * (width + 1) + 1, np.bool_)
+        flat[:-1].reshape(-1, width + 1)[:, 1:] = strip
+        found.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1 + top * (width + 1))
+    edges = np.concatenate(found)
     return edges[::2], edges[1::2]
 
 

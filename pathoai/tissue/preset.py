@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pathoai.tissue.blocks import Block, Picture, look_at_blocks
 from pathoai.tissue.entropy import LocalEntropy
-from pathoai.tissue.fragments import FragmentPolicy, dilated
+from pathoai.tissue.fragments import FragmentPolicy
 from pathoai.tissue.ink import ForeignColours
 from pathoai.tissue.otsu import Bounds
 from pathoai.tissue.saturation import Saturation
@@ -50,13 +50,16 @@ class TissuePreset:
             return np.ones(picture.shape[:2], bool)
         signal, colours = _seen(self.detector, picture, mpp)
         # The rim of ink is blurred: half tissue's colour, half glass.
-        rim = max(1, round(_RIM_UM / mpp))
-        ink = dilated(colours.ink_on_glass(), rim)
-        foreign = ink | dilated(colours.black(), rim)
+        rim_px = max(1, round(_RIM_UM / mpp))
+        ink, foreign = colours.ink_on_glass(rim_px), colours.black(rim_px)
+        foreign |= ink
+        del colours  # a plane of the whole picture
         found = self.detector.find(signal, foreign, picture, mpp)
-        del signal, colours, foreign  # planes of the whole picture
+        del signal, foreign
+        found = self.fragments.apply(found, mpp)
         # Grains of carbon inside tissue are filled again, like other small holes; ink is not.
-        return self.fragments.apply(found, mpp) & ~ink
+        found[ink] = False
+        return found
 
 
 def _seen(detector: Detector, picture: Picture, mpp: float) -> tuple[NDArray[Any], ForeignColours]:

@@ -51,7 +51,9 @@ class Saturation:
             picture: Not needed again.
             mpp: Scale of all, µm per pixel.
         """
-        return (signal > tissue_threshold(signal, self.bounds, foreign)) & ~foreign
+        mask = signal > tissue_threshold(signal, self.bounds, foreign)
+        mask[foreign] = False
+        return mask
 
 
 def saturation_of(block: Block, sigma_px: float) -> NDArray[np.float32]:
