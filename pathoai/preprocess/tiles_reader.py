@@ -16,7 +16,7 @@ from pathoai.preprocess.slide_windows import TileWindows
 from pathoai.slide.reader import SlideInfo, SlideReader
 from pathoai.store.copy_tiles import TilesToCopy
 
-_CACHED_BYTES = 4 << 20
+_CACHED_BYTES = 3 << 20
 """Whoever reads block by block meets a tile again soon, or never."""
 
 

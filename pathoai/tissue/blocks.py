@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from pathoai.tissue.planes import Value, empty_plane
 
 _BLOCK_PX = 256
 """Small enough that a block's planes stay in the processor's cache."""
@@ -20,7 +22,6 @@ _BLOCK_PER_MARGIN = 4
 _THREADS = 2
 """SciPy's filters run without the GIL; more blocks at once would cost memory."""
 
-Kept = TypeVar("Kept", bound=np.generic)
 Place = tuple[slice, slice]
 """Rows and columns."""
 
@@ -116,8 +117,8 @@ def in_blocks(
     operation: Callable[[NDArray[Any]], NDArray[Any]],
     picture: Picture | NDArray[Any],
     margin_px: int,
-    dtype: type[Kept],
-) -> NDArray[Kept]:
+    dtype: type[Value],
+) -> NDArray[Value]:
     """Apply a local operation to a picture, a block at a time.
 
     Args:
@@ -129,12 +130,11 @@ def in_blocks(
     Returns:
         ``(H, W)``.
     """
-    # Zeros that are never written take no memory: many a slide has no ink.
-    whole = np.zeros(picture.shape[:2], dtype)
+    whole = empty_plane(picture.shape[:2], dtype)
 
     def look(block: Block) -> None:
         found = operation(block.pixels)[block.inner]
-        if found.any():
+        if found.any():  # many a slide has no ink
             whole[block.place] = found
 
     look_at_blocks(look, picture, margin_px)

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from pathoai.tissue.blocks import Block, Picture, in_blocks
 from pathoai.tissue.fragments import closed
-from pathoai.tissue.otsu import Bounds, tissue_threshold
+from pathoai.tissue.otsu import Bounds, above_threshold
 from pathoai.tissue.pieces import Pieces
 from pathoai.tissue.saturation import margin_of, saturation
 
@@ -84,8 +84,7 @@ class LocalEntropy:
             return np.where(closed(dark, reach), entropy, np.float32(0))
 
         entropy = in_blocks(of_block, signal, 4 * reach + margin_of(sigma), np.float16)
-        mask = entropy > tissue_threshold(entropy, self.bounds, foreign)
-        mask[foreign] = False
+        mask = above_threshold(entropy, self.bounds, foreign)
         del entropy  # a plane of the whole picture: the next one takes its place
         return without_dust(mask, picture, sigma)
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pathoai.tissue.planes import empty_plane
+
 _BINS = 512
 _STRIP_ROWS = 64
 # Five deviations above the peak of the glass leave less than one pixel in a million of its noise.
@@ -34,6 +36,16 @@ class Bounds:
 
     lowest: float
     highest: float
+
+
+def above_threshold(
+    signal: NDArray[np.floating[Any]], bounds: Bounds, foreign: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Where the signal is that of tissue, ``(H, W)`` bool; see ``tissue_threshold``."""
+    mask = empty_plane(signal.shape, np.bool_)
+    np.greater(signal, tissue_threshold(signal, bounds, foreign), out=mask)
+    mask[foreign] = False
+    return mask
 
 
 def tissue_threshold(

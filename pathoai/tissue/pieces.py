@@ -6,10 +6,13 @@ in place of pixels: a plane of numbers would take four to eight times the memory
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pathoai.tissue.planes import empty_plane
 
 _STRIP_ROWS = 128
 
@@ -44,13 +47,19 @@ class Pieces:
 
     def totals(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums of values ``(H, W)`` over each piece, ``(count + 1,)`` float64; 0 outside."""
-        if not self.count:
-            return np.zeros(1)
-        row = self._starts // (self._shape[1] + 1)
-        edges = np.stack([self._starts - row - 1, self._ends - row - 1], axis=1).ravel()
-        # The last run goes on to the next edge; without any, to the end of the plane.
-        edges = edges[: np.searchsorted(edges, values.size)]
-        return self._summed(np.add.reduceat(values.ravel(), edges, dtype=np.float64)[::2])
+        width = self._shape[1]
+        of_runs = np.zeros(len(self._starts))
+        # In strips: NumPy would make a 64-bit copy of the whole plane.
+        for rows, runs in self._strips():
+            strip = values[rows]
+            edges = self._edges(runs, rows)
+            edges = (edges - edges[:, :1] // (width + 1) - 1).ravel()
+            # The last run goes on to the next edge; without any, to the end of the strip.
+            edges = edges[: np.searchsorted(edges, strip.size)]
+            if edges.size:
+                sums = np.add.reduceat(strip.ravel(), edges, dtype=np.float64)
+                of_runs[runs] = sums[::2]
+        return self._summed(of_runs)
 
     def _summed(self, of_runs: NDArray[Any]) -> NDArray[np.float64]:
         found = np.bincount(self._piece, of_runs, minlength=self.count + 1)
@@ -62,14 +71,29 @@ class Pieces:
         Args:
             keep: ``(count + 1,)`` bool, whether a piece is wanted; the first value says nothing.
         """
+        width = self._shape[1]
+        found, wanted = empty_plane(self._shape, np.bool_), keep[self._piece]
+        for rows, runs in self._strips():
+            edges = self._edges(runs, rows)[wanted[runs]].ravel()
+            if edges.size:
+                height = rows.stop - rows.start
+                lengths = np.diff(edges, prepend=0, append=height * (width + 1))
+                inside = np.arange(len(lengths)) % 2 == 1
+                found[rows] = np.repeat(inside, lengths).reshape(height, width + 1)[:, 1:]
+        return found
+
+    def _strips(self) -> Iterator[tuple[slice, slice]]:
+        """Rows, and the runs in them."""
         height, width = self._shape
-        wanted = keep[self._piece]
-        if not wanted.any():
-            return np.zeros(self._shape, np.bool_)
-        edges = np.stack([self._starts[wanted], self._ends[wanted]], axis=1).ravel()
-        lengths = np.diff(edges, prepend=0, append=height * (width + 1))
-        inside = np.arange(len(lengths)) % 2 == 1
-        return np.repeat(inside, lengths).reshape(height, width + 1)[:, 1:]
+        for top in range(0, height, _STRIP_ROWS):
+            rows = slice(top, min(top + _STRIP_ROWS, height))
+            ends = np.array([rows.start, rows.stop]) * (width + 1)
+            yield rows, slice(*np.searchsorted(self._starts, ends))
+
+    def _edges(self, runs: slice, rows: slice) -> NDArray[np.int64]:
+        """Starts and ends of runs, ``(N, 2)``, as if the first of the rows were the mask's."""
+        edges = np.stack([self._starts[runs], self._ends[runs]], axis=1)
+        return np.asarray(edges - rows.start * (self._shape[1] + 1))
 
 
 def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,6 +17,7 @@ from pathoai.tissue.entropy import LocalEntropy
 from pathoai.tissue.fragments import FragmentPolicy
 from pathoai.tissue.ink import ForeignColours
 from pathoai.tissue.otsu import Bounds
+from pathoai.tissue.planes import empty_plane
 from pathoai.tissue.saturation import Saturation
 
 Detector = Saturation | LocalEntropy
@@ -64,7 +65,7 @@ class TissuePreset:
 
 def _seen(detector: Detector, picture: Picture, mpp: float) -> tuple[NDArray[Any], ForeignColours]:
     """What a detector keeps of each pixel, and what is foreign, in one pass over the picture."""
-    signal = np.empty(picture.shape[:2], detector.dtype)
+    signal = empty_plane(picture.shape[:2], detector.dtype)
     colours = ForeignColours(picture.shape, mpp)
 
     def look(block: Block) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.tissue.blocks import Block, Picture, look_at_blocks
-from pathoai.tissue.otsu import Bounds, tissue_threshold
+from pathoai.tissue.otsu import Bounds, above_threshold
+from pathoai.tissue.planes import empty_plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ class Saturation:
             picture: Not needed again.
             mpp: Scale of all, µm per pixel.
         """
-        mask = signal > tissue_threshold(signal, self.bounds, foreign)
-        mask[foreign] = False
-        return mask
+        return above_threshold(signal, self.bounds, foreign)
 
 
 def saturation_of(block: Block, sigma_px: float) -> NDArray[np.float32]:
@@ -74,7 +73,7 @@ def margin_of(sigma_px: float) -> int:
 
 def saturation(picture: Picture, sigma_px: float) -> NDArray[np.float16]:
     """The same of a whole picture, ``(H, W)`` float16."""
-    found = np.empty(picture.shape[:2], np.float16)
+    found = empty_plane(picture.shape[:2], np.float16)
 
     def look(block: Block) -> None:
         found[block.place] = saturation_of(block, sigma_px)
