@@ -211,4 +211,4 @@ def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
     for shard in writer.class_map.shards:
         rows, columns = writer.class_map.slices(shard)
         writer.class_map.write(shard, mask[rows, columns])
-    writer.finish()
+    writer.finish(mask)

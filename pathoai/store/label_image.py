@@ -166,9 +166,14 @@ class LabelWriter:
             },
         }
 
-    def finish(self) -> None:
-        """Build the coarser levels, note every hash, and list the label in its store."""
-        self._build(self._maps, first_of_block)
+    def finish(self, class_map: NDArray[np.uint8] | None = None) -> None:
+        """Build the coarser levels, note every hash, and list the label in its store.
+
+        Args:
+            class_map: The finest level ``(height, width)`` uint8, where it is still at hand; it is
+                read back otherwise.
+        """
+        self._build(self._maps, first_of_block, _part_of(class_map))
         if self._probabilities:
             self._build(self._probabilities, block_mean)
             self._describe(PROBABILITY, channels=True)
@@ -188,15 +193,25 @@ class LabelWriter:
         inner = self._group.require_group(part)
         inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
 
-    def _build(self, levels: list[zarr.Array[Any]], reduce: Reducer) -> None:
+    def _build(
+        self,
+        levels: list[zarr.Array[Any]],
+        reduce: Reducer,
+        read_finest: ReadBlock | None = None,
+    ) -> None:
         for index, (below, level) in enumerate(pairwise(levels)):
             writer = ShardWriter(self._store_path, level, self._journal)
             step = self.factors[index + 1] // self.factors[index]
-            build_level(_block_reader(below), writer, reduce, step)
+            read = read_finest if read_finest and index == 0 else _block_reader(below)
+            build_level(read, writer, reduce, step)
 
 
 def _block_reader(array: zarr.Array[Any]) -> ReadBlock:
     return lambda rows, columns: np.asarray(array[..., rows, columns])
+
+
+def _part_of(class_map: NDArray[np.uint8] | None) -> ReadBlock | None:
+    return None if class_map is None else lambda rows, columns: class_map[rows, columns]
 
 
 class LabelImage:

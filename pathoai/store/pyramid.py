@@ -75,4 +75,6 @@ def build_level(read: ReadBlock, writer: ShardWriter, reduce: Reducer, step: int
         missing = [(0, 0)] * (below.ndim - 2) + [
             (0, want - have) for want, have in zip(wanted, below.shape[-2:], strict=True)
         ]
-        writer.write(shard, reduce(np.pad(below, missing, mode="edge"), step))
+        if any(after for _, after in missing):
+            below = np.pad(below, missing, mode="edge")
+        writer.write(shard, reduce(below, step))

@@ -18,7 +18,7 @@ from scipy import ndimage
 from pathoai.tissue.planes import empty_plane
 
 _BINS = 512
-_STRIP_ROWS = 64
+_STRIP_ROWS = 16
 # Five deviations above the peak of the glass leave less than one pixel in a million of its noise.
 _NOISE_DEVIATIONS = 5.0
 _HALF_WIDTH_PER_DEVIATION = 1.1774

@@ -53,7 +53,7 @@ class TissuePreset:
         # The rim of ink is blurred: half tissue's colour, half glass.
         rim_px = max(1, round(_RIM_UM / mpp))
         ink, foreign = colours.ink_on_glass(rim_px), colours.black(rim_px)
-        foreign |= ink
+        foreign[ink] = True
         del colours  # a plane of the whole picture
         found = self.detector.find(signal, foreign, picture, mpp)
         del signal, foreign
