@@ -54,3 +54,20 @@ def test_coarse_levels_and_level_0_agree(two_level_slide: tuple[Path, SlideTruth
     )
     assert from_coarse.shape == from_fine.shape
     assert np.abs(from_coarse.astype(int) - from_fine).mean() < 2.0
+
+
+def test_a_slide_without_coarse_levels_is_read_in_small_parts() -> None:
+    """At 8 µm, a region of 1024 px spans 268 million pixels of such a slide."""
+    read: list[int] = []
+
+    class Watched(MemoryReader):
+        def read_region(self, x: int, y: int, level: int, size_px: Size) -> NDArray[np.uint8]:
+            read.append(size_px.width * size_px.height)
+            return super().read_region(x, y, level, size_px)
+
+    pixels = _noise(64, 80).repeat(48, axis=0).repeat(48, axis=1)
+    reader = Watched(pixels, mpp=Mpp.square(0.25))
+    found = read_grid(reader, reader.info.grid(12.0))
+    np.testing.assert_array_equal(found, pixels[::48, ::48])
+    assert max(read) <= 2**20
+    assert sum(read) == pixels.shape[0] * pixels.shape[1]
