@@ -30,19 +30,23 @@ def main() -> None:
         TilingSettings(spec, encoding="source", workers=workers, device="cpu"),
         TilingSettings(spec, mpp=0.7, workers=workers, device="cpu"),
     ]
-    whole, seconds = [], []
+    whole, seconds, totals = [], [], []
     for number, settings in enumerate(ways):
         path, start = folder / f"whole-{number}" / "A.zarr", time.monotonic()
         os.waitpid(_forked(slide, path, settings), 0)
         seconds.append(time.monotonic() - start)
         whole.append(_digest(path))
+        totals.append(_shards(path))
     killed, different, shards = 0, [], []
     while killed < kills:
         way = killed % len(ways)
         path = folder / "killed" / "A.zarr"
-        if _killed(slide, path, ways[way], generator.uniform(0, seconds[way])):
+        # So many shards and a moment more: a busy machine must not make all kills early ones.
+        wait_for = generator.randint(0, totals[way])
+        moment_s = generator.uniform(0, seconds[way] / (totals[way] + 1))
+        if _killed(slide, path, ways[way], wait_for, moment_s):
             killed += 1
-            shards.append(sum(f.is_file() for f in path.rglob("c/*/*/*")))
+            shards.append(_shards(path))
             os.waitpid(_forked(slide, path, ways[way]), 0)
             if _digest(path) != whole[way]:
                 different.append(killed)
@@ -65,13 +69,33 @@ def _forked(slide: Path, path: Path, settings: TilingSettings) -> int:
         os._exit(code)
 
 
-def _killed(slide: Path, path: Path, settings: TilingSettings, after_s: float) -> bool:
-    """Start a run and kill it; False where it had ended before."""
+def _killed(
+    slide: Path, path: Path, settings: TilingSettings, wait_for: int, after_s: float
+) -> bool:
+    """Start a run and kill it; False where it had ended before.
+
+    Args:
+        slide: What is tiled.
+        path: The store.
+        settings: How.
+        wait_for: Shards that are written before.
+        after_s: How long it goes on after them.
+    """
     child = _forked(slide, path, settings)
+    while _shards(path) < wait_for:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.WIFSIGNALED(status)
+        time.sleep(0.0005)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
+
+
+def _shards(path: Path) -> int:
+    """Shards of the image that lie at their place."""
+    return sum(1 for _ in path.glob("*/c/*/*/*[0-9]"))
 
 
 def _digest(path: Path) -> str:
