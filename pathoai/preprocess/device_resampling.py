@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,7 +35,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class DeviceLevelWriting:
-    """How the finest level of an image is made on a device, with the results of ``LevelWriting``.
+    """How the finest level of an image is made on a device, with the results of ``LevelsWriting``.
 
     Args:
         pixels: Where they come from; its own change of colours is not used here.
@@ -51,8 +51,13 @@ class DeviceLevelWriting:
     device: torch.device
     change: ChangeBatch | None = None
 
-    def run(self, pool: Executor) -> Iterator[Sequence[DamagedChunk]]:
-        """Write all shards; see ``LevelWriting.run``."""
+    @property
+    def levels(self) -> int:
+        """One: the coarser levels are made from what is stored of it."""
+        return 1
+
+    def run(self, pool: Executor) -> Generator[Sequence[DamagedChunk]]:
+        """Write all shards; see ``WriteLevels.run``."""
         shards = self.writer.shards
         ahead = self._read_ahead(shards[0], pool)
         for position, shard in enumerate(shards):

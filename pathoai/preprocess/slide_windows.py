@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock, local
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,12 @@ from pathoai.slide.compressed_tiles import CompressedLevel
 from pathoai.slide.reader import SlideReader
 from pathoai.store.chunk_coding import ChunkCoding
 from pathoai.store.copy_tiles import read_tile
-from pathoai.store.level_reader import WHITE, paste
+from pathoai.store.level_reader import WHITE
 
 _CACHED_BYTES = 24 << 20
 """Enough for the tiles that neighbouring chunks share; the store's memory bound is 300 MB."""
+_Place = tuple[int, int]
+"""Row and column of a tile."""
 
 
 class SlideWindows(Protocol):
@@ -49,36 +51,57 @@ class SlideWindows(Protocol):
         ...
 
 
+class _Closable(Protocol):
+    def close(self) -> object:
+        """Release it."""
+        ...
+
+
+_T = TypeVar("_T", bound=_Closable)
+
+
+class _PerThread(Generic[_T]):
+    """One of something for each thread that asks, opened at its first use."""
+
+    def __init__(self, open_one: Callable[[], _T]) -> None:
+        """Open nothing yet."""
+        self._open_one = open_one
+        self._thread = local()
+        self._opened: list[_T] = []
+
+    def get(self) -> _T:
+        """This thread's own."""
+        if not hasattr(self._thread, "own"):
+            self._thread.own = self._open_one()
+            self._opened.append(self._thread.own)
+        own: _T = self._thread.own
+        return own
+
+    def close(self) -> None:
+        """Close those of all threads."""
+        for one in self._opened:
+            one.close()
+
+
 class ReaderWindows:
     """Windows by the slide's reader, one for each thread."""
 
     def __init__(self, open_reader: Callable[[], SlideReader], level: int) -> None:
         """Open nothing yet."""
-        self._open_reader = open_reader
+        self._readers = _PerThread(open_reader)
         self._level = level
-        self._thread = local()
-        self._opened: list[SlideReader] = []
 
     def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
         """Pixels ``(h, w, 3)`` uint8; see ``SlideWindows.read``."""
-        reader = self._reader
+        reader = self._readers.get()
         downsample = reader.info.levels[self._level].downsample
         return reader.read_region(
             round(x_px * downsample), round(y_px * downsample), self._level, size_px
         )
 
-    @property
-    def _reader(self) -> SlideReader:
-        if not hasattr(self._thread, "reader"):
-            self._thread.reader = self._open_reader()
-            self._opened.append(self._thread.reader)
-        reader: SlideReader = self._thread.reader
-        return reader
-
     def close(self) -> None:
         """Close the readers of all threads."""
-        for reader in self._opened:
-            reader.close()
+        self._readers.close()
 
 
 class TileWindows:
@@ -90,42 +113,79 @@ class TileWindows:
         """For a level whose tiles were found and proven, and its size in its own pixels."""
         self._source = source
         self._size = size_px
-        self._tiles: OrderedDict[tuple[int, int], Future[NDArray[np.uint8] | None]] = OrderedDict()
+        self._files = _PerThread(lambda: source.file.open("rb", buffering=0))
+        self._tiles: OrderedDict[_Place, Future[NDArray[np.uint8] | None]] = OrderedDict()
         self._most = max(16, cached_bytes // (3 * source.tile_px**2))
         self._lock = Lock()
 
     def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
         """Pixels ``(h, w, 3)`` uint8; see ``SlideWindows.read``."""
+        side = self._source.tile_px
+        if not x_px % side and not y_px % side and size_px == Size(side, side):
+            whole = self._whole_tile((y_px // side, x_px // side))
+            if whole is not None:
+                return whole
         out = np.full((size_px.height, size_px.width, 3), WHITE, np.uint8)
         # Tiles are whole even at the edge of the level: what they hold beyond it is no pixel.
-        inside = out[: max(0, self._size.height - y_px), : max(0, self._size.width - x_px)]
-        side, (rows, columns) = self._source.tile_px, self._source.byte_counts.shape
-        for row in range(max(0, y_px // side), min(rows, -(-(y_px + size_px.height) // side))):
-            for column in range(
-                max(0, x_px // side), min(columns, -(-(x_px + size_px.width) // side))
-            ):
-                pixels = self._tile(row, column)
-                if pixels is not None:
-                    paste(pixels, inside, column * side - x_px, row * side - y_px)
+        bottom = min(y_px + size_px.height, self._size.height)
+        right = min(x_px + size_px.width, self._size.width)
+        rows, columns = self._source.byte_counts.shape
+        for row in range(max(0, y_px // side), min(rows, -(-bottom // side))):
+            y = slice(max(y_px, row * side), min(bottom, (row + 1) * side))
+            for column in range(max(0, x_px // side), min(columns, -(-right // side))):
+                x = slice(max(x_px, column * side), min(right, (column + 1) * side))
+                tile = self._tile((row, column))
+                if tile is not None:
+                    piece = tile[_from(y, row * side), _from(x, column * side)]
+                    out[_from(y, y_px), _from(x, x_px)] = piece
         return out
 
-    def _tile(self, row: int, column: int) -> NDArray[np.uint8] | None:
+    def _whole_tile(self, place: _Place) -> NDArray[np.uint8] | None:
+        """A tile that is all pixels; not kept, for whoever asks for it alone asks once."""
+        side, (row, column) = self._source.tile_px, place
+        inside = 0 <= row < self._size.height // side and 0 <= column < self._size.width // side
+        return self._decoded(place) if inside else None
+
+    def _tile(self, place: _Place) -> NDArray[np.uint8] | None:
         with self._lock:
-            found = self._tiles.get((row, column))
+            found = self._tiles.get(place)
             mine = found is None
             if found is None:
-                found = self._tiles[row, column] = Future()
+                found = self._tiles[place] = Future()
                 while len(self._tiles) > self._most:
                     self._tiles.popitem(last=False)
             else:
-                self._tiles.move_to_end((row, column))
+                self._tiles.move_to_end(place)
         if mine:
-            _decode_into(found, self._source, row, column)
+            self._decode_into(found, place)
         return found.result()
 
+    def _decode_into(self, target: Future[NDArray[np.uint8] | None], place: _Place) -> None:
+        """Decode a tile for all threads that wait for it; they see its error too."""
+        try:
+            target.set_result(self._decoded(place))
+        except BaseException as error:
+            target.set_exception(error)
+            raise
+
+    def _decoded(self, place: _Place) -> NDArray[np.uint8] | None:
+        source = self._source
+        data = read_tile(source, self._files.get(), *place)
+        if data is None:
+            return None
+        try:
+            return ChunkCoding(source.codec).decode_rgb(data, source.tile_px)
+        except (ValueError, RuntimeError) as error:
+            raise DamagedSlideError(
+                "pixels cannot be decoded",
+                where=f"level {source.level}, row {place[0]}, column {place[1]} of its tiles",
+                found=str(error),
+            ) from error
+
     def close(self) -> None:
-        """Forget the decoded tiles."""
+        """Forget the decoded tiles and close the file."""
         self._tiles.clear()
+        self._files.close()
 
 
 @dataclass(frozen=True)
@@ -149,30 +209,9 @@ class ColouredWindows:
         self.windows.close()
 
 
-def _decode_into(
-    target: Future[NDArray[np.uint8] | None], source: CompressedLevel, row: int, column: int
-) -> None:
-    """Decode a tile for all threads that wait for it; they see its error too."""
-    try:
-        target.set_result(_decoded(source, row, column))
-    except BaseException as error:
-        target.set_exception(error)
-        raise
-
-
-def _decoded(source: CompressedLevel, row: int, column: int) -> NDArray[np.uint8] | None:
-    with source.file.open("rb", buffering=0) as file:
-        data = read_tile(source, file, row, column)
-    if data is None:
-        return None
-    try:
-        return ChunkCoding(source.codec).decode_rgb(data, source.tile_px)
-    except (ValueError, RuntimeError) as error:
-        raise DamagedSlideError(
-            "pixels cannot be decoded",
-            where=f"level {source.level}, row {row}, column {column} of its tiles",
-            found=str(error),
-        ) from error
+def _from(part: slice, start: int) -> slice:
+    """The same part, counted from another start."""
+    return slice(part.start - start, part.stop - start)
 
 
 def slide_windows(

@@ -20,7 +20,7 @@ from pathoai.ontology import LabelClass
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tiles_reader import TilesReader
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.preprocess.write_resampled import resampled_level
+from pathoai.preprocess.write_resampled import resampled_levels
 from pathoai.progress import Advance, silent
 from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
@@ -76,12 +76,12 @@ def tile_slide(
         with ThreadPoolExecutor(settings.workers) as pool:
             work = _Pixels(writer, tissue, pool, settings)
             if header.encoding == "source":
-                work.copy(tiles, advance)
+                made = work.copy(tiles, advance)
             else:
-                work.resample(source, reader, tiles, advance)
+                made = work.resample(source, reader, tiles, advance)
             _write_tissue(path, header, tissue)
             write_tile_index(path, index)
-            writer.finish(pool)
+            writer.finish(pool, made=made)
     return SlideStore(path)
 
 
@@ -140,8 +140,8 @@ class _Pixels:
     pool: ThreadPoolExecutor
     settings: TilingSettings
 
-    def copy(self, tiles: TilesToCopy, advance: Advance) -> None:
-        """Copy every level that can be."""
+    def copy(self, tiles: TilesToCopy, advance: Advance) -> int:
+        """Copy every level that can be; returns how many."""
         header, writers = self.writer.header, self.writer.levels
         total = sum(len(writers[level].shards) for level in range(len(tiles.sources)))
         done = 0
@@ -151,14 +151,15 @@ class _Pixels:
             for _ in self._within_limit(shards, int(wanted.sum()), level):
                 done += 1
                 advance(done, total)
+        return len(tiles.sources)
 
     def resample(
         self, source: SlideSource, reader: SlideReader, tiles: TilesToCopy, advance: Advance
-    ) -> None:
-        """Make the finest level at the store's scale."""
+    ) -> int:
+        """Make the finest levels at the store's scale; returns how many."""
         header, writer = self.writer.header, self.writer
         wanted = chunks_with_tissue(self.tissue, header.grid, header.layout[0])
-        with resampled_level(
+        making = resampled_levels(
             source,
             reader,
             tiles,
@@ -166,10 +167,12 @@ class _Pixels:
             tissue=self.tissue,
             wanted=wanted,
             settings=self.settings,
-        ) as level:
-            shards = self._within_limit(level.run(self.pool), int(wanted.sum()), 0)
-            for done, _ in enumerate(shards, start=1):
-                advance(done, len(writer.finest.shards))
+        )
+        total = len(writer.finest.shards)
+        with making as levels, closing(levels.run(self.pool)) as shards:
+            for done, _ in enumerate(self._within_limit(shards, int(wanted.sum()), 0), start=1):
+                advance(done, total)
+        return levels.levels
 
     def _within_limit(
         self, shards: Iterable[Sequence[DamagedChunk]], chunks: int, level: int

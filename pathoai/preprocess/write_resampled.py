@@ -1,4 +1,4 @@
-"""How a store's finest level is made anew: which level of the slide, which colours, which device.
+"""How a store's finest levels are made anew: which level of the slide, which colours, which device.
 
 torch is imported only for a stain normalisation or a GPU.
 """
@@ -21,12 +21,12 @@ from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.level_writing import LevelWriting, WriteLevel
+from pathoai.store.level_writing import LevelsWriting, WriteLevels
 from pathoai.tissue.mask import TissueMask
 
 
 @contextmanager
-def resampled_level(
+def resampled_levels(
     source: SlideSource,
     reader: SlideReader,
     tiles: TilesToCopy,
@@ -35,8 +35,8 @@ def resampled_level(
     tissue: TissueMask,
     wanted: NDArray[np.bool_],
     settings: TilingSettings,
-) -> Iterator[WriteLevel]:
-    """The making of a store's finest level; the slide is released at the end.
+) -> Iterator[WriteLevels]:
+    """The making of a store's finest levels; the slide is released at the end.
 
     Args:
         source: The slide.
@@ -73,9 +73,9 @@ def _writing(
     tissue: TissueMask,
     wanted: NDArray[np.bool_],
     settings: TilingSettings,
-) -> WriteLevel:
+) -> WriteLevels:
     if settings.on_cpu and header.normalisation is None:
-        return LevelWriting(0, writer.finest, pixels.chunk, wanted)
+        return LevelsWriting(0, writer.levels_from(0), pixels.chunk, wanted)
     from pathoai.preprocess.device import choose_device
     from pathoai.preprocess.device_resampling import DeviceLevelWriting
     from pathoai.preprocess.slide_normalisation import SlideNormalisation
@@ -90,6 +90,6 @@ def _writing(
         writer.stain_profile = change.source.to_dict()
     if settings.on_cpu and change is not None:
         coloured = replace(pixels, change_colours=change.pixels)
-        return LevelWriting(0, writer.finest, coloured.chunk, wanted)
+        return LevelsWriting(0, writer.levels_from(0), coloured.chunk, wanted)
     device, batch = choose_device(settings.device), None if change is None else change.batch
     return DeviceLevelWriting(pixels, writer.finest, wanted, device, batch)

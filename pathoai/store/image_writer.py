@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,9 +13,10 @@ import zarr
 
 from pathoai.errors import StoreError
 from pathoai.store import ome
+from pathoai.store.coarser_levels import coarser_levels
 from pathoai.store.header import ICC_PROFILE, SCHEMA, LevelLayout, StoreHeader
 from pathoai.store.level_reader import WHITE, LevelReader
-from pathoai.store.level_writing import LevelWriting, coarser_level
+from pathoai.store.level_writing import LEVELS_AT_ONCE, LevelsWriting
 from pathoai.store.shards import ShardWriter, create_array, remove_partial_writes
 from pathoai.store.write_journal import WriteJournal
 
@@ -83,28 +84,22 @@ class ImageWriter:
             },
         }
 
-    def coarser_levels(self) -> list[LevelWriting]:
-        """The making of the levels that are neither the finest nor copied, from the one below."""
-        layout = self.header.layout
-        return [
-            coarser_level(
-                index,
-                LevelReader(self.path / str(index - 1), layout[index - 1], self.header.slide_id),
-                self.levels[index],
-                layout[index].factor // layout[index - 1].factor,
-            )
-            for index in range(max(1, len(self.header.copied)), len(layout))
-        ]
+    def levels_from(self, first: int) -> Sequence[ShardWriter]:
+        """The writers of the levels that are made in one pass, from the given one on."""
+        return self.levels[first : first + LEVELS_AT_ONCE]
 
-    def finish(self, pool: Executor | None = None) -> None:
+    def finish(self, pool: Executor | None = None, *, made: int | None = None) -> None:
         """Build the coarser levels, note the hash of every shard, mark the store complete.
 
         Args:
             pool: Threads to work in; without any, one is made.
+            made: How many levels are made already, from the finest; without, those that are copied
+                or the finest.
         """
+        first = made or len(self.header.copied) or 1
         with nullcontext(pool) if pool else ThreadPoolExecutor(1) as threads:
-            for writing in self.coarser_levels():
-                for _ in writing.run(threads):
+            for start in range(first, len(self.levels), LEVELS_AT_ONCE):
+                for _ in self._coarser_levels(start).run(threads):
                     """Each shard is recorded as it is written."""
         attributes = self._attributes(complete=True)
         hashes: dict[str, str] = {}
@@ -116,6 +111,11 @@ class ImageWriter:
         ]
         self._group.attrs.put(attributes)
         self.journal.forget()
+
+    def _coarser_levels(self, first: int) -> LevelsWriting:
+        layout = self.header.layout[first - 1]
+        below = LevelReader(self.path / str(first - 1), layout, self.header.slide_id)
+        return coarser_levels(first, below, self.levels_from(first))
 
 
 def _check_same(group: zarr.Group, header: StoreHeader) -> None:

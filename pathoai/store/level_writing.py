@@ -1,140 +1,256 @@
-"""Writing a level of an image chunk by chunk: the next shard is made while one is written."""
+"""Writing levels of an image: chunks are made in threads, coarser ones from the pixels at hand.
+
+Four chunks make one of the next level. They are made one after the other by the same thread, so
+that no level is read again to make the next, and hardly more than one chunk of each is in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pathoai.errors import DamagedSlideError
 from pathoai.geometry import Size
-from pathoai.store.level_reader import WHITE, LevelReader, paste
+from pathoai.store.level_reader import WHITE
+from pathoai.store.pyramid import halved
 from pathoai.store.shards import Shard, ShardWriter
 from pathoai.store.write_journal import DamagedChunk
+
+LEVELS_AT_ONCE = 3
+"""A level and how many coarser ones are made in one pass. What a killed run had of their unfinished
+shards is made again from the source, to the same bytes: two coarser levels ask for 16 of its shards
+at most."""
+_AHEAD = max(8, 2 * (os.cpu_count() or 1))
+"""Parts of the image made while a shard is written: enough that no thread waits for the disk."""
 
 MakeChunk = Callable[[int, int, Size], NDArray[np.uint8] | None]
 """From the left and top edge of a chunk, in pixels of the level, and its size to its pixels
 ``(h, w, 3)`` uint8, or None where there is nothing; called from several threads."""
+_Place = tuple[int, int]
+"""Row and column of a chunk in its level."""
+_FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-class WriteLevel(Protocol):
-    """The making of one level, wherever its pixels come from."""
+class WriteLevels(Protocol):
+    """The making of the finest levels, wherever their pixels come from."""
 
-    def run(self, pool: Executor) -> Iterator[Sequence[DamagedChunk]]:
+    @property
+    def levels(self) -> int:
+        """How many are made, from the finest; the others are made from what is stored."""
+        ...
+
+    def run(self, pool: Executor) -> Generator[Sequence[DamagedChunk]]:
         """Write all shards; those that an earlier run finished are passed over.
+
+        Once it is closed, no thread reads the slide any more.
 
         Args:
             pool: Threads to work in.
 
         Yields:
-            What the slide could not give, for each shard as it is done.
+            What the slide could not give, for each shard of the finest level as it is done.
         """
         ...
 
 
-_Job = tuple[int, int, "Future[bytes | DamagedChunk | None]"]
+@dataclass
+class _Made:
+    """Encoded chunks by their place, level by level, and those that could not be made."""
+
+    chunks: list[dict[_Place, bytes]]
+    damaged: list[DamagedChunk] = field(default_factory=list)
+
+    def add(self, other: _Made) -> None:
+        """Take over what another part of the image gave."""
+        for mine, found in zip(self.chunks, other.chunks, strict=True):
+            mine |= found
+        self.damaged += other.damaged
 
 
 @dataclass(frozen=True)
-class LevelWriting:
-    """How one level of an image is made.
+class LevelsWriting:
+    """How a level of an image is made, and with it the coarser ones that follow.
 
     Args:
-        level: Its index.
-        writer: Of its array.
-        make: Gives the pixels of a chunk.
-        wanted: ``(rows, columns)`` bool: the chunks worth making.
+        first: Index of the level.
+        writers: Of its array and of the coarser levels', each half the one before; all with chunks
+            and shards of the same size.
+        make: Gives the pixels of a chunk of the first.
+        wanted: ``(rows, columns)`` bool: the chunks of the first that are worth making.
     """
 
-    level: int
-    writer: ShardWriter
+    first: int
+    writers: Sequence[ShardWriter]
     make: MakeChunk
     wanted: NDArray[np.bool_]
 
-    def run(self, pool: Executor) -> Iterator[Sequence[DamagedChunk]]:
-        """Write all shards in threads of the pool; see ``WriteLevel.run``."""
-        shards = self.writer.shards
-        ahead = self._start(shards[0], pool)
-        for position, shard in enumerate(shards):
-            now = ahead
-            following = shards[position + 1 : position + 2]
-            ahead = self._start(following[0], pool) if following else None
-            yield () if now is None else self._finish(shard, now)
+    @property
+    def levels(self) -> int:
+        """How many levels are made."""
+        return len(self.writers)
+
+    def run(self, pool: Executor) -> Generator[Sequence[DamagedChunk]]:
+        """Write all shards in threads of the pool; see ``WriteLevels.run``."""
+        done = [{s for s in writer.shards if writer.is_done(s)} for writer in self.writers]
+        made = self._nothing
+        with closing(_in_order(pool, self._pass(done).part, self._parts())) as parts:
+            for number, (part, found) in enumerate(parts, start=1):
+                made.add(found)
+                for step in range(self.levels):
+                    # Parts come in such an order that those of a shard follow each other.
+                    side = self.per_side >> (self.levels - 1 - step)
+                    if number % side**2:
+                        continue
+                    shard = (part[0] // side, part[1] // side)
+                    if shard not in done[step]:
+                        self._write(step, shard, made)
+                    if step == 0:
+                        if self._below(0, shard).size:
+                            yield tuple(made.damaged)
+                        made.damaged.clear()
+                    made.chunks[step].clear()
 
     @property
-    def _per_side(self) -> int:
-        return self.writer.shard_px // self.writer.chunk_px
+    def per_side(self) -> int:
+        """Chunks along a side of a shard."""
+        return self.writers[0].shard_px // self.writers[0].chunk_px
 
-    def _start(self, shard: Shard, pool: Executor) -> list[_Job] | None:
-        n = self._per_side
-        top, left = shard[0] * n, shard[1] * n
-        inside = np.argwhere(self.wanted[top : top + n, left : left + n]).tolist()
-        if not inside or self.writer.is_done(shard):
+    def _pass(self, done: Sequence[set[Shard]]) -> _Pass:
+        shapes = [writer.array.shape for writer in self.writers]
+        return _Pass(self, [Size(width, height) for _, height, width in shapes], done)
+
+    @property
+    def _nothing(self) -> _Made:
+        return _Made([{} for _ in self.writers])
+
+    def _parts(self) -> Iterator[_Place]:
+        """The chunks of the coarsest level, shard by shard, and what lies beyond its far edges."""
+        side = self.per_side
+        for row, column in self.writers[-1].shards:
+            for y, x in _quarter_by_quarter(side):
+                yield row * side + y, column * side + x
+
+    def _below(self, step: int, shard: Shard) -> NDArray[np.bool_]:
+        """Which chunks of the first level make a shard, ``step`` levels above it, are wanted."""
+        side = self.per_side << step
+        top, left = shard[0] * side, shard[1] * side
+        return self.wanted[top : top + side, left : left + side]
+
+    def _write(self, step: int, shard: Shard, made: _Made) -> None:
+        if not self._below(step, shard).any():
+            return
+        side = self.per_side
+        places = ((shard[0] * side + y, shard[1] * side + x) for y, x in np.ndindex(side, side))
+        chunks = [made.chunks[step].get(place) for place in places]
+        self.writers[step].write_chunks(shard, chunks, made.damaged if step == 0 else ())
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One run of a writing, with what earlier ones have done of each level."""
+
+    writing: LevelsWriting
+    sizes_px: Sequence[Size]
+    done: Sequence[set[Shard]]
+
+    def part(self, place: _Place) -> _Made:
+        """Make a chunk of the coarsest level, all that it is made of, and nothing that is done."""
+        made = self.writing._nothing
+        self._pixels(self.writing.levels - 1, place, made, asked=False)
+        return made
+
+    def _pixels(
+        self, step: int, place: _Place, made: _Made, *, asked: bool
+    ) -> NDArray[np.uint8] | None:
+        """The pixels of a chunk, where its shard or a coarser one (``asked``) still needs them."""
+        side, writer = self.writing.per_side, self.writing.writers[step]
+        missing = (place[0] // side, place[1] // side) not in self.done[step]
+        if step > 0:
+            pixels = self._of_four(step, place, made, asked=asked or missing)
+        elif asked or missing:
+            pixels = self._first(place, made if missing else None)
+        else:
             return None
-        return [(y, x, pool.submit(self._encoded, top + y, left + x)) for y, x in inside]
+        if missing and pixels is not None:
+            made.chunks[step][place] = writer.encode_rgb(pixels)
+        return pixels
 
-    def _encoded(self, row: int, column: int) -> bytes | DamagedChunk | None:
-        side, (_, height, width) = self.writer.chunk_px, self.writer.array.shape
-        x, y = column * side, row * side
+    def _of_four(
+        self, step: int, place: _Place, made: _Made, *, asked: bool
+    ) -> NDArray[np.uint8] | None:
+        """A chunk as the mean of the four below it; None where there is nothing."""
+        writer, out = self.writing.writers[step], None
+        half = writer.chunk_px // 2
+        for y, x in _FOUR:
+            below = (2 * place[0] + y, 2 * place[1] + x)
+            pixels = self._pixels(step - 1, below, made, asked=asked)
+            if pixels is None or not asked:
+                continue
+            if out is None:
+                size = self._size(step, place)
+                out = np.full((size.height, size.width, 3), WHITE, np.uint8)
+            halved(pixels, out[y * half : (y + 1) * half, x * half : (x + 1) * half])
+        return out
+
+    def _first(self, place: _Place, made: _Made | None) -> NDArray[np.uint8] | None:
+        """A chunk of the first level; what is damaged is noted in ``made``."""
+        wanted = self.writing.wanted
+        if place[0] >= wanted.shape[0] or place[1] >= wanted.shape[1] or not wanted[place]:
+            return None
+        writer = self.writing.writers[0]
+        x, y = place[1] * writer.chunk_px, place[0] * writer.chunk_px
         try:
-            pixels = self.make(x, y, Size(min(side, width - x), min(side, height - y)))
+            return self.writing.make(x, y, self._size(0, place))
         except DamagedSlideError as error:
-            return DamagedChunk(self.level, row, column, error.what)
-        return None if pixels is None else self.writer.encode_rgb(pixels)
+            if made is not None:
+                made.damaged.append(DamagedChunk(self.writing.first, *place, error.what))
+            return None
 
-    def _finish(self, shard: Shard, jobs: Sequence[_Job]) -> Sequence[DamagedChunk]:
-        chunks: list[bytes | None] = [None] * self._per_side**2
-        damaged = []
-        for y, x, job in jobs:
-            result = job.result()
-            if isinstance(result, DamagedChunk):
-                damaged.append(result)
-            else:
-                chunks[y * self._per_side + x] = result
-        self.writer.write_chunks(shard, chunks, damaged)
-        return damaged
+    def _size(self, step: int, place: _Place) -> Size:
+        """Of a chunk, which may be cut off by the far edges of its level."""
+        side, level = self.writing.writers[step].chunk_px, self.sizes_px[step]
+        return Size(
+            min(side, level.width - place[1] * side), min(side, level.height - place[0] * side)
+        )
 
 
-def coarser_level(level: int, below: LevelReader, writer: ShardWriter, step: int) -> LevelWriting:
-    """The making of a level from the one below, each pixel the mean of a square of those.
+def _quarter_by_quarter(side: int) -> Iterator[_Place]:
+    """The places of a square, those of each quarter of each quarter together (Z-order).
 
     Args:
-        level: Its index.
-        below: The level below.
-        writer: Of the level.
-        step: Pixels below per pixel of the level.
+        side: A power of two.
     """
-    side, (_, height, width) = writer.chunk_px, writer.array.shape
-    everywhere = np.ones((-(-height // side), -(-width // side)), np.bool_)
+    if side == 1:
+        yield 0, 0
+        return
+    half = side // 2
+    for top, left in _FOUR:
+        for y, x in _quarter_by_quarter(half):
+            yield top * half + y, left * half + x
 
-    def make(x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8] | None:
-        return _shrunk(below, x_px, y_px, size_px, step)
 
-    return LevelWriting(level, writer, make, everywhere)
-
-
-def _shrunk(
-    below: LevelReader, x_px: int, y_px: int, size_px: Size, step: int
-) -> NDArray[np.uint8] | None:
-    """A chunk of the coarser level; None where nothing below it is stored."""
-    out = np.full((size_px.height, size_px.width, 3), WHITE, np.uint8)
-    side, size, found = below.layout.chunk_px, below.layout.size_px, False
-    for row in range(y_px * step // side, -(-(y_px + size_px.height) * step // side)):
-        for column in range(x_px * step // side, -(-(x_px + size_px.width) * step // side)):
-            top, left = row * side, column * side
-            if top >= size.height or left >= size.width:
-                continue
-            pixels = below.chunk((row, column))
-            if pixels is None:
-                continue
-            found = True
-            inside = pixels[: size.height - top, : size.width - left]
-            # The mean of what is there, halves rounded up.
-            small = np.asarray(Image.fromarray(np.ascontiguousarray(inside)).reduce(step))
-            paste(small, out, left // step - x_px, top // step - y_px)
-    return out if found else None
+def _in_order(
+    pool: Executor, work: Callable[[_Place], _Made], places: Iterable[_Place]
+) -> Generator[tuple[_Place, _Made]]:
+    """What the work gives for each place, in their order, some of it made ahead."""
+    ahead: deque[tuple[_Place, Future[_Made]]] = deque()
+    try:
+        for place in places:
+            ahead.append((place, pool.submit(work, place)))
+            if len(ahead) > _AHEAD:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        while ahead:
+            first, future = ahead.popleft()
+            yield first, future.result()
+    finally:
+        # The source is closed next: nobody may still be reading it.
+        wait([future for _, future in ahead if not future.cancel()])

@@ -33,7 +33,7 @@ from pathoai.slide.open_slide import open_slide
 from pathoai.store.chunk_coding import ChunkCoding
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.level_writing import LevelWriting
+from pathoai.store.level_writing import LevelsWriting
 from pathoai.store.slide_store import SlideStore
 from pathoai.testing.generated_slide import SlideTruth
 from pathoai.testing.icc_profile import matrix_profile, srgb_by_definition
@@ -101,7 +101,7 @@ def test_cpu_threads_and_torch_make_the_same_store(
             wanted = np.ones((6, 7), np.bool_)
             wanted[2, 3] = False
             way = (
-                LevelWriting(0, writer.finest, pixels.chunk, wanted)
+                LevelsWriting(0, [writer.finest], pixels.chunk, wanted)
                 if name == "threads"
                 else DeviceLevelWriting(pixels, writer.finest, wanted, torch.device("cpu"))
             )
