@@ -22,7 +22,7 @@ from pathoai.slide.compressed_tiles import CompressedLevel
 from pathoai.slide.reader import SlideReader
 from pathoai.store.chunk_coding import ChunkCoding
 from pathoai.store.copy_tiles import read_tile
-from pathoai.store.level_reader import WHITE
+from pathoai.store.level_reader import WHITE, paste
 
 _CACHED_BYTES = 24 << 20
 """Enough for the tiles that neighbouring chunks share; the store's memory bound is 300 MB."""
@@ -127,17 +127,15 @@ class TileWindows:
                 return whole
         out = np.full((size_px.height, size_px.width, 3), WHITE, np.uint8)
         # Tiles are whole even at the edge of the level: what they hold beyond it is no pixel.
-        bottom = min(y_px + size_px.height, self._size.height)
-        right = min(x_px + size_px.width, self._size.width)
+        inside = out[: max(0, self._size.height - y_px), : max(0, self._size.width - x_px)]
         rows, columns = self._source.byte_counts.shape
-        for row in range(max(0, y_px // side), min(rows, -(-bottom // side))):
-            y = slice(max(y_px, row * side), min(bottom, (row + 1) * side))
-            for column in range(max(0, x_px // side), min(columns, -(-right // side))):
-                x = slice(max(x_px, column * side), min(right, (column + 1) * side))
-                tile = self._tile((row, column))
-                if tile is not None:
-                    piece = tile[_from(y, row * side), _from(x, column * side)]
-                    out[_from(y, y_px), _from(x, x_px)] = piece
+        for row in range(max(0, y_px // side), min(rows, -(-(y_px + size_px.height) // side))):
+            for column in range(
+                max(0, x_px // side), min(columns, -(-(x_px + size_px.width) // side))
+            ):
+                pixels = self._tile((row, column))
+                if pixels is not None:
+                    paste(pixels, inside, column * side - x_px, row * side - y_px)
         return out
 
     def _whole_tile(self, place: _Place) -> NDArray[np.uint8] | None:
@@ -207,11 +205,6 @@ class ColouredWindows:
     def close(self) -> None:
         """Release the slide."""
         self.windows.close()
-
-
-def _from(part: slice, start: int) -> slice:
-    """The same part, counted from another start."""
-    return slice(part.start - start, part.stop - start)
 
 
 def slide_windows(

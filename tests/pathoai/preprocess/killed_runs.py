@@ -28,7 +28,8 @@ def main() -> None:
     spec, generator = TileSpec(128, 0.5), random.Random(workers)
     ways = [
         TilingSettings(spec, encoding="source", workers=workers, device="cpu"),
-        TilingSettings(spec, mpp=0.7, workers=workers, device="cpu"),
+        # Finer than the slide: then there are shards of several levels to be killed between.
+        TilingSettings(spec, mpp=0.25, workers=workers, device="cpu"),
     ]
     whole, seconds, totals = [], [], []
     for number, settings in enumerate(ways):

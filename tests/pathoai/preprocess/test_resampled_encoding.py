@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -52,8 +53,12 @@ def _mean_under_triangle(
     return np.asarray(np.tensordot(weight / weight.sum(), line, axes=1))
 
 
-@settings(max_examples=15)
-@given(ratio=st.floats(1.0, 5.0), x=st.integers(20, 60), y=st.integers(20, 60))
+@settings(max_examples=20)
+@given(
+    ratio=st.one_of(st.just(1.0), st.just(2.0), st.floats(1.0, 5.0)),
+    x=st.integers(20, 60),
+    y=st.integers(20, 60),
+)
 def test_pixels_are_within_one_grey_level_of_the_definition(ratio: float, x: int, y: int) -> None:
     side = int(75 * ratio) + 12
     pixels = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -64,6 +69,17 @@ def test_pixels_are_within_one_grey_level_of_the_definition(ratio: float, x: int
         [_mean_under_triangle(rows.transpose(1, 0, 2), x + i, ratio) for i in range(6)], axis=1
     )
     assert np.abs(found - expected).max() <= 1.01
+
+
+@pytest.mark.parametrize(("ratio", "width"), [(1.9, 40), (0.9, 45)])
+def test_a_window_of_the_size_of_a_simple_one_is_still_resampled(ratio: float, width: int) -> None:
+    """Twice the block and two pixels, or just the block, may be what another scale needs too."""
+    pixels = np.random.default_rng(1).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    reader = MemoryReader(pixels, mpp=Mpp.square(0.5))
+    making = Resampling(ReaderWindows(lambda: reader, 0), ratio, ratio)
+    found = making.chunk(10, 10, Size(width, width)).astype(int)
+    parts = making.chunk(10, 10, Size(5, 5))
+    assert np.abs(found[:5, :5] - parts).max() <= 2
 
 
 def test_tiles_decoded_directly_are_what_the_reader_gives(
@@ -80,7 +96,7 @@ def test_tiles_decoded_directly_are_what_the_reader_gives(
             padded[400 : 400 + whole.shape[0], 400 : 400 + whole.shape[1]] = whole
             places = rng.integers(-390, level.size_px.width, (40, 2)).tolist()
             columns, rows = zip(*places, strict=True)
-            with ThreadPoolExecutor(4) as pool:
+            with closing(windows), ThreadPoolExecutor(4) as pool:
                 found = list(pool.map(windows.read, columns, rows, repeat(Size(300, 270))))
             for (x, y), pixels in zip(places, found, strict=True):
                 expected = padded[y + 400 : y + 670, x + 400 : x + 700]
