@@ -20,7 +20,7 @@ from pathoai.ontology import LabelClass
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tiles_reader import TilesReader
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.preprocess.write_resampled import resampled_levels
+from pathoai.preprocess.write_resampled import made_on, resampled_levels
 from pathoai.progress import Advance, silent
 from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
@@ -64,7 +64,7 @@ def tile_slide(
         if settings.encoding == "source" and why_not is not None:
             raise why_not
         header = _header(reader, source, settings, tiles)
-        if is_complete(path) and (store := SlideStore(path)).header == header:
+        if is_complete(path) and (store := SlideStore(path)).header.same_but_for_device(header):
             write_tile_index(path, store.tiles(settings.spec))
             return store
         grid, mpp = tissue_grid(header.grid, header.mpp)
@@ -128,7 +128,9 @@ def _header(
         objective_power=info.objective_power,
         quickhash=info.quickhash,
     )
-    return replace(header, encoding="source", copied=tiles.levels) if copies else header
+    if copies:
+        return replace(header, encoding="source", copied=tiles.levels)
+    return replace(header, made_on=made_on(header, reader, tiles, settings))
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pathoai.geometry import Size
 from pathoai.preprocess.resampled_pixels import Resampling
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.slide_windows import ColouredWindows, SlideWindows, slide_windows
 from pathoai.preprocess.tiling_settings import TilingSettings
+from pathoai.slide.compressed_tiles import CompressedLevel
 from pathoai.slide.icc import SrgbTransform
 from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy
@@ -23,6 +26,36 @@ from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
 from pathoai.store.level_writing import LevelsWriting, WriteLevels
 from pathoai.tissue.mask import TissueMask
+
+if TYPE_CHECKING:
+    from pathoai.preprocess.slide_normalisation import SlideNormalisation
+
+
+def made_on(
+    header: StoreHeader, reader: SlideReader, tiles: TilesToCopy, settings: TilingSettings
+) -> str:
+    """What will make the pixels of a store, in the words of its header."""
+    if settings.on_cpu:
+        return "cpu"
+    from pathoai.preprocess.device_making import DeviceMaking
+
+    known = _tiles_for_device(header, reader, tiles)
+    return DeviceMaking.best(settings.device, known, header.layout[0].coding).words
+
+
+def _level(header: StoreHeader, reader: SlideReader) -> int:
+    """The level of the slide that the store is made of."""
+    return reader.info.level_for(min(header.grid.downsample_x, header.grid.downsample_y))
+
+
+def _tiles_for_device(
+    header: StoreHeader, reader: SlideReader, tiles: TilesToCopy
+) -> CompressedLevel | None:
+    """The tiles of that level, where a device may decode them."""
+    if header.colour == "srgb":  # profiles are applied on the CPU
+        return None
+    level = _level(header, reader)
+    return next((known for known in tiles.sources if known.level == level), None)
 
 
 @contextmanager
@@ -52,8 +85,8 @@ def resampled_levels(
         DamagedSlideError: The slide's ICC profile is malformed.
     """
     header = writer.header
-    level = reader.info.level_for(min(header.grid.downsample_x, header.grid.downsample_y))
-    found = reader.info.levels[level]
+    level = _level(header, reader)
+    found, known = reader.info.levels[level], _tiles_for_device(header, reader, tiles)
     with closing(slide_windows(source.open_reader, tiles.sources, level, found.size_px)) as raw:
         windows: SlideWindows = raw
         if header.colour == "srgb":
@@ -63,33 +96,55 @@ def resampled_levels(
             header.grid.downsample_x / found.downsample,
             header.grid.downsample_y / found.downsample,
         )
-        yield _writing(pixels, header, writer, tissue, wanted, settings)
+        change = _normalisation(pixels, writer, tissue)
+        if settings.on_cpu:
+            coloured = pixels if change is None else replace(pixels, change_colours=change.pixels)
+            yield LevelsWriting(0, writer.levels_from(0), coloured.chunk, wanted)
+        else:
+            yield _on_device(pixels, known, found.size_px, writer, wanted, change, settings.device)
 
 
-def _writing(
-    pixels: Resampling,
-    header: StoreHeader,
-    writer: ImageWriter,
-    tissue: TissueMask,
-    wanted: NDArray[np.bool_],
-    settings: TilingSettings,
-) -> WriteLevels:
-    if settings.on_cpu and header.normalisation is None:
-        return LevelsWriting(0, writer.levels_from(0), pixels.chunk, wanted)
-    from pathoai.preprocess.device import choose_device
-    from pathoai.preprocess.device_resampling import DeviceLevelWriting
+def _normalisation(
+    pixels: Resampling, writer: ImageWriter, tissue: TissueMask
+) -> SlideNormalisation | None:
+    """The slide's own, noted in the store; None where the header asks for none."""
+    header = writer.header
+    if header.normalisation is None:
+        return None
     from pathoai.preprocess.slide_normalisation import SlideNormalisation
     from pathoai.preprocess.stain.normalisation import profile_from_dict
 
-    change = None
-    if header.normalisation is not None:
-        target = profile_from_dict(header.normalisation)
-        change = SlideNormalisation.of_slide(
-            pixels, header.grid, tissue, target, where=header.slide_id or "slide"
-        )
-        writer.stain_profile = change.source.to_dict()
-    if settings.on_cpu and change is not None:
-        coloured = replace(pixels, change_colours=change.pixels)
-        return LevelsWriting(0, writer.levels_from(0), coloured.chunk, wanted)
-    device, batch = choose_device(settings.device), None if change is None else change.batch
-    return DeviceLevelWriting(pixels, writer.finest, wanted, device, batch)
+    change = SlideNormalisation.of_slide(
+        pixels,
+        header.grid,
+        tissue,
+        profile_from_dict(header.normalisation),
+        where=header.slide_id or "slide",
+    )
+    writer.stain_profile = change.source.to_dict()
+    return change
+
+
+def _on_device(
+    pixels: Resampling,
+    known: CompressedLevel | None,
+    size_px: Size,
+    writer: ImageWriter,
+    wanted: NDArray[np.bool_],
+    change: SlideNormalisation | None,
+    device_name: str,
+) -> WriteLevels:
+    from pathoai.preprocess.device import choose_device
+    from pathoai.preprocess.device_making import DeviceMaking
+    from pathoai.preprocess.device_resampling import DeviceLevelWriting
+
+    device = choose_device(device_name)
+    making = DeviceMaking.of_words(writer.header.made_on, device)
+    return DeviceLevelWriting(
+        making.blocks(pixels.windows, known, size_px),
+        (pixels.ratio_x, pixels.ratio_y),
+        writer.finest,
+        wanted,
+        making,
+        None if change is None else change.batch,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -82,6 +82,8 @@ class StoreHeader:
             the slide's ICC profile.
         icc_sha256: Of that profile, kept in the array ``icc_profile``; empty where there is none.
         normalisation: The stain normalisation of the pixels, where there was one.
+        made_on: What made new pixels: ``cpu``, or the kind of device, with the parts of JPEG that
+            it did too, e.g. ``cuda+nvjpeg-decoder``. Devices differ by a few grey levels.
         source_sha256: Of the file that the slide came in.
         vendor: Of the scanner, as OpenSlide names it.
         objective_power: As the scanner says.
@@ -102,6 +104,7 @@ class StoreHeader:
     colour: Colour = "scanner"
     icc_sha256: str = ""
     normalisation: Mapping[str, Any] | None = None
+    made_on: str = "cpu"
     source_sha256: str = ""
     vendor: str = "unknown"
     objective_power: float | None = None
@@ -159,6 +162,10 @@ class StoreHeader:
         shard_px = max(1, _COPIED_SHARD_PX // copied.tile_px) * copied.tile_px
         size, coding = Size(copied.width, copied.height), ChunkCoding(copied.compression)
         return LevelLayout(factor, size, copied.tile_px, shard_px, coding)
+
+    def same_but_for_device(self, other: StoreHeader) -> bool:
+        """True where both say the same of slide, scale and encoding, wherever it was made."""
+        return replace(self, made_on=other.made_on) == other
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written into the store's attributes."""

@@ -119,9 +119,19 @@ class ImageWriter:
 
 
 def _check_same(group: zarr.Group, header: StoreHeader) -> None:
-    found = dict(group.attrs).get("pathoai")
-    if isinstance(found, dict) and found.get("header") == header.to_dict():
+    attributes = dict(group.attrs).get("pathoai")
+    found = attributes.get("header") if isinstance(attributes, dict) else None
+    wanted = header.to_dict()
+    if found == wanted:
         return
+    if isinstance(found, dict) and found | {"made_on": header.made_on} == wanted:
+        raise StoreError(
+            "the store was begun on another device, whose pixels differ a little",
+            where=header.slide_id,
+            found=header.made_on,
+            allowed=found.get("made_on"),
+            remedy="go on there (see --device), or delete the store to make it again",
+        )
     raise StoreError(
         "another store lies where this one should go",
         where=header.slide_id,

@@ -102,7 +102,7 @@ class ShardWriter:
         self._store_path = store_path
         self.array = array
         self._journal = journal
-        self._coding = coding or ChunkCoding()
+        self.coding = coding or ChunkCoding()
         if array.shards is None:
             raise StoreError("the array is not sharded", where=array.path)
         self.chunk_px: int = array.chunks[-1]
@@ -160,11 +160,11 @@ class ShardWriter:
 
     def encode(self, chunk: NDArray[Any]) -> bytes:
         """The bytes of a chunk ``(…, h, w)``; at the array's edge it may be smaller."""
-        return self._coding.encode(self._filled_up(chunk, (chunk.ndim - 2, chunk.ndim - 1)))
+        return self.coding.encode(self._filled_up(chunk, (chunk.ndim - 2, chunk.ndim - 1)))
 
     def encode_rgb(self, pixels: NDArray[np.uint8]) -> bytes:
         """The bytes of an image's chunk, given as ``(h, w, 3)`` uint8, likewise."""
-        return self._coding.encode_rgb(self._filled_up(pixels, (0, 1)))
+        return self.coding.encode_rgb(self._filled_up(pixels, (0, 1)))
 
     def _filled_up(self, chunk: NDArray[Any], axes: tuple[int, int]) -> NDArray[Any]:
         missing = [(0, 0)] * chunk.ndim

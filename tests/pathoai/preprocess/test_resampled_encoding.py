@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
 from pathoai.geometry import Mpp, Size
+from pathoai.preprocess.device_blocks import WindowBlocks
+from pathoai.preprocess.device_making import DeviceMaking
 from pathoai.preprocess.device_resampling import DeviceLevelWriting
 from pathoai.preprocess.resampled_pixels import Resampling
 from pathoai.preprocess.slide_source import SlideSource
@@ -41,6 +43,7 @@ from pathoai.testing.icc_profile import matrix_profile, srgb_by_definition
 from pathoai.tiling.spec import TileSpec
 
 _LOSSLESS = TilingSettings(TileSpec(128, 0.5), mpp=0.5, compression="blosc-zstd", device="cpu")
+_CPU = torch.device("cpu")
 
 
 def _mean_under_triangle(
@@ -111,7 +114,7 @@ def test_cpu_threads_and_torch_make_the_same_store(
     with open_slide(two_level_slide[0]) as reader:
         info = reader.info
         header = StoreHeader("A", info.size.width, info.size.height, 0.5, 0.5, 0.7)
-        pixels = Resampling(ReaderWindows(lambda: reader, 0), 1.4, 1.4)
+        pixels, cpu = Resampling(ReaderWindows(lambda: reader, 0), 1.4, 1.4), DeviceMaking(_CPU)
         for name in ("threads", "torch"):
             writer = ImageWriter(tmp_path / name / "A.zarr", header)
             wanted = np.ones((6, 7), np.bool_)
@@ -119,7 +122,9 @@ def test_cpu_threads_and_torch_make_the_same_store(
             way = (
                 LevelsWriting(0, [writer.finest], pixels.chunk, wanted)
                 if name == "threads"
-                else DeviceLevelWriting(pixels, writer.finest, wanted, torch.device("cpu"))
+                else DeviceLevelWriting(
+                    WindowBlocks(pixels.windows, cpu.device), (1.4, 1.4), writer.finest, wanted, cpu
+                )
             )
             # One thread, because one reader serves them all.
             with ThreadPoolExecutor(1) as pool:
