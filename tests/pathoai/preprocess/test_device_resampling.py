@@ -83,10 +83,9 @@ def test_tiles_put_together_there_make_the_pixels_of_the_cpu(
     level_0: CompressedLevel, tmp_path: Path
 ) -> None:
     """Within one grey level: Pillow rounds between the axes, torch does not."""
-    windows = TileWindows(level_0, _SIZE)
     expected = _writer(tmp_path / "cpu")
-    make = Resampling(windows, _RATIO, _RATIO).chunk
-    with ThreadPoolExecutor(2) as pool:
+    with closing(TileWindows(level_0, _SIZE)) as windows, ThreadPoolExecutor(2) as pool:
+        make = Resampling(windows, _RATIO, _RATIO).chunk
         list(LevelsWriting(0, [expected.finest], make, _wanted()).run(pool))
     clock = StageClock(_CPU)
     found, damaged = _on_device(_tile_blocks(level_0), tmp_path / "tiles", 2, clock)
@@ -102,8 +101,8 @@ def test_strips_threads_and_sources_do_not_matter(
 ) -> None:
     """The same bytes, so that a run resumes on a machine with more threads or memory."""
     first, _ = _on_device(_tile_blocks(level_0), tmp_path / "a", 1)
-    windows = WindowBlocks(TileWindows(level_0, _SIZE), _CPU)
-    others = [_on_device(windows, tmp_path / "b", 3)[0]]
+    with closing(TileWindows(level_0, _SIZE)) as windows:
+        others = [_on_device(WindowBlocks(windows, _CPU), tmp_path / "b", 3)[0]]
     monkeypatch.setattr(device_resampling, "_STRIP_PX", 1)
     others.append(_on_device(_tile_blocks(level_0, on_device=True), tmp_path / "c", 4)[0])
     assert len(_hashes(first)) == 1
@@ -120,11 +119,11 @@ def test_damage_spoils_the_chunks_that_need_it_and_no_others(
     copy = tmp_path / "damaged.svs"
     copy.write_bytes(data)
     damaged = replace(level_0, file=copy)
-    windows = WindowBlocks(TileWindows(damaged, _SIZE), _CPU)
-    by_tiles, by_windows = (
-        sorted(_on_device(blocks, tmp_path / name, 2)[1])
-        for name, blocks in (("a", _tile_blocks(damaged)), ("b", windows))
-    )
+    with closing(TileWindows(damaged, _SIZE)) as windows:
+        by_tiles, by_windows = (
+            sorted(_on_device(blocks, tmp_path / name, 2)[1])
+            for name, blocks in (("a", _tile_blocks(damaged)), ("b", WindowBlocks(windows, _CPU)))
+        )
     assert by_tiles == by_windows
     # The tile spans 548 to 731 of the store's pixels, so chunks 2 along each axis.
     assert [(d.level, d.row, d.column) for d in by_tiles] == [(0, 2, 2)]
@@ -145,20 +144,21 @@ def test_a_run_that_fails_leaves_no_thread_at_the_slide(
 ) -> None:
     """It is closed next; what was begun is made again, to the same bytes."""
     monkeypatch.setattr(device_resampling, "_STRIP_PX", 1)
-    windows, writer, making = _CountedWindows(level_0, _SIZE), _writer(tmp_path), DeviceMaking(_CPU)
+    writer, making = _writer(tmp_path), DeviceMaking(_CPU)
 
     def fail(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("out of memory")
 
-    with ThreadPoolExecutor(1) as pool:
+    with closing(_CountedWindows(level_0, _SIZE)) as windows:
         blocks, ratio = WindowBlocks(windows, _CPU), (_RATIO, _RATIO)
         way = DeviceLevelWriting(blocks, ratio, writer.finest, _wanted(), making, fail)
-        with pytest.raises(RuntimeError, match="out of memory"):
-            list(way.run(pool))
-        read = windows.count
-    assert windows.count == read < _wanted().sum()
-    with ThreadPoolExecutor(1) as pool:
-        list(replace(way, change=None).run(pool))
+        with ThreadPoolExecutor(1) as pool:
+            with pytest.raises(RuntimeError, match="out of memory"):
+                list(way.run(pool))
+            read = windows.count
+        assert windows.count == read < _wanted().sum()
+        with ThreadPoolExecutor(1) as pool:
+            list(replace(way, change=None).run(pool))
     whole, _ = _on_device(_tile_blocks(level_0), tmp_path / "whole", 2)
     assert _hashes(writer) == _hashes(whole)
 
