@@ -38,3 +38,16 @@ def test_the_same_generator_gives_the_same_batch() -> None:
 def test_jitter_that_wipes_out_a_stain_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(InvalidValueError, match="stain jitter"):
         Augmentation(**values)  # type: ignore[arg-type]  # mypy reads the dict as any argument
+
+
+def test_each_square_of_a_batch_has_a_symmetry_of_its_own() -> None:
+    images, planes = torch.arange(16 * 3 * 25).view(16, 3, 5, 5), torch.arange(16 * 25.0)
+    planes = planes.view(16, 1, 5, 5)
+    out, out_planes = Augmentation(stain_scale=0, stain_shift=0)(
+        (images, planes), torch.Generator().manual_seed(3)
+    )
+    which = torch.randint(8, (16,), generator=torch.Generator().manual_seed(3)).tolist()
+    assert len(set(which)) > 4
+    for i, element in enumerate(which):
+        assert torch.equal(out[i], dihedral(images[i], element))
+        assert torch.equal(out_planes[i], dihedral(planes[i], element))

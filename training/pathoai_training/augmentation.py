@@ -41,15 +41,21 @@ class Augmentation:
             All of them, same shapes and types, on the same device.
         """
         if self.dihedral:
-            which = torch.randint(8, (len(batch[0]),), generator=generator).tolist()
-            batch = [
-                torch.stack([dihedral(x, k) for x, k in zip(plane, which, strict=True)])
-                for plane in batch
-            ]
+            which = torch.randint(8, (len(batch[0]),), generator=generator)
+            batch = [_turned(plane, which) for plane in batch]
         images, *planes = batch
         if self.stain_scale or self.stain_shift:
             images = StainJitter(self.stain_scale, self.stain_shift)(images, generator)
         return images, *planes
+
+
+def _turned(plane: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Each square of a batch by its own symmetry; all of one symmetry at once, not one by one."""
+    turned = torch.empty_like(plane)
+    for element in which.unique().tolist():
+        chosen = torch.nonzero(which == element).squeeze(1).to(plane.device)
+        turned[chosen] = dihedral(plane[chosen], element)
+    return turned
 
 
 def dihedral(square: torch.Tensor, element: int) -> torch.Tensor:
