@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from pathoai.progress import Advance
-from pathoai_training.build import TrainerSettings
+from pathoai_training.trainer_settings import TrainerSettings
 
 CHECKPOINT = "last.ckpt"
 _LOG_EVERY_STEPS = 10
