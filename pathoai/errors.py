@@ -22,6 +22,7 @@
     ├── ModelError                      a model bundle is absent, altered or does not fit
     ├── AnnotationError                 an annotation, journal or exchange file is malformed
     ├── PackageError                    an annotation package is refused or does not verify
+    ├── PreemptedError                  training was asked to leave; it goes on from its checkpoint
     ├── ClusterError                    a cluster cannot be reached, or its workers die
     └── CohortError                     some slides of a cohort failed; the others are done
 """
@@ -160,6 +161,10 @@ class AnnotationError(PathoaiError):
 
 class PackageError(PathoaiError):
     """An annotation package is refused, or does not verify."""
+
+
+class PreemptedError(PathoaiError):
+    """A scheduler or a person asked training to leave; the same command goes on, exit code 75."""
 
 
 class ClusterError(PathoaiError):

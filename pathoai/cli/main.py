@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pathoai import __version__, entry_points
 from pathoai.cli.command import Command
-from pathoai.errors import MissingDependencyError, PathoaiError
+from pathoai.errors import MissingDependencyError, PathoaiError, PreemptedError
 
 GROUP = "pathoai.commands"
-_FAILURE, _USAGE, _BUG, _INTERRUPTED = 1, 2, 70, 130
+_FAILURE, _USAGE, _BUG, _AGAIN, _INTERRUPTED = 1, 2, 70, 75, 130
 # What a disk says that is full, or a place that cannot hold what it should; all else is our bug.
 _STORAGE = {
     errno.ENOSPC: "the disk is full",
@@ -39,13 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after ``pathoai``; those of this process where not given.
 
     Returns:
-        The exit code: 0, or 1 for an error the user can act on, 70 for a bug, 130 for Ctrl-C.
+        The exit code: 0, or 1 for an error the user can act on, 70 for a bug, 75 where a scheduler
+        wanted the machine and the same command goes on, 130 for Ctrl-C.
     """
     # OpenMP's threads otherwise spin while they wait, which on a shared machine makes training
     # several times slower; it is read once, when torch is first loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         run_words(sys.argv[1:] if arguments is None else arguments)
+    except PreemptedError as error:
+        print(f"pathoai: {error}", file=sys.stderr)
+        return _AGAIN
     except PathoaiError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

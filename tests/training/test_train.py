@@ -122,6 +122,15 @@ def test_a_killed_run_ends_with_the_same_weights(make_study: StudyMaker, small: 
     assert same(weights(study), weights(study, "straight"))
 
 
+def test_how_it_is_kept_and_logged_makes_no_other_run(
+    make_study: StudyMaker, small: list[str]
+) -> None:
+    study = make_study(PATIENT)
+    first = run(study, small)
+    neutral = ["trainer.checkpoint_s=1", "trainer.logs=[csv, tensorboard]", "data.workers=1"]
+    assert run(study, [*small, *neutral]) == first
+
+
 def test_a_finished_run_is_not_repeated(make_study: StudyMaker, small: list[str]) -> None:
     study = make_study(PATIENT)
     steps: list[int] = []
@@ -176,7 +185,10 @@ def test_validation_and_test_dice_are_logged(make_study: StudyMaker, small: list
 
 
 def test_precision_follows_the_device() -> None:
-    assert precision_of(TrainerSettings(), torch.device("cpu")) == "32-true"
+    flags = Path("/proc/cpuinfo").read_text("utf8").split() if sys.platform == "linux" else []
+    has_bf16 = "avx512_bf16" in flags or "amx_bf16" in flags
+    expected = "bf16-mixed" if has_bf16 else "32-true"
+    assert precision_of(TrainerSettings(), torch.device("cpu")) == expected
     assert precision_of(TrainerSettings(precision="16-mixed"), torch.device("cpu")) == "16-mixed"
 
 

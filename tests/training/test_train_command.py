@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, PathoaiError, RecipeError, StudyError
 from pathoai.models.bundle import load_bundle
 from pathoai.study.study import Study
@@ -74,3 +76,32 @@ def test_mistakes_end_in_one_line(
 def test_study_without_stores(study: Study) -> None:
     with pytest.raises(StudyError, match="pathoai tile STUDY"):
         pathoai_train(study.path, "--recipe", NAME)
+
+
+LEAVER = """
+import os, signal
+from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation
+
+class Leaver(SemanticSegmentation):
+    def training_step(self, batch, batch_idx):
+        if self.trainer.global_step == 2:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return super().training_step(batch, batch_idx)
+"""
+
+
+def test_who_is_asked_to_leave_says_so_by_the_exit_code(
+    make_study: StudyMaker,
+    small: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "leaver.py").write_text(LEAVER)
+    monkeypatch.syspath_prepend(tmp_path)
+    study = make_study(PATIENT)
+    settings = [w for s in [*small, "model.class_path=leaver.Leaver"] for w in ("--set", s)]
+    words = ["train", str(study.path), "--recipe", NAME, "--split", "area", "--device", "cpu"]
+    assert main([*words, *settings]) == 75
+    assert "stop; step 3 is kept. Remedy: the same command goes on" in capsys.readouterr().err
+    assert main([*words, *settings]) == 0

@@ -21,9 +21,9 @@ class ClassSlideSampler(Sampler[int]):
     Args:
         tile_class: ``(N,)`` uint8 class of each tile.
         slide: ``(N,)`` int32 position of each tile's slide.
-        length: Tiles per epoch and process.
+        length: Tiles per epoch and process; one that goes on after a resume has the rest of them.
         seed: Of the draws.
-        done: Tells, when an epoch starts, how many tiles this process has trained on.
+        done: Tells, when an epoch starts or goes on, how many tiles this process has trained on.
         temperature: 1 draws as nature has it, infinity all classes, and all slides of a class,
             equally often; between them, with probabilities proportional to count ** (1 / T).
         process: As ``(rank, processes)``: together they take disjoint draws.
@@ -84,7 +84,8 @@ class ClassSlideSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Positions of the epoch's tiles."""
         start, processes = self._done(), self._processes
-        drawn = self.draw(start * processes, self._length * processes)
+        left = self._length - start % self._length
+        drawn = self.draw(start * processes, left * processes)
         yield from drawn[self._rank :: processes].tolist()
 
 

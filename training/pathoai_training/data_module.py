@@ -18,6 +18,7 @@ from pathoai_training.augmentation import Augmentation
 from pathoai_training.chosen_split import split_of_slides
 from pathoai_training.label_statement import label_statement
 from pathoai_training.leak import check_no_leak
+from pathoai_training.preempt import leave_signals_to_trainer
 from pathoai_training.split import (
     SUBSETS,
     Split,
@@ -248,6 +249,7 @@ class StoreDataModule(StudyData):
             # zarr keeps a thread that a forked child would lack.
             multiprocessing_context="spawn" if self._workers else None,
             persistent_workers=self._workers > 0,
+            worker_init_fn=leave_signals_to_trainer,
             generator=torch.Generator(),  # else every loader draws from the caller's numbers
         )
 

@@ -8,18 +8,26 @@ import numpy as np
 from torch.utils.data import Sampler
 
 
+def seed_of(*numbers: int) -> int:
+    """One seed from several numbers, e.g. a run's seed and a step: 63 bits, well mixed."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return int(state >> np.uint64(1))
+
+
 class SeededSampler(Sampler[int]):
     """Stretches of a fixed length, cut from an endless row of permutations of all tiles.
 
     An epoch is a stretch of training, not one pass over the tiles, so that small and large cohorts
-    are checkpointed alike; every tile is still seen once before any is seen twice.
+    are checkpointed alike; every tile is still seen once before any is seen twice. What is resumed
+    in the middle of a stretch goes on to its end.
 
     Args:
         count: Number of tiles.
         length: Tiles per epoch and process.
         seed: Of the permutations.
-        done: Tells, when an epoch starts, how many tiles this process has trained on. Lightning's
-            own ``set_epoch`` is not used: after a resume it counts one epoch too many (2.6).
+        done: Tells, when an epoch starts or goes on, how many tiles this process has trained on.
+            Lightning's own ``set_epoch`` is not used: after a resume it counts one epoch too many
+            (2.6).
         process: Number of this process among those that train together.
         processes: How many there are; together they see disjoint parts of the row.
     """
@@ -49,7 +57,8 @@ class SeededSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Positions of the epoch's tiles."""
         start = self._done()
-        places = np.arange(start, start + self._length) * self._processes + self._process
+        end = (start // self._length + 1) * self._length
+        places = np.arange(start, end) * self._processes + self._process
         lap, order = -1, np.empty(0, np.int64)
         for place in places:
             if place // self._count != lap:

@@ -15,7 +15,7 @@ from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.class_slide_sampler import ClassSlideSampler
 from pathoai_training.openings import Opening, open_test
-from pathoai_training.seeded_sampler import SeededSampler
+from pathoai_training.seeded_sampler import SeededSampler, seed_of
 from pathoai_training.split import Split
 
 
@@ -26,7 +26,7 @@ class StudyData(LightningDataModule, ABC):
         spec: Size and scale of what the network sees.
         batch_size: Items per step and process.
         seed: Of split, order and augmentation.
-        steps_per_epoch: Batches per epoch; an epoch is a stretch, not a pass over the data.
+        steps_per_epoch: Optimiser steps per epoch, which is a stretch, not a pass over the data.
     """
 
     def __init__(self, *, spec: TileSpec, batch_size: int, seed: int, steps_per_epoch: int) -> None:
@@ -84,9 +84,9 @@ class StudyData(LightningDataModule, ABC):
         return ClassSlideSampler(
             tile_class,
             slide,
-            length=self.steps_per_epoch * self.batch_size,
+            length=self._stretch,
             seed=self.seed,
-            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
+            done=lambda: self.batches_done * self.batch_size,
             temperature=temperature,
             process=(trainer.global_rank, trainer.world_size) if trainer else (0, 1),
         )
@@ -100,16 +100,30 @@ class StudyData(LightningDataModule, ABC):
         trainer = self.trainer
         return SeededSampler(
             count,
-            length=self.steps_per_epoch * self.batch_size,
+            length=self._stretch,
             seed=self.seed,
-            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
+            done=lambda: self.batches_done * self.batch_size,
             process=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
         )
 
+    @property
+    def _stretch(self) -> int:
+        """Items of an epoch and process."""
+        gathered = self.trainer.accumulate_grad_batches if self.trainer else 1
+        return self.steps_per_epoch * gathered * self.batch_size
+
+    @property
+    def batches_done(self) -> int:
+        """Training batches of this process, those before a resume included.
+
+        Gradients of several batches may make one step, so steps do not tell them apart.
+        """
+        return self.trainer.fit_loop.total_batch_idx + 1 if self.trainer else 0
+
     def step_generator(self) -> torch.Generator:
-        """Random numbers of this step and process, so that a resumed run goes on with the same."""
+        """Random numbers of this batch and process, so that a resumed run goes on with the same."""
         trainer = self.trainer
-        step = trainer.global_step * trainer.world_size + trainer.global_rank if trainer else 0
-        state = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
-        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        batch = self.batches_done * processes + process
+        return torch.Generator().manual_seed(seed_of(self.seed, batch))

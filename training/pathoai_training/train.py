@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 
 from pathoai.atomic_file import write_text_atomically
@@ -20,15 +20,13 @@ from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
 from pathoai.study.study import Study
 from pathoai_training.build import Workshop, build
 from pathoai_training.description import intended_use, training_record
-from pathoai_training.lightning_run import (
-    CHECKPOINT,
-    is_first_process,
-    make_trainer,
-    precision_of,
-    quiet_lightning,
-)
+from pathoai_training.lightning_run import fit, precision_of
 from pathoai_training.openings import Opening
+from pathoai_training.preempt import Preemption
+from pathoai_training.processes import is_first_process, start_of_job, wait_for_note
 from pathoai_training.recipe import Recipe
+from pathoai_training.slurm_job import JOB_LOG
+from pathoai_training.trainer_settings import CHANGES_NO_WEIGHT
 
 _RUN = "run.json"
 
@@ -68,6 +66,8 @@ def train(
         advance: Told of steps done and steps in all.
 
     Raises:
+        PreemptedError: A signal asked for the machine (SIGUSR1, SIGTERM); the last whole step is
+            kept.
         RecipeError: A key or value of the recipe is wrong, or it is for another ontology.
         StudyError: No store, no such label, or labels without the classes.
         LeakError: Too few patients or areas, or subsets share patients, blocks, slides or areas.
@@ -78,21 +78,25 @@ def train(
         raise InvalidValueError("a model's name is one word, not a path", found=repr(name))
     _check_ontology(recipe, study)
     chosen = choose_device(device)
-    workshop = build(recipe, study=study.path, split=split)
-    workshop.data.setup()
-    workshop.model.check(workshop.data)
-    run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
-    finished = _finished(study, run)
-    if finished is not None and not again:
-        return finished
-    started = utc_now()
-    workshop.data.split.write(study.splits_path)
-    _prepare_folder(run, again=again)
-    trainer = _fit(workshop, chosen, run.folder, advance)
-    if is_first_process():
-        _publish(study, recipe, workshop, run, chosen, started)
-    trainer.strategy.barrier("published")
-    return load_bundle(study.model_path(name))
+    preemption = Preemption()
+    with preemption.listening():
+        workshop = build(recipe, study=study.path, split=split)
+        workshop.data.setup()
+        workshop.model.check(workshop.data)
+        run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
+        finished = _finished(study, run)
+        if finished is not None and not again:
+            return finished
+        started = utc_now()
+        workshop.data.split.write(study.splits_path)
+        _prepare_folder(run, again=again)
+        trainer = fit(
+            workshop, device=chosen, folder=run.folder, preemption=preemption, advance=advance
+        )
+        if is_first_process():
+            _publish(study, recipe, workshop, run, trainer, started)
+        trainer.strategy.barrier("published")
+        return load_bundle(study.model_path(name))
 
 
 def _check_ontology(recipe: Recipe, study: Study) -> None:
@@ -109,9 +113,15 @@ def _check_ontology(recipe: Recipe, study: Study) -> None:
 
 
 def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
+    """Of all that shapes the weights; what does not may change between two parts of a run."""
+    content = copy.deepcopy(dict(recipe.content))
+    for section, keys in CHANGES_NO_WEIGHT.items():
+        values = content.get(section) or {}
+        for key in keys:
+            (values.get("init_args") or values).pop(key, None)
     # All folds of a split have one hash.
     fold = workshop.data.split.fold
-    return sha256_of_json({"recipe": dict(recipe.content), "fold": fold, **workshop.data.inputs()})
+    return sha256_of_json({"recipe": content, "fold": fold, **workshop.data.inputs()})
 
 
 def _finished(study: Study, run: _Run) -> ModelBundle | None:
@@ -124,29 +134,23 @@ def _finished(study: Study, run: _Run) -> ModelBundle | None:
 
 
 def _prepare_folder(run: _Run, *, again: bool) -> None:
-    """Keep the folder of the same unfinished run; anything else in it belongs to another."""
+    """Keep the folder of the same unfinished run; anything else in it belongs to another.
+
+    Log files of SLURM jobs stay: this job writes to one of them.
+    """
+    path, note = run.folder / _RUN, {"fingerprint": run.fingerprint, **start_of_job()}
     if not is_first_process():
+        wait_for_note(path, note)
         return
-    note = run.folder / _RUN
-    known = json.loads(note.read_text("utf8")) if note.is_file() else {}
-    if again or known.get("fingerprint") != run.fingerprint:
-        shutil.rmtree(run.folder, ignore_errors=True)
+    known = json.loads(path.read_text("utf8")) if path.is_file() else {}
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(note, json.dumps({"fingerprint": run.fingerprint}) + "\n")
-
-
-def _fit(workshop: Workshop, device: torch.device, folder: Path, advance: Advance) -> Trainer:
-    """Train from the start or from the last checkpoint."""
-    checkpoint = folder / CHECKPOINT
-    with quiet_lightning():
-        trainer = make_trainer(workshop.trainer, device, folder, advance)
-        trainer.fit(
-            workshop.model,
-            datamodule=workshop.data,
-            ckpt_path=checkpoint if checkpoint.is_file() else None,
-            weights_only=True,
-        )
-    return trainer
+    if again or known.get("fingerprint") != run.fingerprint:
+        for old in run.folder.iterdir():
+            if old.is_dir():
+                shutil.rmtree(old)
+            elif not old.name.startswith(JOB_LOG):
+                old.unlink()
+    write_text_atomically(path, json.dumps(note) + "\n")
 
 
 def _publish(
@@ -154,10 +158,11 @@ def _publish(
     recipe: Recipe,
     workshop: Workshop,
     run: _Run,
-    device: torch.device,
+    trainer: Trainer,
     started: str,
 ) -> None:
     """Calibrate on validation, measure on what may be looked at, write bundle and provenance."""
+    device = trainer.strategy.root_device
     model, data = workshop.model.to(device), workshop.data
     validation = measured = model.examine(data, "validation")
     if not data.split.is_locked:
@@ -170,7 +175,7 @@ def _publish(
     found = model.conclude(validation, measured)
     record = training_record(recipe, data, found.metrics) | {
         "fingerprint": run.fingerprint,
-        "steps": workshop.trainer.max_steps,
+        "steps": trainer.global_step,
         "device": device.type,
         "precision": precision_of(workshop.trainer, device),
     }

@@ -12,6 +12,8 @@ from pathoai.errors import InvalidValueError
 from pathoai.progress import progress_bar
 from pathoai.study.study import Study
 from pathoai_training.recipe import read_recipe, shipped_recipes
+from pathoai_training.slurm_job import JOB_LOG, SlurmJob, submit
+from pathoai_training.slurm_options import add_slurm_options, chosen_job
 
 if TYPE_CHECKING:  # torch takes seconds to load
     from pathoai.models.bundle import ModelBundle
@@ -55,29 +57,32 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="train anew even where the same run is finished"
     )
+    add_slurm_options(parser)
 
 
 def run(arguments: Namespace) -> None:
     study = Study(arguments.study)
-    overrides = list(arguments.overrides)
-    if arguments.label is not None:
-        overrides.append(f"data.label={arguments.label}")
-    if arguments.max_steps is not None:
-        if arguments.max_steps < 1:
-            raise InvalidValueError("--max-steps", found=arguments.max_steps, allowed="1 or more")
-        overrides.append(f"trainer.max_steps={arguments.max_steps}")
-    recipe = read_recipe(arguments.recipe, overrides)
+    job = chosen_job(arguments)
+    recipe = read_recipe(arguments.recipe, _overrides(arguments) + (job.overrides() if job else []))
+    choice, name = _choice(arguments), arguments.name or _default_name(recipe.name, arguments.fold)
+    if job is not None:
+        from pathoai_training.build import build
 
-    from pathoai_training.lightning_run import is_first_process
+        # A misspelt recipe is refused here, not hours later in the queue.
+        workshop = build(recipe, study=study.path, split=choice)
+        workshop.trainer.batches_per_step(workshop.data.batch_size)
+        _submit(arguments, study, job, name)
+        return
+
+    from pathoai_training.processes import is_first_process
     from pathoai_training.train import train
 
-    name = arguments.name or _default_name(recipe.name, arguments.fold)
     with progress_bar(f"Train {name}") as advance:
         bundle = train(
             study,
             recipe,
             name=name,
-            split=_choice(arguments),
+            split=choice,
             device=arguments.device,
             again=arguments.again,
             advance=advance,
@@ -103,6 +108,35 @@ def _choice(arguments: Namespace) -> str:
             allowed="a name given to `pathoai split STUDY --folds K --name NAME`",
         )
     return f"{split}/{arguments.fold}"
+
+
+def _overrides(arguments: Namespace) -> list[str]:
+    overrides = list(arguments.overrides)
+    if arguments.label is not None:
+        overrides.append(f"data.label={arguments.label}")
+    if arguments.max_steps is not None:
+        if arguments.max_steps < 1:
+            raise InvalidValueError("--max-steps", found=arguments.max_steps, allowed="1 or more")
+        overrides.append(f"trainer.max_steps={arguments.max_steps}")
+    return overrides
+
+
+def _submit(arguments: Namespace, study: Study, job: SlurmJob, name: str) -> None:
+    """Print the job, or hand it to SLURM; inside, the same training runs with the same options."""
+    folder = study.path / "runs" / name
+    file = Path(arguments.recipe)
+    recipe = str(file.resolve()) if file.is_file() else arguments.recipe
+    words = ["train", str(study.path.resolve()), "--recipe", recipe, "--name", name]
+    words += ["--split", arguments.split, "--device", arguments.device]
+    words += [] if arguments.fold is None else ["--fold", str(arguments.fold)]
+    for override in [*_overrides(arguments), *job.overrides()]:
+        words += ["--set", override]
+    script = job.script(words, name=name, folder=folder, again=arguments.again)
+    if arguments.dry_run:
+        print(script, end="")
+        return
+    number = submit(script, folder)
+    print(f"Job {number} submitted; its log: runs/{name}/{JOB_LOG}{number}.log in the study")
 
 
 def _report(bundle: ModelBundle) -> None:

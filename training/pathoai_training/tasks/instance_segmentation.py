@@ -108,7 +108,6 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
         """The loss of a batch."""
         images, target, maps, _ = batch
         loss: torch.Tensor = self.loss(self(images), target.long(), maps)
-        self.log("train/loss", loss)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

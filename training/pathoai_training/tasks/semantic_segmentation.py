@@ -149,7 +149,6 @@ class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
         """The loss of a batch."""
         images, target = batch
         loss: torch.Tensor = self.loss(self(images), target.long())
-        self.log("train/loss", loss)
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:

@@ -1,0 +1,90 @@
+"""A run that is killed or preempted anywhere ends with the weights of one that is not."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pathoai.study.study import Study
+
+RECIPE = "breast-nuclei-segmentation"
+PATIENT = "P000000000000000"
+STEPS = 5
+LEFT = 75
+"""Exit code of a run that was asked to leave."""
+RUNS = Path(__file__).with_name("stopped_runs.py")
+StudyMaker = Callable[..., Study]
+Part = tuple[str, list[str], list[Any] | None]
+
+
+@pytest.fixture
+def all_at_once(small: list[str]) -> list[str]:
+    """All that keeps a state: averaged weights, early stopping, gathered gradients, clipping."""
+    stop = "early_stopping: {metric: validation/dice/nucleus, patience: 9}"
+    return [
+        RECIPE,
+        *small,
+        f"trainer={{max_steps: {STEPS}, steps_per_epoch: 3, checkpoint_steps: 2, ema_decay: 0.9, "
+        f"effective_batch_size: 4, gradient_clip: 0.5, {stop}}}",
+        "data.batch_size=2",
+    ]
+
+
+def stopped(study: Study, parts: Sequence[Part]) -> list[tuple[int, int]]:
+    """Train parts of runs one after the other; first step and exit code of each."""
+    done = subprocess.run(
+        [sys.executable, str(RUNS), str(study.path)],
+        input=json.dumps(parts),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    numbers = list(map(int, done.stdout.split()))
+    assert len(numbers) == 2 * len(parts), done.stderr
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def published(study: Study, name: str) -> tuple[bytes, str]:
+    """Weights of a model, and the figures logged on the way."""
+    log = study.path / "runs" / name / "metrics.csv"
+    return (study.model_path(name) / "weights.safetensors").read_bytes(), log.read_text("utf8")
+
+
+def test_stopped_after_each_step(make_study: StudyMaker, all_at_once: list[str]) -> None:
+    study, steps = make_study(PATIENT), range(1, STEPS + 1)
+    parts: list[Part] = [("straight", all_at_once, None)]
+    for name in ("SIGKILL", "SIGUSR1"):
+        parts += [*((name, all_at_once, [name, step]) for step in steps), (name, all_at_once, None)]
+    straight, *others = stopped(study, parts)
+    killed, left = others[: STEPS + 1], others[STEPS + 1 :]
+    assert straight == (1, 0)
+    # Every second step is kept, and the last of an epoch.
+    assert [first for first, _ in killed] == [1, 1, 1, 3, 4, 5]
+    assert [code for _, code in killed] == [-signal.SIGKILL] * STEPS + [0]
+    # The step that was asked to leave is kept, unless a validation begins.
+    assert [first for first, _ in left] == [1, 2, 3, 3, 5, 0]
+    assert [code for _, code in left] == [LEFT] * STEPS + [0]
+    for name in ("SIGKILL", "SIGUSR1"):
+        assert published(study, name) == published(study, "straight")
+
+
+def test_the_number_of_workers_may_change(make_study: StudyMaker, all_at_once: list[str]) -> None:
+    study = make_study(PATIENT)
+
+    def reading(workers: int) -> list[str]:
+        return [*all_at_once, f"data.workers={workers}"]
+
+    parts: list[Part] = [
+        ("straight", reading(0), None),
+        ("stopped", reading(2), ["SIGTERM", 2]),
+        ("stopped", reading(1), None),
+    ]
+    assert stopped(study, parts) == [(1, 0), (1, LEFT), (3, 0)]
+    assert published(study, "stopped") == published(study, "straight")

@@ -1,0 +1,111 @@
+"""Two processes train together (DDP, gloo): started here, and as a SLURM job that must leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pathoai.cli.main import main
+from pathoai.study.study import Study
+
+RECIPE = "breast-nuclei-segmentation"
+STAND_IN = Path(__file__).with_name("stand_in_slurm.py")
+StudyMaker = Callable[..., Study]
+
+WITNESS = """
+import hashlib, os
+from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation
+
+class Witness(SemanticSegmentation):
+    '''Notes which tiles each process sees.'''
+
+    def training_step(self, batch, batch_idx):
+        with open(os.environ["WITNESS"] + f"-{self.trainer.global_rank}", "a") as file:
+            for image in batch[0]:
+                print(hashlib.sha256(image.numpy().tobytes()).hexdigest(), file=file)
+        return super().training_step(batch, batch_idx)
+"""
+
+
+@pytest.fixture
+def words(make_study: StudyMaker, small: list[str], tmp_path: Path) -> list[str]:
+    """A training that takes two seconds."""
+    (tmp_path / "witness.py").write_text(WITNESS)
+    study = make_study("P000000000000000")
+    overrides = [
+        *small,
+        "model.class_path=witness.Witness",
+        "data.augmentation={dihedral: false, stain_scale: 0, stain_shift: 0}",
+        "data.batch_size=2",
+        "trainer={max_steps: 60, steps_per_epoch: 30, checkpoint_steps: 3, ema_decay: 0.9}",
+    ]
+    sets = [word for override in overrides for word in ("--set", override)]
+    return [
+        "train",
+        str(study.path),
+        "--recipe",
+        RECIPE,
+        "--split",
+        "area",
+        "--device",
+        "cpu",
+        *sets,
+    ]
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs in place of SLURM's; the folder where they keep what they were told."""
+    programs, folder = tmp_path / "programs", tmp_path / "slurm"
+    programs.mkdir()
+    folder.mkdir()
+    for name in ("sbatch", "srun", "scontrol"):
+        (programs / name).write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" {name} "$@"\n'
+        )
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("STAND_IN", str(folder))
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    return folder
+
+
+def test_a_job_that_must_leave_ends_like_one_that_need_not(
+    words: list[str], slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(Path(words[1]))
+    monkeypatch.setenv("WITNESS", str(tmp_path / "straight"))
+    both = ["--set", "trainer.devices=2", "--set", "trainer.strategy=ddp", "--name", "straight"]
+    here = [sys.executable, "-m", "pathoai", *words, *both]
+    done = subprocess.run(here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Bundle: models/straight") == 1
+    seen = [(tmp_path / f"straight-{rank}").read_text().split() for rank in (0, 1)]
+    assert [len(tiles) for tiles in seen] == [120, 120]
+    first = seen[0][:20] + seen[1][:20]
+    assert len(set(first)) == len(first)
+
+    monkeypatch.setenv("WITNESS", str(tmp_path / "job"))
+    (slurm / "wait-for").write_text(str(study.path / "runs" / "job" / "last.ckpt"))
+    job = ["--cluster", "slurm", "--nodes", "2", "--gpus-per-node", "0", "--name", "job"]
+    assert main([*words, *job]) == 0
+    log = study.path / "runs" / "job" / "slurm-4321.log"
+    deadline = time.monotonic() + 300
+    while not (slurm / "ended").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert (slurm / "ended").read_text() == "0", log.read_text()
+    assert (slurm / "starts").read_text() == "2"
+    assert (slurm / "requeued-0").read_text() == "requeue 4321"
+    assert "none needed, SLURM starts the job again" in log.read_text()
+    for name in ("weights.safetensors",):
+        straight, left = (study.model_path(m) / name for m in ("straight", "job"))
+        assert straight.read_bytes() == left.read_bytes()
+    assert (tmp_path / "job-1").read_text().split()[:120] == seen[1]
