@@ -20,9 +20,9 @@ StudyMaker = Callable[..., Study]
 
 WITNESS = """
 import hashlib, os
-from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation
+from pathoai_training.tasks.instance_segmentation import InstanceSegmentation
 
-class Witness(SemanticSegmentation):
+class Witness(InstanceSegmentation):
     '''Notes which tiles each process sees.'''
 
     def training_step(self, batch, batch_idx):
