@@ -80,9 +80,9 @@ def test_study_without_stores(study: Study) -> None:
 
 LEAVER = """
 import os, signal
-from pathoai_training.tasks.instance_segmentation import InstanceSegmentation
+from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation
 
-class Leaver(InstanceSegmentation):
+class Leaver(SemanticSegmentation):
     def training_step(self, batch, batch_idx):
         if self.trainer.global_step == 2:
             os.kill(os.getpid(), signal.SIGUSR1)
