@@ -82,6 +82,7 @@ def train(
     with preemption.listening():
         workshop = build(recipe, study=study.path, split=split)
         workshop.data.setup()
+        workshop.model.begin(workshop.data.spec)
         workshop.model.check(workshop.data)
         run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
         finished = _finished(study, run)
@@ -121,7 +122,14 @@ def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
             (values.get("init_args") or values).pop(key, None)
     # All folds of a split have one hash.
     fold = workshop.data.split.fold
-    return sha256_of_json({"recipe": content, "fold": fold, **workshop.data.inputs()})
+    return sha256_of_json(
+        {
+            "recipe": content,
+            "fold": fold,
+            "encoder": workshop.model.encoder,
+            **workshop.data.inputs(),
+        }
+    )
 
 
 def _finished(study: Study, run: _Run) -> ModelBundle | None:
@@ -191,6 +199,7 @@ def _publish(
         normalisation=model.normalise,
         calibration=found.calibration,
         decision=found.decision,
+        encoder=model.encoder,
         training=record,
         licence=str(recipe.content.get("licence", "")),
         intended_use=intended_use(record),

@@ -64,11 +64,12 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
         weight_decay: Of the optimiser.
         dice_weight: Of soft Dice in the loss.
         map_weight: Of the maps' error in the loss.
+        pretrained: Key of a registered encoder to begin with, e.g. of the architecture ``smp``.
     """
 
     kind = INSTANCE_SEGMENTATION
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a recipe's model section, kept flat
         self,
         *,
         classes: tuple[str, ...],
@@ -78,6 +79,7 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
         weight_decay: float = 0.01,
         dice_weight: float = 1.0,
         map_weight: float = 4.0,
+        pretrained: str | None = None,
     ) -> None:
         """Build network, loss and metrics; weights are random."""
         super().__init__(
@@ -86,6 +88,7 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
             arguments=arguments,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
+            pretrained=pretrained,
         )
         # Plain lists and dicts: checkpoints are loaded with weights_only=True.
         classes, arguments = tuple(classes), self.arguments

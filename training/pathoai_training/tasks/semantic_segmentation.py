@@ -69,6 +69,7 @@ class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
         learning_rate: Peak of the schedule.
         weight_decay: Of the optimiser.
         dice_weight: Of soft Dice in the loss.
+        pretrained: Key of a registered encoder to begin with, e.g. of the architecture ``smp``.
     """
 
     kind = SEMANTIC_SEGMENTATION
@@ -82,6 +83,7 @@ class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
         learning_rate: float = 0.001,
         weight_decay: float = 0.01,
         dice_weight: float = 1.0,
+        pretrained: str | None = None,
     ) -> None:
         """Build network, loss and metrics through the hooks; weights are random."""
         super().__init__(
@@ -90,6 +92,7 @@ class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
             arguments=arguments,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
+            pretrained=pretrained,
         )
         # Plain lists and dicts: checkpoints are loaded with weights_only=True.
         classes, arguments = tuple(classes), self.arguments

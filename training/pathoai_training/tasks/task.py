@@ -15,6 +15,7 @@ from torch import nn
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import Normalisation
 from pathoai.models.calibration import Calibration
+from pathoai.tiling.spec import TileSpec
 from pathoai_training.study_data import StudyData
 
 Data = TypeVar("Data", bound=StudyData)
@@ -51,10 +52,12 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
         arguments: What else the architecture takes.
         learning_rate: Peak of the one-cycle schedule (Smith LN, Topin N. Super-convergence. 2019).
         weight_decay: Of AdamW (Loshchilov I, Hutter F. ICLR 2019).
+        pretrained: Key of a registered encoder whose weights the network's own begins with.
 
     Attributes:
         kind: What the bundle says of itself, and inference chooses by.
         channels: Class of each output channel.
+        encoder: What the bundle says of the pretrained encoder; empty without one.
     """
 
     kind: ClassVar[str]
@@ -67,6 +70,7 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
         arguments: dict[str, Any] | None = None,
         learning_rate: float = 0.001,
         weight_decay: float = 0.01,
+        pretrained: str | None = None,
     ) -> None:
         """Build the network through its hook; weights are random."""
         super().__init__()
@@ -75,6 +79,8 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
         self.arguments = dict(arguments or {})
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.pretrained = pretrained
+        self.encoder: dict[str, Any] = {}
         self.normalise = Normalisation()
         self.network = self.configure_network()
 
@@ -93,6 +99,27 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
         return build_network(
             self.architecture, classes=len(self.channels), arguments=self.arguments
         )
+
+    def begin(self, spec: TileSpec) -> None:
+        """Take over the weights of the pretrained encoder, if one is named.
+
+        Args:
+            spec: Of the tiles: they must have the scale that the encoder was trained on.
+
+        Raises:
+            ModelError: No such encoder is registered here, or it does not fit network or scale.
+        """
+        if self.pretrained is None:
+            return
+        from pathoai.models.encoder_registry import EncoderRegistry
+        from pathoai.models.load_pretrained import load_pretrained
+
+        registered = EncoderRegistry().get(self.pretrained)
+        entry = registered.entry
+        entry.check_mpp(spec.mpp, where=f"{entry.key}, data.spec.mpp")
+        self.encoder = load_pretrained(self.network, registered)
+        if entry.mean is not None and entry.std is not None:
+            self.normalise = Normalisation(entry.mean, entry.std)
 
     def check(self, data: Data) -> None:
         """Refuse data from which this network could not learn honestly; called before step one."""
