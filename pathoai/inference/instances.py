@@ -1,6 +1,8 @@
-"""From the maps of a network to numbered objects: one seed per middle, grown down to the rim.
+"""From the map of a network to numbered objects: one seed per summit, grown down to the rim.
 
-Seeded watershed: Beucher S, Meyer F. The morphological approach to segmentation. 1993.
+Seeded watershed: Beucher S, Meyer F. The morphological approach to segmentation. 1993. A summit
+counts where a saddle of some depth parts it from any higher one (h-maxima: Soille P. Morphological
+image analysis. 2003).
 """
 
 from __future__ import annotations
@@ -17,18 +19,19 @@ class InstancePolicy:
 
     Args:
         foreground: Least probability of being any object.
-        centre: Least height of a seed on the map of centres.
-        smoothing_um: Deviation of the blur before seeds are sought, against doubled ones.
+        saddle: Least depth between two summits of the map that are two objects.
+        smoothing_um: Deviation of the blur before summits are sought.
         smallest_um2: Smaller objects are noise: the nuclei of lymphocytes cover about 20 µm².
     """
 
     foreground: float = 0.5
-    centre: float = 0.5
+    saddle: float = 0.1
     smoothing_um: float = 0.5
     smallest_um2: float = 8.0
 
 
 _POLICY = InstancePolicy()
+_ALMOST = 0.999  # float32 rounds the flooded map
 
 
 def find_instances(
@@ -42,7 +45,7 @@ def find_instances(
 
     Args:
         foreground: ``(H, W)`` float32, probability of being any object.
-        maps: ``(2, H, W)`` float32, centre and distance of :mod:`pathoai.models.instance_maps`.
+        maps: ``(1, H, W)`` float32, distance of :mod:`pathoai.models.instance_maps`.
         mpp: Scale, µm per pixel.
         policy: Thresholds.
 
@@ -50,18 +53,21 @@ def find_instances(
         ``(H, W)`` uint32 from 1 upward, 0 outside objects.
     """
     from scipy import ndimage
+    from skimage.morphology import reconstruction
     from skimage.segmentation import watershed
 
-    centre, distance = maps
     mask = ndimage.binary_fill_holes(foreground > policy.foreground)
-    smooth = ndimage.gaussian_filter(centre, policy.smoothing_um / mpp)
-    seeds, count = ndimage.label((smooth > policy.centre) & mask)
-    # A piece in which no middle shows is one object: nothing that was seen is dropped for that.
+    height = ndimage.gaussian_filter(maps[0], policy.smoothing_um / mpp)
+    # What is left of the map when it is flooded from so far below its summits.
+    flooded = reconstruction(height - policy.saddle, height)
+    summits = (height - flooded >= _ALMOST * policy.saddle) & mask
+    seeds, count = ndimage.label(summits, np.ones((3, 3)))
+    # A piece in which no summit shows is one object: nothing that was seen is dropped for that.
     pieces, _ = ndimage.label(mask)
     seeded = np.unique(pieces[seeds > 0])
     alone = mask & ~np.isin(pieces, seeded)
     seeds = np.where(alone, pieces + count, seeds)
-    grown = watershed(-(distance + centre), seeds, mask=mask)
+    grown = watershed(-height, seeds, mask=mask)
     return _renumbered(grown, policy.smallest_um2 / mpp**2)
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pathoai.errors import InvalidValueError, ModelError
-from pathoai.geometry import Grid, Size
+from pathoai.geometry import Grid
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.inference.instances import apart, classes_of_instances, find_instances
+from pathoai.inference.mirrored_tiles import mirrored_tile
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
@@ -234,8 +235,7 @@ def _predict_shard(
     )
     window, grid = blending_window(size), _grid_of(store, bundle)
     for batch in _batches(origins[touching], predictor.batch_size):
-        blocks = [store.read_grid(grid, int(x), int(y), Size(size, size)) for x, y in batch]
-        tiles = np.stack(blocks)
+        tiles = np.stack([mirrored_tile(store, grid, int(x), int(y), size) for x, y in batch])
         for (x, y), found in zip(batch, predictor.probabilities(tiles), strict=True):
             block.add(int(x), int(y), found, window)
     return block

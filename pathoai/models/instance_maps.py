@@ -1,9 +1,9 @@
-"""What a network of instances learns besides classes: where each object's middle is, and its rim.
+"""What a network of instances learns besides classes: how deep inside its object each pixel lies.
 
-Two maps per pixel, 0 to 1, free of scale so that small and large nuclei weigh alike: *centre* is
-high in the middle of an object, *distance* grows from its rim inwards. The idea is that of the
-distance maps of Naylor P et al. Segmentation of nuclei in histology images by deep regression of
-the distance map. IEEE Trans Med Imaging 2019, normalised per object.
+One map per pixel, 0 to 1: 1 in the middle of an object, falling to its rim, and free of scale so
+that small and large nuclei weigh alike. The idea is that of Naylor P et al. Segmentation of nuclei
+in histology images by deep regression of the distance map. IEEE Trans Med Imaging 2019, normalised
+per object.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MAPS = ("centre", "distance")
+MAPS = ("distance",)
 """Channels that follow the classes in the output of a network of instances."""
-_CENTRE_WIDTH = 0.5
-"""Deviation of the centre's bell, of the radius of a disc of the object's area."""
 
 
 def instance_maps(numbers: NDArray[np.integer]) -> NDArray[np.float32]:
     """The maps of an image of numbered objects.
 
     Args:
-        numbers: ``(H, W)`` unsigned, 0 outside objects.
+        numbers: ``(H, W)`` integers, 0 outside objects.
 
     Returns:
-        ``(2, H, W)`` float32: centre and distance, 0 outside objects.
+        ``(1, H, W)`` float32: distance from the rim over the object's largest, 0 outside objects.
     """
     from scipy import ndimage
 
@@ -36,13 +34,7 @@ def instance_maps(numbers: NDArray[np.integer]) -> NDArray[np.float32]:
     depth = ndimage.distance_transform_edt(inside & ~_touches_another(numbers))[inside] + 1
     deepest = np.zeros(which.max() + 1)
     np.maximum.at(deepest, which, depth)
-    y, x = np.nonzero(inside)
-    area = np.bincount(which)
-    middle_y, middle_x = (np.bincount(which, weights=at) / area for at in (y, x))
-    squared = (y - middle_y[which]) ** 2 + (x - middle_x[which]) ** 2
-    spread = _CENTRE_WIDTH**2 * area / np.pi
-    maps[0, inside] = np.exp(-squared / (2 * spread[which]))
-    maps[1, inside] = depth / deepest[which]
+    maps[0, inside] = depth / deepest[which]
     return maps
 
 

@@ -21,7 +21,7 @@ class InstanceTilesDataset(TilesDataset):
     """Tiles with the numbers of their objects, and the maps that follow from these."""
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[torch.Tensor, ...]]:
-        """Image and target as ever, maps ``(2, S, S)`` float32, and numbers ``(S, S)`` int32."""
+        """Image and target as ever, maps ``(1, S, S)`` float32, and numbers ``(S, S)`` int32."""
         tiles = super().__getitems__(indices)
         return [(*tile, *self._objects(at)) for at, tile in zip(indices, tiles, strict=True)]
 

@@ -49,18 +49,14 @@ def test_true_maps_give_back_the_objects(seed: int) -> None:
 def test_maps_follow_their_definition() -> None:
     numbers = np.zeros((30, 40), np.uint32)
     numbers[5:15, 5:15], numbers[5:15, 15:31] = 9, 4  # two that touch
-    centre, distance = instance_maps(numbers)
-    assert centre.dtype == distance.dtype == np.float32
+    (distance,) = instance_maps(numbers)
+    assert distance.dtype == np.float32
     for number in (9, 4):
         inside = numbers == number
         rim = inside & ~ndimage.binary_erosion(inside)
         depth = ndimage.distance_transform_edt(inside & ~rim) + 1
         expected = depth[inside] / depth[inside].max()
         np.testing.assert_allclose(distance[inside], expected, rtol=1e-6)
-        y, x = np.nonzero(inside)
-        squared = (y - y.mean()) ** 2 + (x - x.mean()) ** 2
-        bell = np.exp(-squared / (2 * 0.25 * inside.sum() / np.pi))
-        np.testing.assert_allclose(centre[inside], bell, rtol=1e-5)
     assert not instance_maps(np.zeros((4, 4), np.uint32)).any()
     assert (distance[numbers == 0] == 0).all()
 
@@ -69,11 +65,11 @@ def test_what_has_no_middle_is_still_found() -> None:
     foreground = np.zeros((40, 40), np.float32)
     foreground[10:20, 10:20] = 1
     foreground[30:32, 30:32] = 1  # 1 µm²: noise
-    found = find_instances(foreground, np.zeros((2, 40, 40), np.float32), mpp=0.5)
+    found = find_instances(foreground, np.zeros((1, 40, 40), np.float32), mpp=0.5)
     assert np.unique(found).tolist() == [0, 1]
     assert (found[10:20, 10:20] == 1).all()
     assert not find_instances(
-        np.zeros_like(foreground), np.zeros((2, 40, 40), np.float32), mpp=1
+        np.zeros_like(foreground), np.zeros((1, 40, 40), np.float32), mpp=1
     ).any()
 
 

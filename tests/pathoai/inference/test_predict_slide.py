@@ -35,12 +35,14 @@ def _whole_blend(
     total = np.zeros((3, height, width))
     weight = np.zeros((height, width))
     window = blending_window(size).astype(np.float64)
+    edge = [(size, size), (size, size), (0, 0)]
+    mirrored = np.pad(store.read(0, 0, 0, Size(width, height)), edge, mode="symmetric")
     for y in range(-overlap // 2, height, size - overlap):
         for x in range(-overlap // 2, width, size - overlap):
             inside = np.s_[max(y, 0) : min(y + size, height), max(x, 0) : min(x + size, width)]
             if not tissue[inside].any():
                 continue
-            tile = store.read(0, x, y, Size(size, size))
+            tile = mirrored[y + size : y + 2 * size, x + size : x + 2 * size]
             found = predictor.probabilities(tile[None])[0].astype(np.float64)
             part = np.s_[
                 inside[0].start - y : inside[0].stop - y, inside[1].start - x : inside[1].stop - x

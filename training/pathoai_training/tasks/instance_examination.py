@@ -71,7 +71,7 @@ def examine_instances(
     """Predict every tile in one process, so that no tile counts twice.
 
     Args:
-        model: Maps images ``(N, 3, H, W)`` uint8 to ``(N, C + 2, H, W)``; set to evaluation.
+        model: Maps images ``(N, 3, H, W)`` uint8 to ``(N, C + 1, H, W)``; set to evaluation.
         dataset: The tiles.
         classes: Channels of classes, background included.
         batch_size: Tiles at once.

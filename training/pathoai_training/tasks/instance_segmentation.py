@@ -37,18 +37,18 @@ class InstanceLoss(nn.Module):
     def forward(
         self, outputs: torch.Tensor, target: torch.Tensor, maps: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of outputs ``(N, C + 2, H, W)``.
+        """The loss of outputs ``(N, C + 1, H, W)``.
 
         Args:
             outputs: Logits of classes, then of the maps.
             target: ``(N, H, W)`` int64 channels or 255.
-            maps: ``(N, 2, H, W)`` float32.
+            maps: ``(N, 1, H, W)`` float32.
         """
         logits, predicted = outputs[:, : -len(MAPS)], outputs[:, -len(MAPS) :].sigmoid()
         assessed = (target != NOT_ASSESSED)[:, None]
         # Objects cover a fifth of tissue: without their weight, "no object" would do.
-        weight = assessed * (1 + 4 * (maps[:, 1:] > 0))
-        error = (weight * (predicted - maps) ** 2).sum() / weight.sum().clamp(min=1) / len(MAPS)
+        weight = assessed * (1 + 4 * (maps > 0))
+        error = (weight * (predicted - maps) ** 2).sum() / weight.sum().clamp(min=1)
         loss: torch.Tensor = self.classes(logits, target) + self.map_weight * error
         return loss
 
@@ -58,7 +58,7 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
 
     Args:
         classes: Keys of the classes after background, in the order of the output channels.
-        architecture: Maps images ``(N, 3, H, W)`` to ``(N, C + 2, H, W)``.
+        architecture: Maps images ``(N, 3, H, W)`` to ``(N, C + 1, H, W)``.
         arguments: What else the architecture takes.
         learning_rate: Peak of the schedule.
         weight_decay: Of the optimiser.
