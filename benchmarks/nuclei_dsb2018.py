@@ -204,7 +204,7 @@ def report(scores: Sequence[Score], cpu_s: float, steps: int) -> str:
             for name, i in rows
         ),
         "",
-        "Dice pools all pixels, F1 all nuclei. The data do not name patients: images of one may lie in",
+        "Dice pools all pixels, F1 all nuclei. The data name no patients: images of one may lie in",
         "several folds. The scale of the images is not stated; 0.5 µm per pixel is assumed.",
     ]
     return "\n".join(lines) + "\n"
