@@ -22,6 +22,7 @@ from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.inference.instances import apart, classes_of_instances, find_instances
 from pathoai.inference.mirrored_tiles import mirrored_tile
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
+from pathoai.models.probability_network import ProbabilityNetwork
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
@@ -87,12 +88,9 @@ class Predictor:
         Calibrated probabilities of the classes; then, where it tells objects apart, its maps.
         """
         batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
-        classes = len(self.bundle.classes)
         with torch.inference_mode():
-            outputs = self.network(self.bundle.normalisation(batch.to(self.device)))
-            found = self.bundle.calibration.probabilities(outputs[:, :classes])
-            if outputs.shape[1] > classes:
-                found = torch.cat([found, outputs[:, classes:].float().sigmoid()], dim=1)
+            outputs = ProbabilityNetwork(self.bundle, self.network)(batch.to(self.device))
+            found = torch.cat(outputs, dim=1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
     def winners(self, outputs: NDArray[np.float32], mpp: float) -> NDArray[np.uint8]:

@@ -1,14 +1,16 @@
 """The model bundle: weights and all that is needed to use them rightly, in one folder.
 
 ``bundle.json`` says what the model is and where it comes from; ``weights.safetensors`` holds
-numbers only (a pickle could run code on the hospital's workstation).
+numbers only (a pickle could run code on the hospital's workstation); ``README.md``, the model card,
+says the same to people.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
 from pathoai.errors import ModelError, PathoaiError
 from pathoai.models.architecture import build_network
 from pathoai.models.calibration import Calibration
+from pathoai.models.card_notes import read_notes, set_notes_aside
 from pathoai.models.instance_maps import MAPS
+from pathoai.models.model_card import CARD, model_card
 from pathoai.ontology import LabelClass, Ontology
 from pathoai.provenance import sha256_of_file, sha256_of_json
 from pathoai.tiling.spec import TileSpec
@@ -135,16 +139,38 @@ class ModelBundle:
 def save_bundle(folder: Path, bundle: ModelBundle, network: nn.Module) -> ModelBundle:
     """Write a bundle; its description is written last, so a folder without one is no bundle.
 
+    The card comes before it: a killed save leaves weights that the old description refuses, never
+    a whole bundle with another's card. What a person wrote of the same bundle goes into the card;
+    what was written of another is set aside.
+
     Returns:
         The bundle with the hash of its weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    write_bytes_atomically(folder / _WEIGHTS, save(weights))
-    content = asdict(bundle) | {"weights_sha256": sha256_of_file(folder / _WEIGHTS)}
-    text = json.dumps({"schema": SCHEMA} | content, indent=1, sort_keys=True, allow_nan=False)
+    weights = save({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()})
+    whole = replace(bundle, weights_sha256=hashlib.sha256(weights).hexdigest())
+    if (folder / _DESCRIPTION).is_file() and (known := _identity_in(folder)) != whole.identity:
+        set_notes_aside(folder, known)
+    text = json.dumps({"schema": SCHEMA} | asdict(whole), indent=1, sort_keys=True, allow_nan=False)
+    write_bytes_atomically(folder / _WEIGHTS, weights)
+    write_card(folder, _described(text))
     write_text_atomically(folder / _DESCRIPTION, text + "\n")
     return load_bundle(folder)
+
+
+def _identity_in(folder: Path) -> str:
+    """Identity of the bundle that a folder describes, be it whole or not."""
+    text = (folder / _DESCRIPTION).read_bytes()
+    try:
+        raw = json.loads(text)
+        return sha256_of_json({key: value for key, value in raw.items() if key != "schema"})
+    except (ValueError, AttributeError):
+        return hashlib.sha256(text).hexdigest()
+
+
+def write_card(folder: Path, bundle: ModelBundle) -> None:
+    """Write the card of a bundle into its folder, with what a person wrote there."""
+    write_text_atomically(folder / CARD, model_card(bundle, read_notes(folder)))
 
 
 def load_bundle(folder: Path) -> ModelBundle:
@@ -162,10 +188,7 @@ def load_bundle(folder: Path) -> ModelBundle:
             remedy="train one with `pathoai train STUDY --recipe NAME`",
         )
     try:
-        raw = json.loads((folder / _DESCRIPTION).read_text("utf8"))
-        if (schema := raw.pop("schema")) != SCHEMA:
-            raise ModelError("another version of bundle", found=schema, allowed=SCHEMA)
-        bundle = _parse(raw)
+        bundle = _described((folder / _DESCRIPTION).read_text("utf8"))
     except PathoaiError:
         raise
     except (ValueError, KeyError, TypeError) as error:
@@ -180,7 +203,10 @@ def load_bundle(folder: Path) -> ModelBundle:
     return bundle
 
 
-def _parse(raw: dict[str, Any]) -> ModelBundle:
+def _described(text: str) -> ModelBundle:
+    raw: dict[str, Any] = json.loads(text)
+    if (schema := raw.pop("schema")) != SCHEMA:
+        raise ModelError("another version of bundle", found=schema, allowed=SCHEMA)
     normalisation = {k: tuple(v) for k, v in raw.pop("normalisation").items()}
     return ModelBundle(
         spec=TileSpec(**raw.pop("spec")),

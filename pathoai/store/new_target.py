@@ -28,7 +28,7 @@ def new_target(target: Path, *, outside: Path) -> Iterator[Path]:
     """
     if target.resolve().is_relative_to(outside.resolve()):
         raise InvalidValueError(
-            "an export cannot lie in the store itself",
+            "an export cannot lie in what is exported",
             where=target.name,
             remedy="choose a place outside of it",
         )

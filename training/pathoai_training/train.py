@@ -19,6 +19,7 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
 from pathoai.study.study import Study
 from pathoai_training.build import Workshop, build
+from pathoai_training.cohort_counts import cohort_counts
 from pathoai_training.description import intended_use, training_record
 from pathoai_training.lightning_run import fit, precision_of
 from pathoai_training.openings import Opening
@@ -186,6 +187,7 @@ def _publish(
         "steps": trainer.global_step,
         "device": device.type,
         "precision": precision_of(workshop.trainer, device),
+        "cohort": cohort_counts(study.cohort, data.split),
     }
     bundle = ModelBundle(
         name=run.name,

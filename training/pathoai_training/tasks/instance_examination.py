@@ -89,13 +89,13 @@ def examine_instances(
             tally.add(logits, target)
             each = (logits.softmax(1), maps, target, numbers)
             counts += [
-                _count(*(part.numpy() for part in tile), mpp=dataset.spec.mpp)
+                count_objects_of_tile(*(part.numpy() for part in tile), mpp=dataset.spec.mpp)
                 for tile in zip(*each, strict=True)
             ]
     return InstanceExamination(tally.examination(), stack_counts(counts), dataset.tiles.slide)
 
 
-def _count(
+def count_objects_of_tile(
     probabilities: NDArray[np.float32],
     maps: NDArray[np.float32],
     target: NDArray[np.uint8],
@@ -103,6 +103,18 @@ def _count(
     *,
     mpp: float,
 ) -> ObjectCounts:
+    """Objects that are found in what a network says of a tile, beside the true ones.
+
+    Args:
+        probabilities: ``(C, H, W)`` float32 of the classes.
+        maps: ``(2, H, W)`` float32.
+        target: ``(H, W)`` uint8 channels or 255.
+        numbers: ``(H, W)`` int32 of the true objects.
+        mpp: Scale, µm per pixel.
+
+    Returns:
+        ``(1 + classes,)``: objects whatever their class, then of each class.
+    """
     found = find_instances(1 - probabilities[0], maps, mpp=mpp)
     channel, _ = classes_of_instances(found, probabilities)
     true, true_channel = _true_objects(numbers, target)

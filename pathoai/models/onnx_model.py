@@ -1,0 +1,131 @@
+"""An exported model, run by onnxruntime alone: no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathoai.errors import InvalidValueError, ModelError
+from pathoai.models.onnx_packages import onnx_package
+from pathoai.provenance import sha256_of_file
+
+RECORD = "export.json"
+FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
+"""Precision → name of the file beside the record."""
+INPUT = "images"
+OUTPUTS = ("probabilities", "maps")
+"""Names; a model that does not tell objects apart has the first only."""
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A model ready to run.
+
+    Args:
+        about: What the file says of itself: ``name``, ``classes`` (JSON), ``mpp``, ``precision`` …
+        session: Of onnxruntime.
+    """
+
+    about: dict[str, str]
+    session: Any
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class of each channel of the probabilities."""
+        return tuple(json.loads(self.about["classes"]))
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        """What the model says of images ``(N, 3, H, W)`` uint8, float32, 0 to 1.
+
+        Returns:
+            Calibrated probabilities ``(N, C, H, W)``; then, where it tells objects apart, its maps
+            ``(N, 2, H, W)``.
+        """
+        return tuple(self.session.run(None, {INPUT: images}))
+
+
+def open_onnx_model(path: Path, *, threads: int | None = None) -> OnnxModel:
+    """A file that was just written; what comes from elsewhere is for :func:`load_onnx_model`.
+
+    Args:
+        path: Of the file.
+        threads: That compute; all cores where None.
+
+    Raises:
+        ModelError: onnxruntime cannot read it, or it says nothing of itself.
+        MissingDependencyError: The extra ``onnx`` is not installed.
+    """
+    runtime = onnx_package("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors: they are raised as well
+    # Threads that spin while they wait slow down everything else on a shared machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = runtime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own come from C++ and share no base but this
+        raise ModelError("no ONNX model", where=path.name, found=str(error)) from error
+    about = dict(session.get_modelmeta().custom_metadata_map)
+    if "classes" not in about:
+        raise ModelError("the ONNX model was not exported by pathoai", where=path.name)
+    return OnnxModel(about, session)
+
+
+def load_onnx_model(
+    folder: Path, precision: str = "float32", *, threads: int | None = None
+) -> OnnxModel:
+    """An exported model that is what its record says.
+
+    Args:
+        folder: That ``pathoai model export`` made.
+        precision: ``float32`` or ``int8``.
+        threads: That compute; all cores where None.
+
+    Raises:
+        InvalidValueError: Another precision.
+        ModelError: There is no record, no such file, or the file was altered.
+        MissingDependencyError: The extra ``onnx`` is not installed.
+    """
+    if precision not in FILES:
+        raise InvalidValueError("precision", found=precision, allowed=", ".join(FILES))
+    name = FILES[precision]
+    known = read_record(folder)["files"].get(name)
+    path = folder / name
+    if known is None or not path.is_file() or sha256_of_file(path) != known["sha256"]:
+        raise ModelError(
+            "the exported model is missing or was altered",
+            where=f"{folder.name}/{name}",
+            remedy="export it again with `pathoai model export`",
+        )
+    return open_onnx_model(path, threads=threads)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What an export says of its files: hashes, and how they were verified.
+
+    Raises:
+        ModelError: There is no record, or it is malformed.
+    """
+    path = folder / RECORD
+    try:
+        record: dict[str, Any] = json.loads(path.read_text("utf8"))
+        if not all(isinstance(file["sha256"], str) for file in record["files"].values()):
+            raise ValueError("a hash is missing")
+    except FileNotFoundError as error:
+        raise ModelError(
+            "no exported model",
+            where=folder.name,
+            found=f"no {RECORD}",
+            remedy="make one with `pathoai model export`",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError("malformed record", where=f"{folder.name}/{RECORD}", found=error) from error
+    return record
