@@ -99,7 +99,7 @@ def _what(bundle: ModelBundle) -> Iterator[str]:
 def _intended(bundle: ModelBundle) -> Iterator[str]:
     yield bundle.intended_use or f"{PERSON} what the model may be used for, and what not"
     yield ""
-    yield "Not to be used: for the care of patients; on another scale, stain or tissue than it learnt."
+    yield "Not for the care of patients, nor for another scale, stain or tissue than it learnt."
 
 
 def _data(training: Mapping[str, Any]) -> Iterator[str]:

@@ -127,5 +127,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             remedy="make one with `pathoai model export`",
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError("malformed record", where=f"{folder.name}/{RECORD}", found=error) from error
+        raise ModelError(
+            "malformed record", where=f"{folder.name}/{RECORD}", found=error
+        ) from error
     return record

@@ -256,7 +256,7 @@ def test_what_is_there_already_is_refused_and_kept(store: SlideStore, tmp_path: 
 
 
 def test_an_export_into_the_store_is_refused(store: SlideStore) -> None:
-    with pytest.raises(InvalidValueError, match="in the store itself"):
+    with pytest.raises(InvalidValueError, match="in what is exported"):
         export_tiff(store, store.path / "0" / "a.tiff")
 
 

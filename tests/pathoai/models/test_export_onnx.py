@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from pathoai.errors import InvalidValueError, MissingDependencyError, ModelError
+from pathoai.models import onnx_packages
+from pathoai.models.architecture import build_network
+from pathoai.models.bundle import INSTANCE_SEGMENTATION, ModelBundle
+from pathoai.models.calibration import Calibration
+from pathoai.models.export_onnx import OPSET, export_onnx
+from pathoai.models.onnx_model import load_onnx_model, open_onnx_model, read_record
+from pathoai.models.probability_network import ProbabilityNetwork
+from pathoai.models.quantise_onnx import quantise_onnx
+from pathoai.provenance import sha256_of_file
+from pathoai.tiling.spec import TileSpec
+
+BUNDLE = ModelBundle(
+    name="nuclei",
+    architecture="unet",
+    arguments={"width": 4, "depth": 1},
+    ontology="breast",
+    ontology_version="0.1",
+    classes=("background", "nucleus"),
+    spec=TileSpec(32, 0.5),
+    calibration=Calibration(1.5),
+    decision={"rule": "expected cost"},
+    licence="Apache-2.0",
+    intended_use="Research only.",
+    weights_sha256="0" * 64,
+)
+INSTANCES = replace(BUNDLE, task=INSTANCE_SEGMENTATION)
+
+
+def network_of(bundle: ModelBundle) -> nn.Module:
+    torch.manual_seed(0)
+    network = build_network("unet", classes=bundle.outputs, arguments=bundle.arguments)
+    network(torch.randn(4, 3, 32, 32))  # running means and variances differ from new ones
+    return network.eval()
+
+
+def images(*shape: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def torch_says(bundle: ModelBundle, network: nn.Module, pixels: Any) -> tuple[Any, ...]:
+    with torch.no_grad():
+        found = ProbabilityNetwork(bundle, network)(torch.from_numpy(pixels))
+    return tuple(output.numpy() for output in found)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance bundle as ONNX, exported once: it takes seconds."""
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    export_onnx(INSTANCES, network_of(INSTANCES), path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 64, 48)])
+def test_bytes_go_in_and_what_torch_says_comes_out(exported: Path, shape: tuple[int, ...]) -> None:
+    pixels = images(*shape)
+    probabilities, maps = open_onnx_model(exported, threads=1).run(pixels)
+    ours = torch_says(INSTANCES, network_of(INSTANCES), pixels)
+    assert probabilities.shape == (shape[0], 2, *shape[2:])
+    np.testing.assert_allclose(probabilities, ours[0], atol=1e-5)
+    np.testing.assert_allclose(maps, ours[1], atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_the_file_says_what_it_is(exported: Path) -> None:
+    model = open_onnx_model(exported, threads=1)
+    assert model.classes == INSTANCES.classes
+    assert model.about["bundle_sha256"] == INSTANCES.identity
+    assert json.loads(model.about["decision"]) == {"rule": "expected cost"}
+    assert (model.about["mpp"], model.about["size_px"]) == ("0.5", "32")
+    assert (model.about["licence"], model.about["precision"]) == ("Apache-2.0", "float32")
+    assert {o.domain: o.version for o in onnx.load(str(exported)).opset_import}[""] == OPSET
+
+
+def test_no_path_of_this_machine_lies_in_the_file(exported: Path) -> None:
+    data = exported.read_bytes()
+    for secret in (Path.home(), Path.cwd(), Path(torch.__file__).parent, exported.parent):
+        assert str(secret).encode() not in data
+    assert b".py" not in data
+
+
+class FlattenedAt32(nn.Module):
+    """Takes tiles of one size only, as networks with positions do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Linear(32 * 32, 32 * 32)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.mix(x[:, :2].flatten(2)).view(-1, 2, 32, 32)
+
+
+def test_a_network_of_one_size_is_exported_at_that_size(tmp_path: Path) -> None:
+    network = FlattenedAt32().eval()
+    export_onnx(BUNDLE, network, tmp_path / "model.onnx")
+    pixels = images(3, 3, 32, 32)
+    (found,) = open_onnx_model(tmp_path / "model.onnx", threads=1).run(pixels)
+    np.testing.assert_allclose(found, torch_says(BUNDLE, network, pixels)[0], atol=1e-5)
+
+
+def test_eight_bits_are_a_quarter_of_the_size_and_close(tmp_path: Path) -> None:
+    bundle = replace(BUNDLE, arguments={"width": 16, "depth": 2})
+    network = network_of(bundle)
+    source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
+    export_onnx(bundle, network, source)
+    quantise_onnx(source, target, images(16, 3, 32, 32))
+    assert target.stat().st_size < source.stat().st_size / 2
+    model = open_onnx_model(target, threads=1)
+    assert model.about["precision"] == "int8"
+    assert model.classes == bundle.classes
+    pixels = images(2, 3, 64, 64)
+    (found,) = model.run(pixels)
+    assert np.abs(found - torch_says(bundle, network, pixels)[0]).mean() < 0.02
+
+
+class Undecided(nn.Module):
+    """Does one thing or another by the values it sees, which no graph can hold."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2] if x.sum() > 0 else x[:, 1:]
+
+
+def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path: Path) -> None:
+    bag = replace(BUNDLE, task="slide-classification", classes=("normal", "lesion"))
+    with pytest.raises(ModelError, match="only models that take single images"):
+        export_onnx(bag, network_of(BUNDLE), tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="cannot be written as ONNX"):
+        export_onnx(BUNDLE, Undecided(), tmp_path / "model.onnx")
+    with torch.device("meta"):
+        huge = nn.Linear(30_000, 30_000)
+    with pytest.raises(ModelError, match=r"too large.*3\.6 GB"):
+        export_onnx(BUNDLE, huge, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_altered_file_and_a_malformed_record_are_refused(exported: Path, tmp_path: Path) -> None:
+    data = exported.read_bytes()
+    (tmp_path / "model.onnx").write_bytes(data)
+    record = {"files": {"model.onnx": {"sha256": sha256_of_file(exported)}}}
+    (tmp_path / "export.json").write_text(json.dumps(record))
+    assert load_onnx_model(tmp_path, threads=1).about["name"] == "nuclei"
+    with pytest.raises(InvalidValueError, match="float32, int8"):
+        load_onnx_model(tmp_path, "int4")
+    with pytest.raises(ModelError, match="missing or was altered"):
+        load_onnx_model(tmp_path, "int8")
+    (tmp_path / "model.onnx").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ModelError, match="missing or was altered"):
+        load_onnx_model(tmp_path)
+    (tmp_path / "export.json").write_text("{}")
+    with pytest.raises(ModelError, match="malformed record"):
+        read_record(tmp_path)
+    (tmp_path / "export.json").unlink()
+    with pytest.raises(ModelError, match="no exported model"):
+        read_record(tmp_path)
+
+
+def test_what_is_no_model_of_ours_is_refused(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "half.onnx").write_bytes(exported.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="no ONNX model"):
+        open_onnx_model(tmp_path / "half.onnx")
+    model = onnx.load(str(exported))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "foreign.onnx"))
+    with pytest.raises(ModelError, match="not exported by pathoai"):
+        open_onnx_model(tmp_path / "foreign.onnx")
+
+
+def test_running_needs_no_torch_and_leaves_nothing_at_home(exported: Path, tmp_path: Path) -> None:
+    text = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from pathoai.models.onnx_model import open_onnx_model\n"
+        "from pathoai.models.quantise_onnx import quantise_onnx\n"
+        "model = open_onnx_model(Path(sys.argv[1]), threads=1)\n"
+        "model.run(np.zeros((1, 3, 32, 32), np.uint8))\n"
+        "assert 'torch' not in sys.modules\n"
+        "quantise_onnx(Path(sys.argv[1]), Path(sys.argv[2]), np.zeros((2, 3, 32, 32), np.uint8))\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "ORT_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", text, str(exported), str(tmp_path / "int8.onnx")],
+        env=environment | {"HOME": str(home), "USERPROFILE": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [str(path) for path in home.rglob("*")] == []
+
+
+def test_a_missing_package_is_named_with_its_remedy() -> None:
+    with pytest.raises(MissingDependencyError, match=r"pathoai\[onnx\]"):
+        onnx_packages.onnx_package("onnx_that_nobody_installed")

@@ -1,0 +1,1 @@
+"""Models of a study as files for other programs, each verified on tiles of the study."""
