@@ -57,7 +57,7 @@ def _text(lines: Iterator[str]) -> str:
 
 
 def _front_matter(bundle: ModelBundle) -> dict[str, Any]:
-    results = [
+    results: list[dict[str, Any]] = [
         {"type": name.replace(" ", "_"), "name": name, "value": value}
         for name, value in _flat(bundle.training.get("metrics", {}))
         if value is not None

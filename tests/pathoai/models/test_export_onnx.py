@@ -6,12 +6,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from pathoai.errors import InvalidValueError, MissingDependencyError, ModelError
@@ -50,11 +50,13 @@ def network_of(bundle: ModelBundle) -> nn.Module:
     return network.eval()
 
 
-def images(*shape: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def images(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def torch_says(bundle: ModelBundle, network: nn.Module, pixels: Any) -> tuple[Any, ...]:
+def torch_says(
+    bundle: ModelBundle, network: nn.Module, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], ...]:
     with torch.no_grad():
         found = ProbabilityNetwork(bundle, network)(torch.from_numpy(pixels))
     return tuple(output.numpy() for output in found)
@@ -104,7 +106,8 @@ class FlattenedAt32(nn.Module):
         self.mix = nn.Linear(32 * 32, 32 * 32)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mix(x[:, :2].flatten(2)).view(-1, 2, 32, 32)
+        mixed: torch.Tensor = self.mix(x[:, :2].flatten(2))
+        return mixed.view(-1, 2, 32, 32)
 
 
 def test_a_network_of_one_size_is_exported_at_that_size(tmp_path: Path) -> None:

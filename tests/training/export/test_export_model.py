@@ -120,10 +120,10 @@ def test_eight_bits_that_do_not_hold_are_refused_with_the_numbers(
     with torch.no_grad():
         # One channel a hundred thousand times the others takes all steps of the 8-bit range;
         # the next layer makes up for it, so that torch says what it said.
-        first, second = network.encoders[0][1], network.encoders[0][3]
-        first.weight[0] *= 1e5
-        first.bias[0] *= 1e5
-        second.weight[:, 0] /= 1e5
+        state = network.state_dict()
+        state["encoders.0.1.weight"][0] *= 1e5
+        state["encoders.0.1.bias"][0] *= 1e5
+        state["encoders.0.3.weight"][:, 0] /= 1e5
     save_bundle(folder, bundle, network)
     with pytest.raises(ModelError, match=r"same class in \d.*held-out tiles.*without --int8"):
         export_model(study, SEMANTIC, tmp_path / "out", int8=True)
@@ -167,8 +167,8 @@ def test_what_cannot_be_exported_is_refused_and_a_kill_leaves_nothing_whole(
     save_bundle(folder, replace(bundle, training={}), network)
     with pytest.raises(ModelError, match="does not say how it was trained"):
         export_model(study, SEMANTIC, out)
-    classes = {"task": "slide-classification", "classes": ("normal", "lesion")}
-    save_bundle(folder, replace(bundle, **classes), network)
+    bag = replace(bundle, task="slide-classification", classes=("normal", "lesion"))
+    save_bundle(folder, bag, network)
     with pytest.raises(ModelError, match="single images"):
         export_model(study, SEMANTIC, out)
     assert not out.exists()

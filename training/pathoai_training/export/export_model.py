@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import ModelError
 from pathoai.models.bundle import ModelBundle, load_bundle, load_network, write_card
 from pathoai.models.card_notes import NOTES
 from pathoai.models.export_onnx import OPSET, check_exportable, export_onnx
@@ -23,6 +23,7 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, software_versions, utc_now
 from pathoai.store.new_target import new_target
 from pathoai.study.study import Study
+from pathoai_training.data_module import StoreDataModule
 from pathoai_training.export.agreement import LIMITS, Agreement, AgreementTally
 from pathoai_training.export.workshop_of_bundle import workshop_of_bundle
 from pathoai_training.tiles_dataset import TilesDataset
@@ -95,6 +96,12 @@ def export_model(
 
 def _work(study: Study, bundle: ModelBundle, advance: Advance) -> _Work:
     data = workshop_of_bundle(study, bundle).data
+    if not isinstance(data, StoreDataModule):
+        raise ModelError(
+            "an export is verified on tiles, and the model learnt from something else",
+            where=bundle.name,
+            found=type(data).__name__,
+        )
     network = load_network(study.model_path(bundle.name), bundle, torch.device("cpu"))
     whole = ProbabilityNetwork(bundle, network).eval()
     return _Work(
@@ -146,17 +153,15 @@ def _verified(work: _Work, path: Path, precision: str) -> Agreement:
     return agreement
 
 
-def _sample(count: int, most: int, seed: int) -> NDArray[np.int64]:
+def _sample(count: int, most: int, seed: int) -> list[int]:
     """Positions of tiles, in order: all, or a draw that follows from the seed."""
     drawn = np.random.default_rng(seed).permutation(count)[:most]
-    return np.sort(drawn)
+    return sorted(drawn.tolist())
 
 
-def _batches(
-    dataset: TilesDataset, chosen: NDArray[np.int64]
-) -> Iterator[tuple[torch.Tensor, ...]]:
+def _batches(dataset: TilesDataset, chosen: list[int]) -> Iterator[tuple[torch.Tensor, ...]]:
     for start in range(0, len(chosen), _BATCH):
-        items = dataset.__getitems__(chosen[start : start + _BATCH].tolist())
+        items = dataset.__getitems__(chosen[start : start + _BATCH])
         yield tuple(torch.stack(parts) for parts in zip(*items, strict=True))
 
 
