@@ -8,7 +8,6 @@ a card travels further than the study. The same bundle and notes give the same t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -181,10 +180,9 @@ def _decision(bundle: ModelBundle) -> Iterator[str]:
 
 
 def _encoder(bundle: ModelBundle) -> Iterator[str]:
-    encoder: Mapping[str, Any] = asdict(bundle).get("encoder", {})
-    if not encoder:
+    if not bundle.encoder:
         yield "None: the weights began at random."
-    for key, value in encoder.items():
+    for key, value in bundle.encoder.items():
         yield f"- {key}: {value}"
 
 
