@@ -20,10 +20,6 @@ if TYPE_CHECKING:  # the bundle writes its card: at run time this would be a cir
 CARD = "README.md"
 PERSON = "A person must fill this in:"
 _NOT_RECORDED = "not recorded"
-_PIPELINES = {
-    "semantic-segmentation": "image-segmentation",
-    "instance-segmentation": "image-segmentation",
-}
 _COUNTED = ("slides", "patients", "centres", "scanners")
 
 
@@ -62,9 +58,10 @@ def _front_matter(bundle: ModelBundle) -> dict[str, Any]:
         if value is not None
     ]
     split = bundle.training.get("split", {})
-    pipeline = {"pipeline_tag": p} if (p := _PIPELINES.get(bundle.task)) else {}
+    kind = "segmentation" if bundle.task.endswith("segmentation") else "classification"
+    pipeline = f"image-{kind}"
     measured = {
-        "task": {"type": pipeline.get("pipeline_tag", "other"), "name": bundle.task},
+        "task": {"type": pipeline, "name": bundle.task},
         "dataset": {
             "type": "private",
             "name": f"coded study, split {str(split.get('sha256', ''))[:12] or _NOT_RECORDED}",
@@ -74,7 +71,7 @@ def _front_matter(bundle: ModelBundle) -> dict[str, Any]:
     return {
         "license": bundle.licence.lower() or "unknown",
         "library_name": "pathoai",
-        **pipeline,
+        "pipeline_tag": pipeline,
         "tags": ["pathology", "histology", "whole-slide-imaging", bundle.ontology, bundle.task],
         "metrics": sorted({result["type"].split("_")[0] for result in results}),
         "model-index": [{"name": bundle.name, "results": [measured] if results else []}],

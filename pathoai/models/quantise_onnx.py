@@ -47,8 +47,12 @@ def quantise_onnx(source: Path, target: Path, tiles: NDArray[np.uint8]) -> None:
         MissingDependencyError: The extra ``onnx`` is not installed.
     """
     quantization = onnx_package("onnxruntime.quantization")
+    # Shapes only: an optimised graph names operators that other programs do not know.
+    quantization.quant_pre_process(
+        str(source), str(target), skip_optimization=True, skip_symbolic_shape=True
+    )
     quantization.quantize_static(
-        str(source),
+        str(target),
         str(target),
         _Tiles(tiles),
         quant_format=quantization.QuantFormat.QDQ,
