@@ -6,28 +6,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from pathoai.errors import LeakError, ModelError
+from pathoai.errors import ModelError
 from pathoai.models.bundle import (
     INSTANCE_SEGMENTATION,
     SEMANTIC_SEGMENTATION,
     ModelBundle,
     load_bundle,
-    load_network,
 )
 from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
-from pathoai_training.build import Workshop, build
+from pathoai_training.build import Workshop
 from pathoai_training.evaluation.judge_instances import judge_instances
 from pathoai_training.evaluation.judge_segmentation import judge_segmentation
 from pathoai_training.evaluation.judgement import Exam, Judge, Judgement
 from pathoai_training.openings import Opening, openings
-from pathoai_training.recipe import Recipe
 from pathoai_training.report.build_report import JSON, Report, build_report, write_report
 from pathoai_training.report.context import EvaluationContext
+from pathoai_training.trained_workshop import trained_workshop
 
 JUDGES: Mapping[str, Judge] = {
     SEMANTIC_SEGMENTATION: judge_segmentation,
@@ -63,7 +60,7 @@ def evaluate(
     started = utc_now()
     bundle = load_bundle(study.model_path(name))
     judge = _judge_of(bundle)
-    workshop = _workshop(study, bundle, choose_device(device))
+    workshop = trained_workshop(study, bundle, choose_device(device))
     looks = _open_test(study, bundle, workshop, who) if subset == "test" else None
     judgement = judge(Exam(workshop.model, workshop.data, subset, bundle, study.cohort), advance)
     report = build_report(
@@ -86,34 +83,6 @@ def _judge_of(bundle: ModelBundle) -> Judge:
             allowed=", ".join(JUDGES),
         )
     return JUDGES[bundle.task]
-
-
-def _workshop(study: Study, bundle: ModelBundle, device: torch.device) -> Workshop:
-    """Task with the bundle's weights, and data as they were in training, from today's study.
-
-    Raises:
-        LeakError: The split came out another way.
-    """
-    record = bundle.training
-    recipe = Recipe(record["recipe"], record["settings"])
-    split = record["split"]
-    choice = f"{split['name']}/{split['fold']}" if split.get("name") else split["kind"]
-    workshop = build(recipe, study=study.path, split=choice)
-    workshop.data.setup()
-    found, known = workshop.data.split.sha256, record["split"]["sha256"]
-    if found != known:
-        raise LeakError(
-            "the study has changed since training, so that its split is another: slides of the "
-            "test may have been trained on",
-            where=bundle.name,
-            found=found[:12],
-            allowed=known[:12],
-            remedy="train the model again, or restore the study's slides and labels",
-        )
-    workshop.model.network = load_network(study.model_path(bundle.name), bundle, device)
-    workshop.model.normalise = bundle.normalisation
-    workshop.model.to(device).eval()
-    return workshop
 
 
 def _open_test(study: Study, bundle: ModelBundle, workshop: Workshop, who: str) -> int:

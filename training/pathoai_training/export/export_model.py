@@ -13,7 +13,7 @@ import torch
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import ModelError
-from pathoai.models.bundle import ModelBundle, load_bundle, load_network, write_card
+from pathoai.models.bundle import ModelBundle, load_bundle, write_card
 from pathoai.models.card_notes import NOTES
 from pathoai.models.export_onnx import OPSET, check_exportable, export_onnx
 from pathoai.models.onnx_model import FILES, INPUT, OUTPUTS, RECORD, open_onnx_model
@@ -25,8 +25,8 @@ from pathoai.store.new_target import new_target
 from pathoai.study.study import Study
 from pathoai_training.data_module import StoreDataModule
 from pathoai_training.export.agreement import LIMITS, Agreement, AgreementTally
-from pathoai_training.export.workshop_of_bundle import workshop_of_bundle
 from pathoai_training.tiles_dataset import TilesDataset
+from pathoai_training.trained_workshop import trained_workshop
 
 _VERIFIED_TILES = 128
 _CALIBRATION_TILES = 64
@@ -95,15 +95,15 @@ def export_model(
 
 
 def _work(study: Study, bundle: ModelBundle, advance: Advance) -> _Work:
-    data = workshop_of_bundle(study, bundle).data
+    workshop = trained_workshop(study, bundle, torch.device("cpu"))
+    data = workshop.data
     if not isinstance(data, StoreDataModule):
         raise ModelError(
             "an export is verified on tiles, and the model learnt from something else",
             where=bundle.name,
             found=type(data).__name__,
         )
-    network = load_network(study.model_path(bundle.name), bundle, torch.device("cpu"))
-    whole = ProbabilityNetwork(bundle, network).eval()
+    whole = ProbabilityNetwork(bundle, workshop.model.network).eval()
     return _Work(
         bundle, whole, data.dataset("train"), data.dataset("validation"), data.seed, advance
     )
