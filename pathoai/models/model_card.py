@@ -73,7 +73,7 @@ def _front_matter(bundle: ModelBundle) -> dict[str, Any]:
         "library_name": "pathoai",
         "pipeline_tag": pipeline,
         "tags": ["pathology", "histology", "whole-slide-imaging", bundle.ontology, bundle.task],
-        "metrics": sorted({result["type"].split("_")[0] for result in results}),
+        "metrics": sorted(bundle.training.get("metrics", {})),
         "model-index": [{"name": bundle.name, "results": [measured] if results else []}],
     }
 
@@ -118,7 +118,8 @@ def _data(training: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"- Split: {split.get('kind', _NOT_RECORDED)}, SHA-256 `{split.get('sha256', '?')}`"
     yield f"- What the split says: {split.get('statement', _NOT_RECORDED)}"
-    yield f"- Labels: {training.get('label_statement', _NOT_RECORDED)}"
+    labels = str(training.get("label_statement", _NOT_RECORDED)).removeprefix("labels: ")
+    yield f"- Labels: {labels}"
 
 
 def _training(bundle: ModelBundle) -> Iterator[str]:
@@ -144,7 +145,8 @@ def _metrics(training: Mapping[str, Any]) -> Iterator[str]:
     if not rows:
         yield "None were recorded."
         return
-    yield f"Measured once, at the end of training; {training.get('split', {}).get('statement')}."
+    statement = training.get("split", {}).get("statement", f"on what is {_NOT_RECORDED}")
+    yield f"At the end of training: {statement}."
     yield "Single figures without intervals: `pathoai evaluate` reports them with their intervals."
     yield ""
     yield "| metric | value |"

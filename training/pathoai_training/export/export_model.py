@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _VERIFIED_TILES = 128
 _CALIBRATION_TILES = 64
 """Ranges of activations hardly move with more."""
 _BATCH = 8
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _record(bundle: ModelBundle, files: dict[str, Any]) -> dict[str, Any]:
         "mpp": bundle.spec.mpp,
         "size_px": bundle.spec.size_px,
         "files": files,
-        "software": software_versions(),
+        "software": software_versions() | {name: metadata.version(name) for name in _PACKAGES},
     }
 
 
