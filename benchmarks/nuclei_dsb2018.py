@@ -192,7 +192,7 @@ def report(scores: Sequence[Score], cpu_s: float, steps: int) -> str:
         f"{torch.__version__}, timm {metadata.version('timm')}.",
         "",
         f"`python benchmarks/nuclei_dsb2018.py`: {len(scores)} images, each scored by the fold "
-        f"that did not see it; {steps} steps per fold, {cpu_s / 60:.0f} CPU-minutes of training in all.",
+        f"that did not see it; {steps} steps per fold, {cpu_s / 60:.0f} CPU-minutes of training.",
         "U-Net over EfficientNet-Lite0 (ImageNet), recipe `breast-nuclei-segmentation` with:",
         "",
         *(f"    {s}" for s in _SETTINGS),
