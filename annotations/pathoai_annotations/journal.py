@@ -30,10 +30,12 @@ from pathoai.errors import AnnotationError, StorageError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status, check_author
+from pathoai_annotations.annotation_columns import AnnotationColumns, read_columns
 from pathoai_annotations.journal_rows import (
     append_events,
     check_same,
     is_same,
+    latest_rows,
     latest_states,
     required_states,
     state_in,
@@ -275,26 +277,24 @@ class Journal:
         Returns:
             The annotations in the order in which they were first proposed.
         """
-        row, latest = EventRow, sa.func.max(EventRow.seq).label("latest")
-        inner = sa.select(latest, sa.func.min(EventRow.seq).label("first"))
-        inner = inner.group_by(EventRow.annotation_id)
-        if slide_id is not None:
-            inner = inner.where(row.slide_id == slide_id)
-        if at_seq is not None:
-            inner = inner.where(row.seq <= at_seq)
-        last = inner.subquery()
-        query = sa.select(row).join(last, row.seq == last.c.latest).order_by(last.c.first)
-        if status is not None:
-            query = query.where(row.status.in_([s.value for s in status]))
-        if region is not None:
-            query = query.where(
-                row.min_x <= region.right,
-                row.max_x >= region.x,
-                row.min_y <= region.bottom,
-                row.max_y >= region.y,
-            )
+        query = latest_rows(slide_id, status=status, region=region, at_seq=at_seq)
         with self._errors(), Session(self._reader) as session:
             return [state_in(found) for found in session.scalars(query)]
+
+    def columns(
+        self, slide_id: str, *, status: Collection[Status] | None = None
+    ) -> AnnotationColumns:
+        """The present state of a slide's annotations, without an object for each.
+
+        Args:
+            slide_id: Of the slide.
+            status: Only of these.
+
+        Returns:
+            In the order in which they were first proposed.
+        """
+        with self._errors(), Session(self._reader) as session:
+            return read_columns(session, latest_rows(slide_id, status=status))
 
     def get(self, annotation_id: uuid.UUID) -> Annotation:
         """The present state of one annotation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from pathoai.errors import AnnotationError
+from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.journal_schema import EventRow
 
@@ -45,6 +46,42 @@ def states_of(
         for row in session.scalars(sa.select(EventRow).where(EventRow.seq.in_(chosen))):
             states[uuid.UUID(row.annotation_id)] = state_in(row)
     return states
+
+
+def latest_rows(
+    slide_id: str | None = None,
+    *,
+    status: Collection[Status] | None = None,
+    region: Region | None = None,
+    at_seq: int | None = None,
+) -> sa.Select[Any]:
+    """The query for the last edit of each annotation, in the order of their first ones.
+
+    Args:
+        slide_id: Only of this slide.
+        status: Only of these.
+        region: Only those whose bounds touch this rectangle, level-0 pixels.
+        at_seq: After that edit and none later.
+    """
+    row, latest = EventRow, sa.func.max(EventRow.seq).label("latest")
+    inner = sa.select(latest, sa.func.min(EventRow.seq).label("first"))
+    inner = inner.group_by(EventRow.annotation_id)
+    if slide_id is not None:
+        inner = inner.where(row.slide_id == slide_id)
+    if at_seq is not None:
+        inner = inner.where(row.seq <= at_seq)
+    last = inner.subquery()
+    query = sa.select(row).join(last, row.seq == last.c.latest).order_by(last.c.first)
+    if status is not None:
+        query = query.where(row.status.in_([s.value for s in status]))
+    if region is not None:
+        query = query.where(
+            row.min_x <= region.right,
+            row.max_x >= region.x,
+            row.min_y <= region.bottom,
+            row.max_y >= region.y,
+        )
+    return query
 
 
 def required_states(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:

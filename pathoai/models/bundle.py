@@ -33,6 +33,7 @@ from pathoai.tiling.spec import TileSpec
 SCHEMA = 1
 SEMANTIC_SEGMENTATION = "semantic-segmentation"
 INSTANCE_SEGMENTATION = "instance-segmentation"
+REGION_CLASSIFICATION = "region-classification"
 _WITH_BACKGROUND = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 _DESCRIPTION = "bundle.json"
 _WEIGHTS = "weights.safetensors"

@@ -335,7 +335,12 @@ class SlideStore:
             NoTissueError: No tile has enough.
         """
         tiles = TileGrid.over_tissue(spec, self.slide, self.tissue)
-        return tiles.without([self._region_of(chunk) for chunk in self.damaged])
+        return tiles.without(self.damaged_regions)
+
+    @property
+    def damaged_regions(self) -> list[Region]:
+        """Where the slide could not be read, in level-0 pixels of the slide."""
+        return [self._region_of(chunk) for chunk in self.damaged]
 
     def _region_of(self, chunk: DamagedChunk) -> Region:
         """Where a chunk of a level lies, in level-0 pixels of the slide."""

@@ -70,14 +70,7 @@ class TileGrid:
         Raises:
             NoTissueError: None is left.
         """
-        keep = np.ones(len(self), np.bool_)
-        left, top = (self.origins_px * (self.grid.downsample_x, self.grid.downsample_y)).T
-        width = self.spec.size_px * self.grid.downsample_x
-        height = self.spec.size_px * self.grid.downsample_y
-        for region in regions:
-            apart_x = (left >= region.right) | (left + width <= region.x)
-            apart_y = (top >= region.bottom) | (top + height <= region.y)
-            keep &= apart_x | apart_y
+        keep = clear_of(regions, self.grid, self.origins_px, self.spec.size_px)
         if not keep.any():
             raise NoTissueError(
                 "every tile with tissue touches a damaged place",
@@ -96,6 +89,27 @@ class TileGrid:
         """Where a tile lies, in level-0 pixels."""
         x, y = self.origins_px[index]
         return self.grid.region(float(x), float(y), self.spec.size_px, self.spec.size_px)
+
+
+def clear_of(
+    regions: Sequence[Region], grid: Grid, origins_px: NDArray[np.int64], size_px: int
+) -> NDArray[np.bool_]:
+    """Which squares of a raster share no area with any of some rectangles, ``(N,)``.
+
+    Args:
+        regions: The rectangles, in level-0 pixels.
+        grid: The raster.
+        origins_px: ``(N, 2)`` x and y of each square's top left, in pixels of ``grid``.
+        size_px: Side of the squares, likewise.
+    """
+    clear = np.ones(len(origins_px), np.bool_)
+    left, top = (origins_px * (grid.downsample_x, grid.downsample_y)).T
+    width, height = size_px * grid.downsample_x, size_px * grid.downsample_y
+    for region in regions:
+        apart_x = (left >= region.right) | (left + width <= region.x)
+        apart_y = (top >= region.bottom) | (top + height <= region.y)
+        clear &= apart_x | apart_y
+    return clear
 
 
 def _starts(length_px: int, spec: TileSpec) -> NDArray[np.int64]:

@@ -34,7 +34,8 @@ class Augmentation:
         """Vary a batch.
 
         Args:
-            batch: Images ``(N, 3, S, S)`` uint8, and any planes ``(N, …, S, S)`` that lie on them.
+            batch: Images ``(N, 3, S, S)`` uint8, or ``(N, V, 3, S, S)`` where each item has several
+                views, which are varied alike; and any planes ``(N, …, S, S)`` that lie on them.
             generator: Of the random numbers, on the CPU.
 
         Returns:
@@ -45,7 +46,7 @@ class Augmentation:
             batch = [_turned(plane, which) for plane in batch]
         images, *planes = batch
         if self.stain_scale or self.stain_shift:
-            images = StainJitter(self.stain_scale, self.stain_shift)(images, generator)
+            images = _stained(images, StainJitter(self.stain_scale, self.stain_shift), generator)
         return images, *planes
 
 
@@ -56,6 +57,14 @@ def _turned(plane: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
         chosen = torch.nonzero(which == element).squeeze(1).to(plane.device)
         turned[chosen] = dihedral(plane[chosen], element)
     return turned
+
+
+def _stained(images: torch.Tensor, jitter: StainJitter, generator: torch.Generator) -> torch.Tensor:
+    """Images of other stains; the views of an item are one tall image, so that they stay alike."""
+    if images.ndim == 4:
+        return jitter(images, generator)
+    views = images.transpose(1, 2)
+    return jitter(views.flatten(2, 3), generator).reshape(views.shape).transpose(1, 2)
 
 
 def dihedral(square: torch.Tensor, element: int) -> torch.Tensor:

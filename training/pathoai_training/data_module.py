@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
-from pathoai.errors import InvalidValueError, LeakError, StudyError
+from pathoai.errors import InvalidValueError, StudyError
 from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
@@ -230,12 +230,7 @@ class StoreDataModule(StudyData):
         self, subset: str
     ) -> tuple[list[LabelledSlide], TileColumns, TileSpec, NDArray[np.uint8]]:
         """What a dataset of a subset is made with; a locked test is given to no dataset."""
-        if subset not in self.tiles and subset in SUBSETS:
-            raise LeakError(
-                f"the {subset} slides are locked",
-                where=f"split {self.split.name}",
-                remedy="`pathoai evaluate` opens them, and logs it",
-            )
+        self.check_served(subset, self.tiles)
         slides = [slide.source for slide in self.slides]
         channels = channels_of(self._study.ontology, self.classes)
         return slides, self.tiles[subset], self.spec, channels

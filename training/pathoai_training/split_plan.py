@@ -21,6 +21,7 @@ class SplitPlan:
         folds: Rounds of cross-validation: in each, another part is for validation. 1 for none.
         leave_one_centre_out: A round for each centre, whose slides are its test.
         seed: Of the order in which groups are dealt.
+        assigned: Hash of the table that gives each slide its subset; nothing is dealt then.
 
     Raises:
         InvalidValueError: Shares leave nothing to train on, or parts contradict each other.
@@ -33,6 +34,7 @@ class SplitPlan:
     folds: int = 1
     leave_one_centre_out: bool = False
     seed: int = 0
+    assigned: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be dealt."""
@@ -46,7 +48,7 @@ class SplitPlan:
             raise InvalidValueError("--folds and --leave-one-centre-out exclude each other")
         for name, share, needed in (
             ("--test", self.test, False),
-            ("--validation", self.validation, self.folds == 1),
+            ("--validation", self.validation, self.folds == 1 and not self.assigned),
         ):
             if not 0 <= share < 1 or (needed and share == 0):
                 raise InvalidValueError(name, found=share, allowed="a share of the slides below 1")
@@ -66,8 +68,9 @@ class SplitPlan:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
+        """For JSON; the hash of a table only where there is one, as older splits have none."""
+        table = {"assigned": self.assigned} if self.assigned else {}
+        return table | {
             "by": [str(link) for link in self.by],
             "stratify": self.stratify,
             "test": self.test,

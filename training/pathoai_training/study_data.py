@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 
+from pathoai.errors import LeakError
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.class_slide_sampler import ClassSlideSampler
 from pathoai_training.openings import Opening, open_test
 from pathoai_training.seeded_sampler import SeededSampler, seed_of
-from pathoai_training.split import Split
+from pathoai_training.split import SUBSETS, Split
 
 
 class StudyData(LightningDataModule, ABC):
@@ -69,6 +70,19 @@ class StudyData(LightningDataModule, ABC):
 
     def serve_test(self) -> None:
         """Make the subset ``test`` available, where ``setup`` left it locked."""
+
+    def check_served(self, subset: str, served: Container[str]) -> None:
+        """Refuse to hand out the test of a written split before its opening was logged.
+
+        Raises:
+            LeakError: It is locked.
+        """
+        if subset not in served and subset in SUBSETS:
+            raise LeakError(
+                f"the {subset} slides are locked",
+                where=f"split {self.split.name}",
+                remedy="`pathoai evaluate` opens them, and logs it",
+            )
 
     def class_slide_sampler(
         self, tile_class: NDArray[np.uint8], slide: NDArray[np.int32], temperature: float
