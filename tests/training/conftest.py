@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -19,6 +20,8 @@ from pathoai.store.label_image import LabelRecipe, LabelWriter
 from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
+from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
+from pathoai_annotations.journal import Journal
 
 LABEL = "annotation/generator"
 SIDE_PX = 512
@@ -118,3 +121,83 @@ def small() -> list[str]:
 def one_thread() -> None:
     """Networks this small are slower on several threads that contend for busy cores."""
     torch.set_num_threads(1)
+
+
+CELLS = ("nucleus_lymphocyte", "nucleus_neoplastic")
+CELL_COLOURS = ((60, 50, 140), (150, 60, 90))
+
+
+def painted_cells(seed: int, side_px: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """An image `(3, side, side)` and its cells `(N, 3)`: x, y and class, 0 small and blue."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side_px, :side_px]
+    image = np.broadcast_to(np.array([225, 160, 200])[:, None, None], (3, side_px, side_px)).copy()
+    columns, rows = np.meshgrid(np.arange(24, side_px, 48), np.arange(24, side_px, 48))
+    places = np.stack([columns.ravel(), rows.ravel()], axis=1) + rng.integers(
+        -8, 8, (columns.size, 2)
+    )
+    kinds = rng.integers(0, 2, len(places))
+    for (cx, cy), kind in zip(places, kinds, strict=True):
+        inside = (x - cx) ** 2 + (y - cy) ** 2 < (6, 10)[kind] ** 2
+        image[:, inside] = np.array(CELL_COLOURS[kind])[:, None]
+    noise = rng.integers(-20, 20, image.shape)
+    cells = np.column_stack([places + 0.5, kinds])
+    return np.clip(image + noise, 0, 255).astype(np.uint8), cells
+
+
+def cell_annotations(slide_id: str, cells: NDArray[np.float64]) -> list[Annotation]:
+    """A point, a box or a disc for each, in turn."""
+    found = []
+    for number, (x, y, kind) in enumerate(cells.tolist()):
+        point = shapely.Point(x, y)
+        shape = (point, shapely.box(x - 9, y - 5, x + 9, y + 5), point.buffer(7))[number % 3]
+        name = deterministic_id(slide_id, str(number))
+        found.append(Annotation(name, slide_id, CELLS[int(kind)], shape, Origin.PATHOLOGIST, "R1"))
+    return found
+
+
+@pytest.fixture
+def make_cells(tmp_path: Path) -> StudyMaker:
+    """Makes a breast study of slides of 240 px whose cells are in the journal, validated by R1."""
+
+    def make(*patients: str, name: str = "cells", mpp: tuple[float, float] = (0.5, 0.5)) -> Study:
+        study = Study.create(tmp_path / name, ontology="breast")
+        rows = [CohortRow(code("S", i), patient_id=p) for i, p in enumerate(patients)]
+        Cohort(rows).write(study.path / "cohort.csv")
+        with Journal.open(study) as journal:
+            for seed, row in enumerate(rows):
+                image, cells = painted_cells(seed, 240)
+                write_cells_store(study.store_path(row.slide_id), row.slide_id, image, mpp)
+                drawn = cell_annotations(row.slide_id, cells)
+                journal.propose(drawn)
+                journal.validate([a.id for a in drawn], author="R1")
+        return study
+
+    return make
+
+
+def write_cells_store(
+    path: Path, slide_id: str, image: NDArray[np.uint8], mpp: tuple[float, float]
+) -> None:
+    """A store of the slide's own pixels, resampled to square ones where they are not."""
+    side = image.shape[1]
+    header = StoreHeader(slide_id, side, side, *mpp, 0.5, compression="blosc-zstd")
+    writer = ImageWriter(path, header)
+    _, height, width = writer.finest.array.shape
+    stretched = ndimage.zoom(image, (1, height / side, width / side), order=1)
+    write_all(writer.finest, stretched)
+    writer.finish()
+
+
+@pytest.fixture
+def small_cells() -> list[str]:
+    """Overrides of the shipped recipe of cells that train in a few seconds."""
+    return [
+        "classes=[nucleus_lymphocyte, nucleus_neoplastic]",
+        "model.arguments={encoder: small, arguments: {width: 8}, context: [2]}",
+        "model.learning_rate=0.01",
+        "data.context=[2]",
+        "data.spec={size_px: 24, mpp: 0.5}",
+        "data.batch_size=16",
+        "trainer={max_steps: 40, steps_per_epoch: 20}",
+    ]

@@ -51,3 +51,14 @@ def test_each_square_of_a_batch_has_a_symmetry_of_its_own() -> None:
     for i, element in enumerate(which):
         assert torch.equal(out[i], dihedral(images[i], element))
         assert torch.equal(out_planes[i], dihedral(planes[i], element))
+
+
+def test_views_of_one_item_are_turned_and_stained_alike() -> None:
+    images, _ = a_batch()
+    views = torch.stack([images, images], dim=1)
+    (varied,) = Augmentation()([views], torch.Generator().manual_seed(3))
+    assert varied.shape == views.shape
+    assert torch.equal(varied[:, 0], varied[:, 1])
+    (alone,) = Augmentation()([images], torch.Generator().manual_seed(3))
+    assert torch.equal(varied[:, 0], alone)
+    assert len({tuple(item.flatten().tolist()) for item in varied[:, 0]}) == len(images)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -105,7 +106,18 @@ def read_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     for override in overrides:
         _apply(content, override)
     _check_sections(content, path.name)
-    return Recipe(path.stem, content)
+    return Recipe(path.stem, _as_json(content))
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """The same without infinities, which JSON lacks: as YAML writes them, and `build` reads them."""
+    if isinstance(value, dict):
+        return {key: _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return yaml.safe_dump(value).split()[0]
+    return value
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -1,0 +1,188 @@
+"""Classes of regions: learnt, calibrated, decided by cost, the same again by the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pathoai.cli.main import main
+from pathoai.errors import InvalidValueError, RecipeError
+from pathoai.models.bundle import REGION_CLASSIFICATION, load_bundle, load_network
+from pathoai.models.calibration import Calibration
+from pathoai.models.expected_cost import CostMatrix, load_costs
+from pathoai.study.study import Study
+from pathoai_annotations.journal import Journal
+from pathoai_training.augmentation import dihedral
+from pathoai_training.build import build
+from pathoai_training.metrics.confusion import confusion_by_item
+from pathoai_training.ordinal_loss import OrdinalLoss
+from pathoai_training.recipe import read_recipe
+from pathoai_training.region_data import RegionData
+from pathoai_training.tasks.region_classification import RegionClassification, RegionLoss
+from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
+from pathoai_training.train import train
+
+NAME = "breast-cell-classification"
+PATIENTS = tuple(f"P{i:015d}" for i in range(4))
+GRADES = ("benign", "lsil", "hsil", "invasive_scc")
+StudyMaker = Callable[..., Study]
+Capture = pytest.CaptureFixture[str]
+
+
+def test_it_learns_from_the_journal_and_says_how(
+    make_cells: StudyMaker, small_cells: list[str], capsys: Capture
+) -> None:
+    study = make_cells(*PATIENTS)
+    words = [word for override in small_cells for word in ("--set", override)]
+    assert main(["train", str(study.path), "--recipe", NAME, "--device", "cpu", *words]) == 0
+    out = capsys.readouterr().out
+    assert "Balanced accuracy" in out
+    bundle = load_bundle(study.model_path(NAME))
+    metrics = bundle.training["metrics"]
+    assert metrics["balanced_accuracy"] > 0.9
+    assert metrics["regions"] == 25
+    assert sum(n for row in metrics["confusion"].values() for n in row.values()) == 25
+    assert bundle.task == REGION_CLASSIFICATION
+    assert bundle.classes == ("nucleus_lymphocyte", "nucleus_neoplastic")
+    assert (bundle.spec.size_px, bundle.decision) == (24, {"turns": 8})
+    assert bundle.calibration.temperature != 1
+    assert "100 validated annotations, validated by a pathologist" in bundle.intended_use
+    network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
+    assert network.context == (2,)
+    # Its classes are of regions, not of pixels: prediction says so.
+    assert main(["predict", str(study.path), "--model", NAME]) == 1
+    assert "the model does another task; found region-classification" in capsys.readouterr().err
+
+
+def test_training_is_repeated_to_the_same_weights_and_learns_anew_from_other_annotations(
+    make_cells: StudyMaker, small_cells: list[str]
+) -> None:
+    study = make_cells(*PATIENTS)
+    short = read_recipe(NAME, [*small_cells, "trainer={max_steps: 6, steps_per_epoch: 3}"])
+    whole = train(study, short, name="whole", device="cpu")
+    again = train(study, short, name="again", device="cpu")
+    assert whole.weights_sha256 == again.weights_sha256
+    with Journal.open(study) as journal:
+        journal.reject([journal.annotations()[0].id], author="R1")
+    other = train(study, short, name="whole", device="cpu")
+    assert other.training["fingerprint"] != whole.training["fingerprint"]
+
+
+def test_examination_is_the_mean_over_the_eight_turns(
+    make_cells: StudyMaker, small_cells: list[str]
+) -> None:
+    study = make_cells(*PATIENTS)
+    workshop = build(read_recipe(NAME, small_cells), study=study.path, split="patient")
+    model, data = workshop.model, workshop.data
+    data.setup()
+    assert isinstance(model, RegionClassification)
+    assert isinstance(data, RegionData)
+    found = model.examine(data, "validation")
+    dataset = data.dataset("validation")
+    views = torch.stack([v for v, _ in dataset.__getitems__(list(range(len(dataset))))])
+    with torch.no_grad():
+        expected = sum(model(dihedral(views, turn)) for turn in range(8)) / 8
+    torch.testing.assert_close(found.logits, expected)
+    assert found.target.tolist() == data.regions["validation"].classes.tolist()
+    slides = data.regions["validation"].tiles.slide
+    assert found.slide_ids.tolist() == [data.slide_ids[i] for i in slides]
+    ids = np.array(data.slide_ids)
+    plain = examine_regions(model, dataset, ids, batch_size=7)
+    with torch.no_grad():
+        torch.testing.assert_close(plain.logits, model(views))
+    assert not torch.allclose(plain.logits, found.logits)
+
+
+def examination(seed: int, classes: int, count: int = 60) -> RegionExamination:
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.arange(count) % classes
+    logits = torch.randn(count, classes, generator=generator)
+    logits[torch.arange(count), target] += 1.5
+    return RegionExamination(logits, target, np.array(["S"] * count))
+
+
+def test_decisions_by_cost_are_scored_with_their_company() -> None:
+    model = RegionClassification(
+        classes=GRADES, arguments={"arguments": {"width": 4}}, costs="tissuenet"
+    )
+    validation, measured = examination(0, 4), examination(1, 4)
+    found = model.conclude(validation, measured)
+    assert isinstance(found.calibration, Calibration)
+    probabilities = found.calibration.probabilities(measured.logits).double().numpy()
+    costs = load_costs("tissuenet")
+    decided = costs.decide(probabilities)
+    truth = measured.target.numpy()
+    score = found.metrics["costs"]
+    assert score["score"] == pytest.approx(1 - costs.array[truth, decided].mean(), abs=1e-6)
+    assert set(score["score_of_constant"]) == set(GRADES)
+    best = max(score["score_of_constant"].values())
+    assert score["score_above_constant"] == pytest.approx(score["score"] - best, abs=2e-6)
+    right = [(decided[truth == k] == k).mean() for k in range(4)]
+    assert found.metrics["balanced_accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    table = np.array([list(row.values()) for row in found.metrics["confusion"].values()])
+    np.testing.assert_array_equal(table, confusion_by_item(truth, decided, classes=4).sum(0))
+    assert CostMatrix.from_dict(found.decision["costs"]) == costs
+
+
+def test_a_class_that_the_subset_lacks_is_told_as_none() -> None:
+    model = RegionClassification(classes=("stroma", "dcis"), arguments={"arguments": {"width": 4}})
+    measured = examination(1, 2)
+    alone = RegionExamination(measured.logits[::2], measured.target[::2], measured.slide_ids[::2])
+    found = model.conclude(measured, alone).metrics
+    assert found["recall"]["dcis"] is None
+    assert found["balanced_accuracy"] == found["recall"]["stroma"]
+
+
+def cervix(tmp_path: Path, *overrides: str) -> tuple[RegionClassification, RegionData]:
+    study = Study.create(tmp_path / "cervix", ontology="cervix")
+    recipe = read_recipe("cervix-region-classification", overrides)
+    workshop = build(recipe, study=study.path, split="patient")
+    assert isinstance(workshop.model, RegionClassification)
+    assert isinstance(workshop.data, RegionData)
+    return workshop.model, workshop.data
+
+
+def test_the_recipe_of_the_cervix_learns_the_order_of_grades(tmp_path: Path) -> None:
+    model, data = cervix(tmp_path)
+    model.check(data)
+    assert isinstance(model.loss.order, OrdinalLoss)
+    logits, target = torch.zeros(1, 4), torch.tensor([0])
+    assert model.loss(logits, target) > RegionLoss()(logits, target)
+    state = model.state_dict()
+    assert not [key for key in state if key.startswith("loss.")]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.context=[4]", "other views than the data shows"),
+        ("classes=[benign, stroma]", "no order.*stroma: grade None"),
+        ("classes=[benign, lsil, hsil]", "costs weigh other classes"),
+        ("classes=[lsil, benign, hsil, invasive_scc]", "costs weigh other classes"),
+        ("classes=[benign, lsil, hsil, ais]", "costs weigh other classes"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_step(
+    tmp_path: Path, override: str, says: str
+) -> None:
+    model, data = cervix(tmp_path, override)
+    with pytest.raises(RecipeError, match=says):
+        model.check(data)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"class_weights": (1.0,)}, {"class_weights": (1.0, 0.0)}, {"ordinal_weight": -1.0}]
+)
+def test_impossible_weights_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InvalidValueError, match=r"class_weights|ordinal_weight"):
+        RegionClassification(classes=("stroma", "dcis"), **changes)  # type: ignore[arg-type]  # any
+
+
+def test_a_heavier_class_weighs_more() -> None:
+    logits, target = torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    even = RegionLoss()(logits, target)
+    assert RegionLoss(class_weights=(9.0, 1.0))(logits, target) > even
