@@ -110,7 +110,7 @@ def read_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """The same without infinities, which JSON lacks: as YAML writes them, and `build` reads them."""
+    """The same, infinities as YAML writes them: JSON lacks them, and `build` reads the words."""
     if isinstance(value, dict):
         return {key: _as_json(inner) for key, inner in value.items()}
     if isinstance(value, list):

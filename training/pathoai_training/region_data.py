@@ -183,6 +183,15 @@ class RegionData(StudyData):
         tiles = TileColumns.joined(origins_px, self.spec.size_px)
         return RegionColumns(tiles, np.concatenate([slide.classes[:end] for slide, end in chosen]))
 
+    @property
+    def preparation(self) -> str:
+        """What the network is shown, in one sentence of a report."""
+        scales = [f"{self.spec.mpp * factor:g}" for factor in (1, *self.context)]
+        return (
+            f"Squares of {self.spec.size_px} px about the centre of each annotation, at "
+            f"{' and '.join(scales)} µm per pixel."
+        )
+
     def inputs(self) -> dict[str, Any]:
         """Hashes of split, stores and annotations."""
         slides = self.survey.slides

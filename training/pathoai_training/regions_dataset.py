@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from pathoai.geometry import Region
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tile_reader import TileReader
 from pathoai.tiling.spec import TileSpec
@@ -85,6 +86,13 @@ class RegionsDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
                 views[here, view] = around.transpose(0, 3, 1, 2)
         classes = torch.from_numpy(self.regions.classes[wanted].astype(np.int64))
         return list(zip(torch.from_numpy(views), classes, strict=True))
+
+    def region(self, index: int) -> Region:
+        """What the near view shows of the slide, in level-0 pixels."""
+        tiles = self.regions.tiles
+        grid = self._reader(int(tiles.slide[index])).grid
+        x_px, y_px = (int(value) for value in tiles.origins_px[index])
+        return grid.region(x_px, y_px, tiles.size_px, tiles.size_px)
 
     def _reader(self, slide: int) -> TileReader:
         if slide not in self._readers:

@@ -59,6 +59,14 @@ class StudyData(LightningDataModule, ABC):
         ``split`` (with ``kind``, ``sha256`` and ``statement``).
         """
 
+    @property
+    def preparation(self) -> str:
+        """What the network is shown, in one sentence of a report."""
+        return (
+            f"Tiles of {self.spec.size_px} px at {self.spec.mpp:g} µm per pixel, with at least "
+            f"{self.spec.min_tissue_fraction:.0%} tissue."
+        )
+
     def open_test(self, study: Study, opening: Opening) -> None:
         """Log a look at the test, and only then serve it.
 

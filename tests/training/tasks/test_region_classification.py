@@ -18,10 +18,12 @@ from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
 from pathoai_training.augmentation import dihedral
 from pathoai_training.build import build
+from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.ordinal_loss import OrdinalLoss
 from pathoai_training.recipe import read_recipe
 from pathoai_training.region_data import RegionData
+from pathoai_training.report.predictions import SlidePredictions
 from pathoai_training.tasks.region_classification import RegionClassification, RegionLoss
 from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.train import train
@@ -186,3 +188,23 @@ def test_a_heavier_class_weighs_more() -> None:
     logits, target = torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1])
     even = RegionLoss()(logits, target)
     assert RegionLoss(class_weights=(9.0, 1.0))(logits, target) > even
+
+
+def test_evaluate_judges_every_region_of_the_test(
+    make_cells: StudyMaker, small_cells: list[str]
+) -> None:
+    study = make_cells(*PATIENTS)
+    short = [*small_cells, "trainer={max_steps: 4, steps_per_epoch: 4}"]
+    bundle = train(study, read_recipe(NAME, short), device="cpu")
+    report = evaluate(study, NAME, device="cpu")
+    found = report.predictions
+    assert isinstance(found, SlidePredictions)
+    wanted = bundle.training["metrics"]["confusion"]
+    assert found.confusion.sum(0).tolist() == [list(row.values()) for row in wanted.values()]
+    np.testing.assert_allclose(found.probabilities.sum(1), 1)
+    wrong = int((found.decided != found.truth).sum())
+    assert len(report.cases) == min(wrong, 12) > 0
+    assert all(case.title.startswith("true nucleus_") for case in report.cases)
+    assert report.context.preparation == (
+        "Squares of 24 px about the centre of each annotation, at 0.5 and 1 µm per pixel."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from pathoai.errors import ModelError
 from pathoai.models.bundle import (
     INSTANCE_SEGMENTATION,
+    REGION_CLASSIFICATION,
     SEMANTIC_SEGMENTATION,
     ModelBundle,
     load_bundle,
@@ -19,6 +20,7 @@ from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
 from pathoai_training.build import Workshop
 from pathoai_training.evaluation.judge_instances import judge_instances
+from pathoai_training.evaluation.judge_regions import judge_regions
 from pathoai_training.evaluation.judge_segmentation import judge_segmentation
 from pathoai_training.evaluation.judgement import Exam, Judge, Judgement
 from pathoai_training.openings import Opening, openings
@@ -29,6 +31,7 @@ from pathoai_training.trained_workshop import trained_workshop
 JUDGES: Mapping[str, Judge] = {
     SEMANTIC_SEGMENTATION: judge_segmentation,
     INSTANCE_SEGMENTATION: judge_instances,
+    REGION_CLASSIFICATION: judge_regions,
 }
 
 
@@ -138,8 +141,7 @@ def _context(
         seed=record["seed"],
         architecture=bundle.architecture,
         mpp=bundle.spec.mpp,
-        preparation=f"Tiles of {bundle.spec.size_px} px at {bundle.spec.mpp:g} µm per pixel, with "
-        f"at least {bundle.spec.min_tissue_fraction:.0%} tissue.",
+        preparation=workshop.data.preparation,
         study=study.sheet.title,
     )
 

@@ -129,7 +129,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
                 found=f"{list(wanted)} and {list(data.context)}",
                 allowed="the same factors",
             )
-        grades = _grades(data.ontology, self.channels)
+        grades = grades_of(data.ontology, self.channels)
         if self.ordinal_weight:
             if not grades:
                 raise _no_order("model.ordinal_weight", data.ontology, self.channels)
@@ -203,8 +203,13 @@ class RegionClassification(Task[RegionData, RegionExamination]):
         return {"turns": self.turns} | ({} if costs is None else {"costs": costs})
 
 
-def _grades(ontology: Ontology, classes: Sequence[str]) -> tuple[int, ...]:
-    """Rank of each class; none where one has no grade."""
+def grades_of(ontology: Ontology, classes: Sequence[str]) -> tuple[int, ...]:
+    """Rank of each class; none where one has no grade.
+
+    Args:
+        ontology: Of the classes.
+        classes: Their keys.
+    """
     grades = [ontology[key].grade for key in classes]
     return tuple(g for g in grades if g is not None) if None not in grades else ()
 
