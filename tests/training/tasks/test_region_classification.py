@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import pytest
 import torch
 
 from pathoai.cli.main import main
-from pathoai.errors import InvalidValueError, RecipeError
+from pathoai.errors import InvalidValueError, ModelError, RecipeError
 from pathoai.models.bundle import REGION_CLASSIFICATION, load_bundle, load_network
 from pathoai.models.calibration import Calibration
+from pathoai.models.encoder_network import build_timm
+from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
+from pathoai.models.encoder_weights import read_state
 from pathoai.models.expected_cost import CostMatrix, load_costs
+from pathoai.models.region_classifier import RegionClassifier
 from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
 from pathoai_training.augmentation import dihedral
@@ -21,12 +26,13 @@ from pathoai_training.build import build
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.ordinal_loss import OrdinalLoss
-from pathoai_training.recipe import read_recipe
+from pathoai_training.recipe import Recipe, read_recipe
 from pathoai_training.region_data import RegionData
 from pathoai_training.report.predictions import SlidePredictions
 from pathoai_training.tasks.region_classification import RegionClassification, RegionLoss
 from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.train import train
+from tests.pathoai.made_encoders import TINY_VIT, tiny_encoder
 
 NAME = "breast-cell-classification"
 PATIENTS = tuple(f"P{i:015d}" for i in range(4))
@@ -208,3 +214,68 @@ def test_evaluate_judges_every_region_of_the_test(
     assert report.context.preparation == (
         "Squares of 24 px about the centre of each annotation, at 0.5 and 1 µm per pixel."
     )
+
+
+@pytest.fixture
+def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegisteredEncoder:
+    """A small transformer for 0.5 µm, in a registry of the test's own."""
+    monkeypatch.setenv("PATHOAI_ENCODERS", str(tmp_path / "encoders"))
+    encoder = tiny_encoder(tmp_path)
+    EncoderRegistry().put(encoder)
+    return encoder
+
+
+def on_tiny(small_cells: list[str], *more: str) -> Recipe:
+    arguments = {
+        "encoder": TINY_VIT["architecture"],
+        "arguments": TINY_VIT["arguments"],
+        "pooling": TINY_VIT["pooling"],
+        "context": [2],
+    }
+    overrides = [
+        *small_cells,
+        f"model.arguments={json.dumps(arguments)}",
+        "model.pretrained=tiny",
+        "model.learning_rate=1e-5",
+        "data.spec={size_px: 16, mpp: 0.5}",
+        "trainer={max_steps: 1, steps_per_epoch: 1}",
+    ]
+    return read_recipe(NAME, [*overrides, *more])
+
+
+def test_training_begins_with_a_registered_encoder_and_says_so(
+    make_cells: StudyMaker, small_cells: list[str], registered: RegisteredEncoder
+) -> None:
+    study = make_cells(*PATIENTS)
+    bundle = train(study, on_tiny(small_cells), device="cpu")
+    assert bundle.encoder == registered.about
+    assert bundle.normalisation.mean == (0.7, 0.6, 0.7)
+    network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
+    start = build_timm(TINY_VIT["architecture"], TINY_VIT["arguments"], TINY_VIT["pooling"])
+    start.load_state_dict(read_state(registered, start))
+    assert isinstance(network, RegionClassifier)
+    for name, tensor in start.state_dict().items():
+        # One step of 1e-5 from there; from random weights they would be far away.
+        torch.testing.assert_close(network.encoder.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
+    EncoderRegistry().put(tiny_encoder(registered.path.parent, seed=1))
+    other = train(study, on_tiny(small_cells), device="cpu")
+    assert other.training["fingerprint"] != bundle.training["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.spec={size_px: 16, mpp: 1.0}", "another scale"),
+        ("model.pretrained=resnet50", "no weights of this encoder"),
+        ("model.arguments={encoder: small, context: [2]}", "does not take this encoder"),
+    ],
+)
+def test_an_encoder_that_does_not_fit_is_refused(
+    make_cells: StudyMaker,
+    small_cells: list[str],
+    registered: RegisteredEncoder,
+    override: str,
+    says: str,
+) -> None:
+    with pytest.raises(ModelError, match=says):
+        train(make_cells(*PATIENTS), on_tiny(small_cells, override), device="cpu")

@@ -64,6 +64,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
             or costs are used, from least to most severe.
         architecture: Maps views ``(N, V, 3, S, S)`` to ``(N, C)``.
         arguments: What else the architecture takes.
+        pretrained: Key of a registered encoder to begin with; the architecture must name its network.
         learning_rate: Peak of the schedule.
         weight_decay: Of the optimiser.
         class_weights: Of each class in the cross entropy; all alike where empty. Not needed where
@@ -83,6 +84,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
         classes: tuple[str, ...],
         architecture: str = "region-classifier",
         arguments: dict[str, Any] | None = None,
+        pretrained: str | None = None,
         learning_rate: float = 0.002,
         weight_decay: float = 0.01,
         class_weights: tuple[float, ...] = (),
@@ -95,6 +97,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
             classes=classes,
             architecture=architecture,
             arguments=arguments,
+            pretrained=pretrained,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
         )
