@@ -64,7 +64,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
             or costs are used, from least to most severe.
         architecture: Maps views ``(N, V, 3, S, S)`` to ``(N, C)``.
         arguments: What else the architecture takes.
-        pretrained: Key of a registered encoder to begin with; the architecture must name its network.
+        pretrained: Key of a registered encoder to begin with; ``arguments`` names its network.
         learning_rate: Peak of the schedule.
         weight_decay: Of the optimiser.
         class_weights: Of each class in the cross entropy; all alike where empty. Not needed where
