@@ -17,7 +17,9 @@ def build_network(name: str, *, classes: int, arguments: Mapping[str, Any]) -> n
     """A network with random weights.
 
     It maps normalised images ``(N, 3, H, W)`` to logits: ``(N, classes, H, W)`` for each pixel, or
-    ``(N, classes)`` where it classifies whole tiles.
+    ``(N, classes)`` where it classifies whole tiles. One that classifies slides is a
+    :class:`pathoai.models.bag_classifier.BagClassifier`: it maps features of tiles ``(B, N, F)``
+    and a mask ``(B, N)`` to logits ``(B, classes)``.
 
     Args:
         name: Name in the entry-point group.

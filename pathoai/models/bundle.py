@@ -34,6 +34,7 @@ SCHEMA = 1
 SEMANTIC_SEGMENTATION = "semantic-segmentation"
 INSTANCE_SEGMENTATION = "instance-segmentation"
 REGION_CLASSIFICATION = "region-classification"
+SLIDE_GRADING = "slide-grading"
 _WITH_BACKGROUND = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 _DESCRIPTION = "bundle.json"
 _WEIGHTS = "weights.safetensors"
@@ -69,8 +70,8 @@ class ModelBundle:
         normalisation: Of its input.
         calibration: Of its output.
         decision: How probabilities become decisions; empty where the most probable class wins.
-        encoder: The pretrained encoder that training began with, where there was one: its key,
-            licence, the licence's acceptance, and the hash of its weights.
+        encoder: The pretrained encoder that training began with, or whose features it takes, where
+            there was one: its key, licence, the licence's acceptance, and the hash of its weights.
         training: Provenance: data, labels and their origin, split, seed, commit, metrics.
         licence: SPDX identifier, or a name.
         intended_use: What it may be used for, and what not.

@@ -36,3 +36,34 @@ def severity(ontology: Ontology, grade: str) -> int:
         return -1
     label = ontology[grade]
     return label.index if label.grade is None else label.grade
+
+
+def position_of_grade(ontology: Ontology, classes: tuple[str, ...]) -> dict[str, int]:
+    """Which of some classes stands for each grade: the one of the same rank.
+
+    So an adenocarcinoma in situ counts with the high-grade lesions, whatever it grows from.
+
+    Args:
+        ontology: Theirs.
+        classes: From least to most severe.
+
+    Returns:
+        Key of a class with a rank → position in ``classes``; ranks that none of them has are left
+        out.
+
+    Raises:
+        OntologyError: One of them is unknown or has no rank, or they do not rise.
+    """
+    ranks = [ontology[key].grade for key in classes]
+    known = [rank for rank in ranks if rank is not None]
+    if len(known) < len(ranks) or sorted(set(known)) != known:
+        raise OntologyError(
+            "the classes of a slide's grade rise from least to most severe",
+            where=f"ontology {ontology.key}",
+            found=", ".join(f"{k} (grade {r})" for k, r in zip(classes, ranks, strict=True)),
+            allowed=", ".join(
+                f"{c.key} (grade {c.grade})" for c in ontology.classes if c.grade is not None
+            ),
+        )
+    place = {rank: position for position, rank in enumerate(known)}
+    return {c.key: place[c.grade] for c in ontology.classes if c.grade in place}

@@ -190,6 +190,10 @@ class Study:
         """The folder of the report of a model on a subset."""
         return self.evaluations_path / model / subset
 
+    def predictions_path(self, model: str) -> Path:
+        """Where the table of what a model says of whole slides lies or will lie."""
+        return self.path / "predictions" / f"{model}.csv"
+
     def no_tissue_path(self, slide_id: str) -> Path:
         """Where the thumbnail (PNG) of a slide lies in which no tissue was found."""
         return self.path / "overview" / f"{slide_id}-no-tissue.png"
@@ -230,9 +234,14 @@ class Study:
         return [path for path in (*candidates, *self._reports_on(slide_id)) if path.exists()]
 
     def _reports_on(self, slide_id: str) -> list[Path]:
-        """Folders of evaluation reports that hold the slide's predictions, or pictures of it."""
+        """Evaluation reports, as folders, and tables that hold what was said of the slide."""
         reports = sorted(self.evaluations_path.glob("*/*/report.json"))
-        return [report.parent for report in reports if slide_id in report.read_text("utf8")]
+        tables = sorted((self.path / "predictions").glob("*.csv"))
+        return [
+            file if file.suffix == ".csv" else file.parent
+            for file in (*reports, *tables)
+            if slide_id in file.read_text("utf8")
+        ]
 
 
 def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:

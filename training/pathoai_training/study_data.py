@@ -24,16 +24,21 @@ class StudyData(LightningDataModule, ABC):
     """Data of a study for one task.
 
     Args:
-        spec: Size and scale of what the network sees.
+        spec: Size and scale of what the network sees; left out where ``setup`` finds it.
         batch_size: Items per step and process.
         seed: Of split, order and augmentation.
         steps_per_epoch: Optimiser steps per epoch, which is a stretch, not a pass over the data.
     """
 
-    def __init__(self, *, spec: TileSpec, batch_size: int, seed: int, steps_per_epoch: int) -> None:
+    spec: TileSpec
+
+    def __init__(
+        self, *, spec: TileSpec | None = None, batch_size: int, seed: int, steps_per_epoch: int
+    ) -> None:
         """Read nothing yet."""
         super().__init__()
-        self.spec = spec
+        if spec is not None:
+            self.spec = spec
         self.batch_size = batch_size
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch

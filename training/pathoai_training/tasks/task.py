@@ -122,7 +122,10 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
             self.normalise = Normalisation(entry.mean, entry.std)
 
     def check(self, data: Data) -> None:
-        """Refuse data from which this network could not learn honestly; called before step one."""
+        """Refuse data from which this network could not learn honestly; called before step one.
+
+        A network that depends on what the data turned out to be is made here.
+        """
 
     @abstractmethod
     def examine(self, data: Data, subset: str) -> Examination:

@@ -1,0 +1,95 @@
+"""Running a model that grades whole slides over one slide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pathoai.cli.predict_work import PredictWork, network_of
+from pathoai.cluster.work_item import Done
+from pathoai.errors import StoreError
+from pathoai.progress import Advance
+
+if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
+    from pathlib import Path
+    from typing import Any
+
+    from pathoai.inference.grade_slide import SlideGrader
+    from pathoai.inference.slide_grade import SlideGrade
+    from pathoai.study.study import Study
+
+
+def predict_grade(work: PredictWork, threads: int | None, advance: Advance) -> Done:
+    """Grade one slide, write the tiles that it rests on, and its provenance record."""
+    import torch
+
+    from pathoai.inference.grade_slide import grade_name
+    from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+    from pathoai.store.objects import write_objects
+    from pathoai.store.slide_store import SlideStore
+    from pathoai.study.study import Study
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    started = utc_now()
+    study, grader = Study(work.study), slide_grader(work)
+    store = SlideStore(study.store_path(work.slide_id))
+    path = study.objects_path(work.slide_id, grade_name(grader.bundle.name))
+    about = grader.about(store)
+    earlier = _earlier(path, about)
+    if earlier is not None:
+        return Done(f"{earlier.summary}; a doctor decides", skipped=True)
+    grade, weights = grader.grade(store)
+    write_objects(path, grader.top_tiles(store, grade, weights))
+    advance(1, 1)
+    ProvenanceRecord(
+        "predict",
+        {"model": grader.bundle.name},
+        {
+            f"store/{work.slide_id}": store.identity,
+            f"features/{work.slide_id}": about["features_sha256"],
+            "model": grader.bundle.identity,
+        },
+        {f"objects/{work.slide_id}": sha256_of_file(path)},
+        started,
+        utc_now(),
+    ).write(study.provenance_path)
+    return Done(f"{grade.summary}; a doctor decides")
+
+
+def _earlier(path: Path, about: dict[str, Any]) -> SlideGrade | None:
+    """The grade that lies there, if it is of the same model and features."""
+    from pathoai.inference.slide_grade import SlideGrade
+    from pathoai.store.objects import read_objects
+
+    try:
+        source = read_objects(path).source
+    except StoreError:
+        # None yet, or a damaged one whose remedy is to make it again.
+        return None
+    grade = source.pop("grade", None)
+    return SlideGrade.from_dict(grade) if source == about and grade else None
+
+
+def slide_grader(work: PredictWork) -> SlideGrader:
+    """The model, ready; refuses what cannot grade this study's slides."""
+    from pathoai.inference.grade_slide import SlideGrader
+    from pathoai.models.bundle import load_bundle
+    from pathoai.preprocess.device import choose_device
+    from pathoai.study.study import Study
+
+    study = Study(work.study)
+    folder, device = study.model_path(work.model), choose_device(work.device)
+    bundle = load_bundle(folder)
+    network = network_of(folder, bundle.identity, str(device))
+    return SlideGrader(bundle, network, study.ontology, device)
+
+
+def gather_grades(study: Study, model: str) -> None:
+    """Write the table of all slides, once they are done."""
+    from pathoai.inference.grade_table import write_grade_table
+    from pathoai.models.bundle import load_bundle
+
+    path = write_grade_table(study, load_bundle(study.model_path(model)))
+    print(
+        f"Table of all slides: predictions/{path.name} in the study. Proposals: a doctor decides."
+    )

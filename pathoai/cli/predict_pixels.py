@@ -1,0 +1,62 @@
+"""Running a model that names the class of every pixel over one slide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pathoai.cli.predict_work import PredictWork, network_of
+from pathoai.cluster.work_item import Done
+from pathoai.progress import Advance
+
+if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
+    from pathoai.inference.predict_slide import Predictor
+
+
+def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> Done:
+    """Predict one slide into its store, write its objects, and its provenance record."""
+    import torch
+
+    from pathoai.inference.find_objects import find_objects
+    from pathoai.inference.predict_slide import predict_slide, prediction_name
+    from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+    from pathoai.store.label_image import is_label_complete
+    from pathoai.store.objects import write_objects
+    from pathoai.store.slide_store import SlideStore
+    from pathoai.study.study import Study
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    started = utc_now()
+    study, predictor = Study(work.study), pixel_predictor(work)
+    bundle = predictor.bundle
+    store = SlideStore(study.store_path(work.slide_id))
+    name = prediction_name(bundle.name)
+    path = study.objects_path(work.slide_id, name)
+    skipped = is_label_complete(store.path, name, predictor.about(store)) and path.exists()
+    label = predict_slide(store, predictor, advance=advance)
+    objects = find_objects(label, classes=tuple(bundle.class_indices(study.ontology)[1:]))
+    write_objects(path, objects)
+    ProvenanceRecord(
+        "predict",
+        {"model": bundle.name},
+        {f"store/{work.slide_id}": store.identity, "model": bundle.identity},
+        {f"objects/{work.slide_id}": sha256_of_file(path)},
+        started,
+        utc_now(),
+    ).write(study.provenance_path)
+    text = f"{len(objects)} objects proposed by {bundle.name}; a doctor decides"
+    return Done(text, skipped)
+
+
+def pixel_predictor(work: PredictWork) -> Predictor:
+    """The model, ready; refuses what cannot predict this study."""
+    from pathoai.inference.predict_slide import Predictor
+    from pathoai.models.bundle import load_bundle
+    from pathoai.preprocess.device import choose_device
+    from pathoai.study.study import Study
+
+    study = Study(work.study)
+    folder, device = study.model_path(work.model), choose_device(work.device)
+    bundle = load_bundle(folder)
+    network = network_of(folder, bundle.identity, str(device))
+    return Predictor(bundle, network, study.ontology, device, work.batch_size)

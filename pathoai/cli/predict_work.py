@@ -1,0 +1,46 @@
+"""What a process needs to run a model over one slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class PredictWork:
+    """One slide and a model; the study's path must be valid where it runs.
+
+    Args:
+        study: The study folder.
+        slide_id: The slide.
+        model: Name of the bundle.
+        device: Where the network computes, by name.
+        batch_size: Tiles per batch.
+    """
+
+    study: Path
+    slide_id: str
+    model: str
+    device: str
+    batch_size: int
+
+
+@lru_cache(maxsize=1)
+def network_of(folder: Path, identity: str, device: str) -> nn.Module:
+    """The network of a bundle; kept between slides as long as the bundle is the same.
+
+    Args:
+        folder: Of the bundle.
+        identity: Of the bundle, as it was just read.
+        device: By name.
+    """
+    import torch
+
+    from pathoai.models.bundle import load_bundle, load_network
+
+    return load_network(folder, load_bundle(folder), torch.device(device))
