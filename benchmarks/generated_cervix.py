@@ -178,7 +178,7 @@ def _write_all(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:
 
 
 def _extractor(folder: Path) -> FeatureExtractor:
-    """EfficientNet-Lite0 on tiles of 112 px: convolutions take any size, in a quarter of the time."""
+    """EfficientNet-Lite0 on tiles of 112 px: it takes any size, this one four times as fast."""
     entry = replace(shipped_encoders()["efficientnet-lite0"], key=ENCODER, size_px=_TILE_PX)
     encoder = register_package(EncoderRegistry(folder), entry)
     device = torch.device("cpu")

@@ -283,9 +283,9 @@ class BagData(StudyData):
         self, dataset: BagDataset, batch_size: int, sampler: Sampler[tuple[int, int]]
     ) -> DataLoader[BagBatch]:
         return DataLoader(
-            dataset,
+            dataset,  # type: ignore[arg-type]  # its items are bags; collated they are a batch
             batch_size=batch_size,
-            sampler=sampler,  # type: ignore[arg-type]  # draws say more than positions
+            sampler=sampler,
             collate_fn=collate_bags,
             num_workers=self._workers,
             # zarr keeps a thread that a forked child would lack.
