@@ -18,7 +18,6 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
-
 from tests.training.conftest import code, write_all
 
 GRADES = ("benign", "lsil", "hsil", "invasive_scc")
@@ -84,7 +83,7 @@ def write_features(
     recipe = FeatureRecipe(
         "tiny", spec, LENGTH, {"origin": "encoder"} | ENCODER | {"store_sha256": store.identity}
     )
-    writer = FeatureWriter(path, tiles, replace(recipe, about=recipe.about | about))
+    writer = FeatureWriter(path, tiles, replace(recipe, about={**recipe.about, **about}))
     for shard in writer.shards:
         writer.write(shard, vectors[writer.rows(shard)])
     writer.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +102,9 @@ def test_draws_are_numbered_across_epochs_and_processes() -> None:
     drawn: list[tuple[int, int]] = []
     for epoch in range(2):
         for rank in range(3):
-            done = 5 * epoch
-            positions = SeededSampler(
-                7, length=5, seed=0, done=lambda d=done: d, process=rank, processes=3
-            )
-            draws = NumberedDraws(positions, done=lambda d=done: d, process=(rank, 3))
+            done = partial(int, 5 * epoch)
+            positions = SeededSampler(7, length=5, seed=0, done=done, process=rank, processes=3)
+            draws = NumberedDraws(positions, done=done, process=(rank, 3))
             assert len(draws) == 5
             drawn += list(draws)
     assert sorted(number for _, number in drawn) == list(range(30))

@@ -26,6 +26,7 @@ from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.objects import read_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
+from pathoai_training.bag_data import BagData
 from pathoai_training.build import build
 from pathoai_training.recipe import read_recipe
 from pathoai_training.tasks.slide_grading import SlideGrading
@@ -125,15 +126,17 @@ def test_networks_share_nothing_and_weights_follow_from_the_seed(study: Study) -
     workshop = build(read_recipe(NAME, small_recipe()), study=study.path, split="patient")
     model = workshop.model
     assert isinstance(model, SlideGrading)
+    data = workshop.data
+    assert isinstance(data, BagData)
     before = torch.get_rng_state()
-    workshop.data.setup()
-    model.check(workshop.data)
+    data.setup()
+    model.check(data)
     assert torch.equal(torch.get_rng_state(), before)
     own = {id(p) for p in model.network.parameters()}
     assert own
     assert not own & {id(p) for p in model.baseline.parameters()}
     first = {k: v.clone() for k, v in model.network.state_dict().items()}
-    model.check(workshop.data)
+    model.check(data)
     assert all(torch.equal(v, first[k]) for k, v in model.network.state_dict().items())
 
 
@@ -199,14 +202,14 @@ def test_predict_writes_a_table_and_the_tiles_it_rests_on(study: Study, capsys: 
     assert "a doctor decides" in out
     with (study.path / "predictions" / f"{NAME}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["slide_id"] for row in rows] == [row.slide_id for row in study.cohort]
-    for row in rows:
-        grade = graded(study, row["slide_id"])
-        assert row["decision"] == grade.decision
-        assert float(row["probability_hsil"]) == pytest.approx(grade.probabilities[2], abs=1e-5)
-        assert row["prediction_set"].split() == list(grade.prediction_set)
-        assert row["status"] == "proposed"
-    decided = {row["decision"] for row in rows}
+    assert [line["slide_id"] for line in rows] == [row.slide_id for row in study.cohort]
+    for line in rows:
+        grade = graded(study, line["slide_id"])
+        assert line["decision"] == grade.decision
+        assert float(line["probability_hsil"]) == pytest.approx(grade.probabilities[2], abs=1e-5)
+        assert line["prediction_set"].split() == list(grade.prediction_set)
+        assert line["status"] == "proposed"
+    decided = {line["decision"] for line in rows}
     assert len(decided - {REFER}) >= 3
 
     seed, row = 2, list(study.cohort)[2]

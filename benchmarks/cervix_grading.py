@@ -1,0 +1,155 @@
+"""Grading of generated cervical slides: what order, cost and attention bring, and what they cost.
+
+Stage one makes the cohort (``generated_cervix.py``); stage two trains on it: several splits by
+patient, and leaving each centre out. Both keep what is done in ``--work`` and go on with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from cervix_grading_report import report
+from generated_cervix import ENCODER, PlannedSlide, make_cohort
+from numpy.typing import NDArray
+
+from pathoai.models.calibration import Calibration, fit_temperature
+from pathoai.study.study import Study
+from pathoai_training.bag_data import BagData
+from pathoai_training.build import Workshop, build
+from pathoai_training.commands.split import COMMAND as SPLIT
+from pathoai_training.lightning_run import make_trainer, quiet_lightning
+from pathoai_training.recipe import read_recipe
+from pathoai_training.tasks.grading_examination import GradingExamination, calibrated
+from pathoai_training.tasks.slide_grading import SlideGrading
+
+_RECIPE = "cervix-grading"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One training run.
+
+    Args:
+        name: Its file.
+        split: As after ``--split``.
+        seed: Of split, weights and order.
+        ordinal_weight: Of the cumulative term.
+    """
+
+    name: str
+    split: str
+    seed: int
+    ordinal_weight: float
+
+
+def fits(seeds: int, centres: Sequence[int]) -> list[Fit]:
+    """All runs: both losses on each split by patient, and the ordinal one without each centre."""
+    runs = [
+        Fit(f"{loss}-seed-{seed}", "patient", seed, weight)
+        for seed in range(seeds)
+        for loss, weight in (("ordinal", 1.0), ("entropy", 0.0))
+    ]
+    return runs + [Fit(f"centre-{c}", f"centres/{c + 1}", 0, 1.0) for c in centres]
+
+
+def run(fit: Fit, study: Study, folder: Path, steps: int) -> None:
+    """Train, and keep what both networks say of the validation and test slides, calibrated."""
+    path = folder / f"{fit.name}.npz"
+    if path.exists():
+        return
+    workshop = _workshop(fit, study, steps)
+    model, data = workshop.model, workshop.data
+    assert isinstance(model, SlideGrading)
+    assert isinstance(data, BagData)
+    data.setup()
+    model.check(data)
+    started = time.process_time()
+    with quiet_lightning():
+        trainer = make_trainer(
+            workshop.trainer, torch.device("cpu"), folder / "logs", lambda *_: None
+        )
+        trainer.fit(model, datamodule=data, weights_only=True)
+    data.serve_test()  # the truth of a generated slide is no secret
+    validation, test = (model.examine(data, subset) for subset in ("validation", "test"))
+    np.savez(
+        path.with_suffix(".partial.npz"),
+        cpu_s=time.process_time() - started,
+        **_columns("validation", validation, validation),
+        **_columns("test", test, validation),
+    )
+    path.with_suffix(".partial.npz").rename(path)
+
+
+def _workshop(fit: Fit, study: Study, steps: int) -> Workshop:
+    overrides = [
+        f"data.encoder={ENCODER}",
+        f"seed={fit.seed}",
+        f"model.ordinal_weight={fit.ordinal_weight}",
+        f"trainer={{max_steps: {steps}, steps_per_epoch: {steps}}}",
+    ]
+    return build(read_recipe(_RECIPE, overrides), study=study.path, split=fit.split)
+
+
+def _columns(
+    name: str, found: GradingExamination, validation: GradingExamination
+) -> dict[str, NDArray[np.generic]]:
+    """Of a subset: codes, and the probabilities of both networks, each with its temperature."""
+
+    def said(logits: Callable[[GradingExamination], torch.Tensor]) -> NDArray[np.float64]:
+        fitted = Calibration(fit_temperature(logits(validation), validation.truth))
+        return calibrated(fitted, logits(found))
+
+    return {
+        f"{name}_ids": np.array(found.slide_ids),
+        f"{name}_network": said(lambda e: e.logits),
+        f"{name}_baseline": said(lambda e: e.baseline),
+    }
+
+
+def split_by_centre(study: Study, planned: Sequence[PlannedSlide]) -> list[int]:
+    """Write the split that leaves each centre out; gives the centre of each fold."""
+    parser = argparse.ArgumentParser()
+    SPLIT.configure(parser)
+    SPLIT.run(
+        parser.parse_args(
+            [str(study.path), "--by", "patient", "--leave-one-centre-out", "--name", "centres"]
+        )
+    )
+    return sorted({slide.centre for slide in planned})
+
+
+def main() -> None:
+    """Make the cohort, train, and write the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder that keeps what is done")
+    parser.add_argument("--out", type=Path, required=True, help="Markdown to write")
+    parser.add_argument("--slides", type=int, default=420)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=200)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    study, planned = make_cohort(options.work, slides=options.slides, seed=0)
+    folder = options.work / f"runs-{options.slides}-{options.steps}"
+    folder.mkdir(exist_ok=True)
+    runs = fits(options.seeds, range(len(split_by_centre(study, planned))))
+    for number, fit in enumerate(runs, start=1):
+        run(fit, study, folder, options.steps)
+        print(f"\r{number} of {len(runs)} runs", end="", flush=True)
+    print()
+    found = {fit.name: dict(np.load(folder / f"{fit.name}.npz")) for fit in runs}
+    text = report(found, planned, seeds=options.seeds, steps=options.steps)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(text, "utf8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
