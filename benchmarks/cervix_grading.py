@@ -7,6 +7,7 @@ patient, and leaving each centre out. Both keep what is done in ``--work`` and g
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from generated_cervix import ENCODER, PlannedSlide, make_cohort
 from numpy.typing import NDArray
 
 from pathoai.models.calibration import Calibration, fit_temperature
+from pathoai.progress import silent
 from pathoai.study.study import Study
 from pathoai_training.bag_data import BagData
 from pathoai_training.build import Workshop, build
 from pathoai_training.commands.split import COMMAND as SPLIT
-from pathoai_training.lightning_run import make_trainer, quiet_lightning
+from pathoai_training.lightning_run import fit as fit_network
+from pathoai_training.preempt import Preemption
 from pathoai_training.recipe import read_recipe
 from pathoai_training.tasks.grading_examination import GradingExamination, calibrated
 from pathoai_training.tasks.slide_grading import SlideGrading
@@ -70,11 +73,14 @@ def run(fit: Fit, study: Study, folder: Path, steps: int) -> None:
     data.setup()
     model.check(data)
     started = time.process_time()
-    with quiet_lightning():
-        trainer = make_trainer(
-            workshop.trainer, torch.device("cpu"), folder / "logs", lambda *_: None
+    with tempfile.TemporaryDirectory(dir=folder) as logs:
+        fit_network(
+            workshop,
+            device=torch.device("cpu"),
+            folder=Path(logs),
+            preemption=Preemption(),
+            advance=silent,
         )
-        trainer.fit(model, datamodule=data, weights_only=True)
     data.serve_test()  # the truth of a generated slide is no secret
     validation, test = (model.examine(data, subset) for subset in ("validation", "test"))
     np.savez(

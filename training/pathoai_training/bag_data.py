@@ -257,7 +257,7 @@ class BagData(StudyData):
             drawn = self.class_slide_sampler(grades, places, self._temperature)
         draws = NumberedDraws(
             drawn,
-            done=lambda: trainer.global_step * self.batch_size if trainer else 0,
+            done=lambda: self.batches_done * self.batch_size,
             process=(trainer.global_rank, trainer.world_size) if trainer else (0, 1),
         )
         return self._loader(dataset, self.batch_size, draws)

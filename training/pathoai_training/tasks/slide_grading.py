@@ -145,13 +145,8 @@ class SlideGrading(Task[BagData, GradingExamination]):
     def training_step(self, batch: BagBatch, batch_idx: int) -> torch.Tensor:
         """The losses of both networks; neither has a gradient from the other's."""
         features, mask, grade = batch
-        data: BagData = self.trainer.datamodule  # type: ignore[attr-defined]  # set by fit
-        on_gpu = [self.device] if self.device.type == "cuda" else []
-        # Dropout follows from seed and step, so that a resumed run goes on with the same.
-        with torch.random.fork_rng(devices=on_gpu):
-            torch.manual_seed(data.step_generator().initial_seed())
-            loss: torch.Tensor = self.loss(self(features, mask), grade)
-            baseline: torch.Tensor = self.loss(self.baseline(features, mask), grade)
+        loss: torch.Tensor = self.loss(self(features, mask), grade)
+        baseline: torch.Tensor = self.loss(self.baseline(features, mask), grade)
         self.log("train/loss", loss)
         self.log("train/baseline_loss", baseline)
         return loss + baseline
