@@ -220,7 +220,8 @@ def _referral_row(runs: Sequence[Run], slides: Mapping[str, PlannedSlide], accep
     for each in (read, true):
         against = sum(check.contradicts(accepted) for check in each)
         cells += [f"{_mean(each, 'missed'):.1%}", f"{against}"]
-    return _row(*cells, f"{_mean(true, 'wrong'):.1%}")
+    wrong = _mean(true, "wrong")
+    return _row(*cells, "–" if np.isnan(wrong) else f"{wrong:.1%}")
 
 
 def _mean(checks: Sequence[object], name: str) -> float:
