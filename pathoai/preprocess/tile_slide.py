@@ -1,6 +1,6 @@
 """A slide becomes a store: tissue first, then the pixels of the chunks that hold some.
 
-torch is imported only where a GPU resamples: copying a slide's tiles needs none of it.
+torch is imported only where a GPU resamples or stains are normalised: copying needs none of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def tile_slide(
         index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
         seen.close()  # what it keeps decoded would lie beside what follows
         writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
-        with ThreadPoolExecutor(settings.workers) as pool:
+        with _threads(settings) as pool:
             work = _Pixels(writer, tissue, pool, settings)
             if header.encoding == "source":
                 made = work.copy(tiles, advance)
@@ -83,6 +83,15 @@ def tile_slide(
             write_tile_index(path, index)
             writer.finish(pool, made=made)
     return SlideStore(path)
+
+
+def _threads(settings: TilingSettings) -> AbstractContextManager[ThreadPoolExecutor]:
+    """In which chunks are made; torch is imported only where they use it."""
+    if settings.normalisation is None or not settings.on_cpu:
+        return ThreadPoolExecutor(settings.workers)
+    from pathoai.preprocess.torch_threads import undivided_threads
+
+    return undivided_threads(settings.workers)
 
 
 def _tiles(
