@@ -70,6 +70,12 @@ class BatchDecoder:
         """True where the device decodes chunks of a kind; None where that was not tried yet."""
         return self._decoders[kind].on_device if kind in self._decoders else None
 
+    @property
+    def words(self) -> str:
+        """What has decoded so far, in the words of a record: ``nvjpeg`` or ``cpu``."""
+        there = any(decoder.on_device for decoder in self._decoders.values())
+        return "nvjpeg" if there else "cpu"
+
     def _fill(self, tiles: torch.Tensor, group: CompressedTiles) -> None:
         with self._stage("decode"):
             pictures = group.pictures()
@@ -180,14 +186,14 @@ def gather(tiles: torch.Tensor, chunks: torch.Tensor, parts: torch.Tensor) -> No
 
 
 def decoded_ahead(
-    batches: Iterable[tuple[CompressedBatch, torch.Tensor]],
+    batches: Iterable[tuple[CompressedBatch, *tuple[torch.Tensor, ...]]],
     decoder: BatchDecoder,
     ahead: int = 2,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+) -> Iterator[tuple[torch.Tensor, ...]]:
     """Pixels and targets on the device, decoded by a thread while earlier ones are learnt from.
 
     Args:
-        batches: From a loader.
+        batches: From a loader: tiles, and any tensors that go with them.
         decoder: Of the device.
         ahead: Batches that are ready or being decoded.
 
@@ -197,14 +203,16 @@ def decoded_ahead(
     device, source = decoder.device, iter(batches)
     side = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def next_one() -> tuple[torch.Tensor, torch.Tensor] | None:
+    def next_one() -> tuple[torch.Tensor, ...] | None:
         batch = next(source, None)
         if batch is None:
             return None
+        tiles, *others = batch
         if side is None:
-            return decoder.decode(batch[0]), batch[1].to(device)
+            return decoder.decode(tiles), *(other.to(device) for other in others)
         with torch.cuda.stream(side):
-            found = decoder.decode(batch[0]), batch[1].to(device, non_blocking=True)
+            moved = [other.to(device, non_blocking=True) for other in others]
+            found = decoder.decode(tiles), *moved
             side.synchronize()
         return found
 

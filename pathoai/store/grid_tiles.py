@@ -41,8 +41,7 @@ def grid_tiles(
     size = Size(size_px, size_px)
     level = store.level_like(grid, size)
     if level is not None:
-        places = _places(store, level, grid, origins_px)
-        return store.read_tiles(level, np.rint(places).astype(np.int64), size_px, pool)
+        return store.read_tiles(level, level_origins(store, level, grid, origins_px), size_px, pool)
     level = store.level_for(grid.downsample_x)
     own = store.grid(level)
     windows = [
@@ -56,6 +55,23 @@ def grid_tiles(
         for x, y in _places(store, level, grid, origins_px).tolist()
     ]
     return _resampled(store, level, windows, size_px, pool)
+
+
+def level_origins(
+    store: SlideStore,
+    level: int,
+    grid: Grid,
+    origins_px: NDArray[np.int64] | NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """The pixel of a level that is nearest to where each tile starts, ``(N, 2)`` int64.
+
+    Args:
+        store: The slide.
+        level: One that has the scale of the raster; see ``SlideStore.level_like``.
+        grid: The raster.
+        origins_px: ``(N, 2)``: x and y of each tile's top left, in pixels of ``grid``.
+    """
+    return np.rint(_places(store, level, grid, origins_px)).astype(np.int64)
 
 
 def _places(

@@ -119,10 +119,7 @@ class TileReader:
         """
         _check_columns(origins_px, weights)
         size = self.spec.size_px
-        labels = {
-            name: label_tiles(label, self.grid, origins_px, size, pool)
-            for name, label in self.label_images.items()
-        }
+        labels = self.read_labels(origins_px, pool)
         quality = self._quality.of_tiles(self.grid, origins_px, size)
         return TileBatch(
             pixels=grid_tiles(self.store, self.grid, origins_px, size, pool),
@@ -130,6 +127,16 @@ class TileReader:
             weights=self._weights(labels, quality, weights, len(origins_px)),
             quality=quality,
         )
+
+    def read_labels(
+        self, origins_px: NDArray[np.int64], pool: Executor | None = None
+    ) -> dict[str, NDArray[np.uint8]]:
+        """Of a batch the labels alone, as in `TileBatch`; arguments and errors as of `read`."""
+        _check_columns(origins_px, None)
+        return {
+            name: label_tiles(label, self.grid, origins_px, self.spec.size_px, pool)
+            for name, label in self.label_images.items()
+        }
 
     def read_context(
         self, origins_px: NDArray[np.int64], factor: float, pool: Executor | None = None

@@ -61,9 +61,16 @@ def write_label(
     writer.finish()
 
 
-def write_store(path: Path, slide_id: str, *, seed: int, label: str | None = LABEL) -> None:
+def write_store(
+    path: Path,
+    slide_id: str,
+    *,
+    seed: int,
+    label: str | None = LABEL,
+    compression: str = "blosc-zstd",
+) -> None:
     image, values = painted(seed)
-    header = StoreHeader(slide_id, SIDE_PX, SIDE_PX, 0.5, 0.5, 0.5)
+    header = StoreHeader(slide_id, SIDE_PX, SIDE_PX, 0.5, 0.5, 0.5, compression=compression)
     writer = ImageWriter(path, header)
     write_all(writer.finest, image)
     tissue = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
@@ -91,12 +98,14 @@ def make_study(tmp_path: Path) -> StudyMaker:
         name: str = "study",
         label: str | None = LABEL,
         seeds: Sequence[int] | None = None,
+        compression: str = "blosc-zstd",
     ) -> Study:
         study = Study.create(tmp_path / name, ontology="breast")
         rows = [CohortRow(code("S", i), patient_id=p) for i, p in enumerate(patients)]
         Cohort(rows).write(study.path / "cohort.csv")
         for seed, row in zip(seeds or range(len(rows)), rows, strict=True):
-            write_store(study.store_path(row.slide_id), row.slide_id, seed=seed, label=label)
+            path = study.store_path(row.slide_id)
+            write_store(path, row.slide_id, seed=seed, label=label, compression=compression)
         return study
 
     return make

@@ -75,6 +75,19 @@ def test_stopped_after_each_step(make_study: StudyMaker, all_at_once: list[str])
         assert published(study, name) == published(study, "straight")
 
 
+def test_batches_decoded_ahead_of_the_step(make_study: StudyMaker, all_at_once: list[str]) -> None:
+    """Killed or asked to leave, a run fed so ends with the weights of one fed by the loader."""
+    study, fed = make_study(PATIENT, compression="jpeg"), [*all_at_once, "data.decode=device"]
+    parts: list[Part] = [
+        ("straight", [*all_at_once, "data.decode=cpu"], None),
+        ("killed", fed, ["SIGKILL", 3]),
+        ("killed", fed, ["SIGUSR1", 4]),
+        ("killed", fed, None),
+    ]
+    assert [code for _, code in stopped(study, parts)] == [0, -signal.SIGKILL, LEFT, 0]
+    assert published(study, "killed") == published(study, "straight")
+
+
 def test_the_number_of_workers_may_change(make_study: StudyMaker, all_at_once: list[str]) -> None:
     study = make_study(PATIENT)
 

@@ -16,7 +16,8 @@ from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.chosen_split import parse_choice
-from pathoai_training.data_module import StoreDataModule
+from pathoai_training.data_module import Loader, StoreDataModule
+from pathoai_training.device_feed import DeviceFeed
 from pathoai_training.openings import Opening, openings
 from pathoai_training.recipe import read_recipe
 from pathoai_training.train import train
@@ -193,14 +194,19 @@ def test_names_and_folds() -> None:
     assert parse_choice("main/12") == ("main", 12)
 
 
+def order(loader: Loader) -> list[int]:
+    assert not isinstance(loader, DeviceFeed)
+    return list(loader.sampler)
+
+
 def test_training_tiles_can_be_drawn_by_class_and_slide(make_study: StudyMaker) -> None:
     """Uniformly: each training slide as often as another; validation is every tile once."""
     study = divided(make_study)
     data = module(study, temperature=float("inf"), steps_per_epoch=500, tile_class="dominant")
     data.setup()
-    drawn = list(data.train_dataloader().sampler)
+    drawn = order(data.train_dataloader())
     slides = Counter(data.tiles["train"].slide[drawn].tolist())
     assert len(drawn) == 2000
     assert max(slides.values()) - min(slides.values()) < 6 * np.sqrt(2000 / len(slides))
-    assert list(data.train_dataloader().sampler) == drawn
-    assert list(data.val_dataloader().sampler) == list(range(len(data.tiles["validation"])))
+    assert order(data.train_dataloader()) == drawn
+    assert order(data.val_dataloader()) == list(range(len(data.tiles["validation"])))

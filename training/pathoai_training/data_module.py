@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pathoai.errors import InvalidValueError, StudyError
+from pathoai.preprocess.device_batch import BatchDecoder
 from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.augmentation import Augmentation
 from pathoai_training.chosen_split import split_of_slides
+from pathoai_training.device_feed import (
+    Decode,
+    DeviceFeed,
+    UndecodedTiles,
+    as_it_is,
+    feed_decoder,
+    is_handed_over,
+)
 from pathoai_training.label_statement import label_statement
 from pathoai_training.leak import check_no_leak
 from pathoai_training.preempt import leave_signals_to_trainer
@@ -35,6 +45,8 @@ Batch = tuple[torch.Tensor, ...]
 """Images ``(N, 3, S, S)`` uint8, targets ``(N, S, S)`` uint8, 255 where ignored, and what else a
 task wants of the same squares."""
 
+Loader = DataLoader[Any] | DeviceFeed
+"""Either gives batches, and knows how many."""
 _AUGMENTATION = Augmentation()
 
 
@@ -60,6 +72,9 @@ class StoreDataModule(StudyData):
         temperature: Training tiles are drawn by class and slide: 1 is natural prevalence, .inf
             draws classes and slides equally often. Not stated, each is seen once a pass.
         tile_class: What makes a tile's class: the ``dominant`` one, or the rarest it ``contains``.
+        decode: Where JPEG chunks become pixels: by the loader (``cpu``) or ahead of the step on the
+            trainer's ``device``; ``auto`` takes the device where it is a GPU and all stores have a
+            JPEG level of the tiles' scale.
     """
 
     def __init__(  # noqa: PLR0913 - the keys of a recipe's data section, kept flat
@@ -80,6 +95,7 @@ class StoreDataModule(StudyData):
         augmentation: Augmentation = _AUGMENTATION,
         temperature: float | None = None,
         tile_class: TileClassRule = TileClassRule.CONTAINS,
+        decode: Decode = "auto",
     ) -> None:
         """Read nothing yet."""
         super().__init__(
@@ -104,6 +120,8 @@ class StoreDataModule(StudyData):
         self._stride_px = min(train_stride_px, self.spec.size_px)
         self._block_tiles = block_tiles
         self._workers = workers
+        self._decode: Decode = decode
+        self._decoder: BatchDecoder | None = None
         self._augmentation = augmentation
         self.slides: list[SlideSurvey] = []
         self.tiles: dict[str, TileColumns] = {}
@@ -174,6 +192,7 @@ class StoreDataModule(StudyData):
         statements = {label_statement(self.label, slide.about) for slide in self.slides}
         return {
             "label": self.label,
+            "decoded_on": "cpu" if self._decoder is None else self._decoder.words,
             "label_statement": "; ".join(sorted(statements)),
             "slides": [
                 {
@@ -235,12 +254,30 @@ class StoreDataModule(StudyData):
         channels = channels_of(self._study.ontology, self.classes)
         return slides, self.tiles[subset], self.spec, channels
 
-    def _loader(self, subset: str, sampler: Sampler[int] | None = None) -> DataLoader[Batch]:
+    def _loader(self, subset: str, sampler: Sampler[int] | None = None) -> Loader:
+        tiles, device = self.dataset(subset), self._device
+        if not is_handed_over(self._decode, device, tiles):
+            return self._batches(tiles, sampler, None)
+        self._decoder = self._decoder or feed_decoder(device)
+        return DeviceFeed(self._batches(UndecodedTiles(tiles), sampler, as_it_is), self._decoder)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def _batches(
+        self,
+        tiles: Dataset[Any],
+        sampler: Sampler[int] | None,
+        collate: Callable[[Any], Any] | None,
+    ) -> DataLoader[Any]:
         return DataLoader(
-            self.dataset(subset),
+            tiles,
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self._workers,
+            collate_fn=collate,
+            pin_memory=collate is not None and self._device.type == "cuda",
             # zarr keeps a thread that a forked child would lack.
             multiprocessing_context="spawn" if self._workers else None,
             persistent_workers=self._workers > 0,
@@ -248,7 +285,7 @@ class StoreDataModule(StudyData):
             generator=torch.Generator(),  # else every loader draws from the caller's numbers
         )
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Loader:
         """Batches of training tiles in an order given by seed and epoch."""
         tiles = self.tiles["train"]
         if self._temperature is None:
@@ -261,11 +298,11 @@ class StoreDataModule(StudyData):
             "train", self.class_slide_sampler(drawn, tiles.slide, self._temperature)
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> Loader:
         """Batches of validation tiles."""
         return self._loader("validation")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> Loader:
         """Batches of test tiles."""
         return self._loader("test")
 

@@ -20,10 +20,10 @@ from pathoai_training.tiles_dataset import ReadPart, TilesDataset, label_tile
 class InstanceTilesDataset(TilesDataset):
     """Tiles with the numbers of their objects, and the maps that follow from these."""
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[torch.Tensor, ...]]:
-        """Image and target as ever, maps ``(1, S, S)`` float32, and numbers ``(S, S)`` int32."""
-        tiles = super().__getitems__(indices)
-        return [(*tile, *self._objects(at)) for at, tile in zip(indices, tiles, strict=True)]
+    def planes(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """Targets as ever, maps ``(N, 1, S, S)`` float32, and numbers ``(N, S, S)`` int32."""
+        maps, numbers = zip(*map(self._objects, indices), strict=True)
+        return *super().planes(indices), torch.stack(maps), torch.stack(numbers)
 
     def _objects(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Maps and numbers of a tile."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from pathoai.errors import InvalidValueError
 from pathoai.geometry import Grid, Region, Size
+from pathoai.preprocess.compressed_batch import CompressedBatch, StoreTiles, read_compressed
+from pathoai.store.grid_tiles import level_origins
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tile_reader import TileReader
@@ -95,6 +98,14 @@ def label_tile(
     return values[np.ix_(rows - top, columns - left)]
 
 
+_NO_LEVEL = "no level of the store has the scale of the tiles"
+
+
+def _own_level(store: SlideStore, spec: TileSpec) -> int | None:
+    """The level whose pixels are the tiles' own, without resampling."""
+    return store.level_like(store.slide.grid(spec.mpp), Size(spec.size_px, spec.size_px))
+
+
 class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
     """Images and targets of tiles; stores are opened at first use, in each worker for itself.
 
@@ -133,17 +144,60 @@ class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
 
         What a DataLoader asks for a batch: one read of each slide.
         """
-        wanted, size = np.asarray(indices, np.int64), self.tiles.size_px
-        images = np.empty((len(wanted), 3, size, size), np.uint8)
-        targets = np.empty((len(wanted), size, size), np.uint8)
+        size = self.tiles.size_px
+        images = np.empty((len(indices), 3, size, size), np.uint8)
+        for reader, here, origins in self._by_slide(indices):
+            pixels = reader.store.read_grid_tiles(reader.grid, origins, size)
+            images[here] = pixels.transpose(0, 3, 1, 2)
+        return list(zip(torch.from_numpy(images), *self.planes(indices), strict=True))
+
+    def planes(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """All but the images: targets ``(N, S, S)`` uint8, 255 where ignored."""
+        size = self.tiles.size_px
+        targets = np.empty((len(indices), size, size), np.uint8)
+        for reader, here, origins in self._by_slide(indices):
+            (values,) = reader.read_labels(origins).values()
+            targets[here] = self._channel_of[values]
+        return (torch.from_numpy(targets),)
+
+    def compressed(self, indices: Sequence[int]) -> CompressedBatch:
+        """The images, not decoded.
+
+        Raises:
+            InvalidValueError: A store does not allow it; see `why_not_undecoded`.
+        """
+        sources = []
+        for reader, here, origins in self._by_slide(indices):
+            level = _own_level(reader.store, reader.spec)
+            if level is None:
+                raise InvalidValueError(_NO_LEVEL, where=reader.store.slide_id)
+            places = level_origins(reader.store, level, reader.grid, origins)
+            sources.append(StoreTiles(reader.store, level, places, here))
+        return read_compressed(sources, self.tiles.size_px)
+
+    def why_not_undecoded(self) -> str:
+        """Why batches cannot be handed over undecoded; empty where they can."""
+        for slide in np.unique(self.tiles.slide).tolist():
+            store = SlideStore(self._slides[slide].path)
+            level = _own_level(store, self.spec)
+            if level is None:
+                return f"{store.slide_id}: {_NO_LEVEL}"
+            if store.header.colour == "srgb" and store.header.encoding == "source":
+                return f"{store.slide_id}: colours are converted as the store is read"
+            coding = store.header.layout[level].coding.compression
+            if coding != "jpeg":
+                return f"{store.slide_id}: chunks are {coding}, not JPEG"
+        return ""
+
+    def _by_slide(
+        self, indices: Sequence[int]
+    ) -> Iterator[tuple[TileReader, NDArray[np.int64], NDArray[np.int64]]]:
+        """A batch slide by slide: reader, places in the batch, and origins."""
+        wanted = np.asarray(indices, np.int64)
         of_slide = self.tiles.slide[wanted]
         for slide in np.unique(of_slide).tolist():
             here = np.flatnonzero(of_slide == slide)
-            batch = self._reader(slide).read(self.tiles.origins_px[wanted[here]])
-            images[here] = batch.pixels.transpose(0, 3, 1, 2)
-            (values,) = batch.labels.values()
-            targets[here] = self._channel_of[values]
-        return list(zip(torch.from_numpy(images), torch.from_numpy(targets), strict=True))
+            yield self._reader(slide), here, self.tiles.origins_px[wanted[here]]
 
     def region(self, index: int) -> Region:
         """Where a tile lies on its slide, in level-0 pixels."""
