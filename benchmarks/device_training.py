@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openslide
@@ -248,8 +249,9 @@ def _loader(dataset: Dataset[object], batch: int | None, bench: Bench, workers: 
         batch_size=batch,
         num_workers=workers,
         pin_memory=bench.device.type == "cuda",
-        # A forked child would share the parent's use of the GPU.
-        multiprocessing_context="spawn" if workers else None,
+        # A forked child would share the parent's use of the GPU; spawned ones would each take
+        # seconds to import torch, sixteen at once a minute.
+        multiprocessing_context="forkserver" if workers else None,
         drop_last=batch is not None,
         prefetch_factor=4 if workers else None,
     )
@@ -367,14 +369,46 @@ def _vit(small: bool) -> Callable[[], nn.Module]:
     return lambda: timm.create_model(name, pretrained=False, num_classes=2)  # type: ignore[no-any-return]  # untyped
 
 
-def cases(small: bool) -> list[Case]:
+def through_lightning(bench: Bench, folder: Path) -> None:
+    """The U-Net by StoreDataModule and our trainer, beside the same on one resident batch."""
+    from lightning_feed import fed, study_of  # workers, which import this script, do without
+
+    small, study = bench.device.type == "cpu", study_of(bench.store, folder)
+    network: tuple[str, dict[str, Any]] = ("smp", {"decoder": "unet", "encoder": "resnet34"})
+    rates = {
+        name: fed(
+            study,
+            bench.device,
+            mpp=bench.store.mpp,
+            batch=4 if small else 128,
+            workers=0 if small else min(4, bench.workers),
+            seconds=bench.seconds,
+            architecture=("unet", {"width": 4, "depth": 1}) if small else network,
+            resident=name == "on the device already",
+        )
+        for name in ("on the device already", "store, data.decode=device")
+    }
+    ceiling, found = rates.values()
+    rows = [
+        [name, f"{r.tiles_per_s:,.0f}", f"{r.step_ms:.1f}", f"{ceiling.step_ms / r.step_ms:.0%}"]
+        for name, r in rates.items()
+    ]
+    head = ["fed from", "tiles/s", "ms a step", "of the ceiling"]
+    bench.report.table("U-Net through StoreDataModule and Lightning", head, rows)
+    bench.report.line(
+        f"StoreDataModule, decoded on {found.decoded_on}: {found.tiles_per_s:,.0f} tiles/s, "
+        f"{ceiling.step_ms / found.step_ms:.0%} of the ceiling"
+    )
+
+
+def cases(small: bool) -> dict[str, Case]:
     """The two recipes' models; the second both on the grid of chunks and anywhere."""
     unet, vit = (4, 4) if small else (128, 256)
-    return [
-        Case("U-Net, ResNet-34, 256 px", _unet(small), 256, unet, True, False),
-        Case("ViT-S/16, 224 px", _vit(small), 224, vit, False, False),
-        Case("ViT-S/16, 224 px, anywhere", _vit(small), 224, vit, False, True),
-    ]
+    return {
+        "unet": Case("U-Net, ResNet-34, 256 px", _unet(small), 256, unet, True, False),
+        "vit": Case("ViT-S/16, 224 px", _vit(small), 224, vit, False, False),
+        "anywhere": Case("ViT-S/16, 224 px, anywhere", _vit(small), 224, vit, False, True),
+    }
 
 
 def main() -> None:
@@ -385,7 +419,13 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=28_672, help="of the slide made here")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seconds", type=float, default=10, help="of each stretch of training")
+    parser.add_argument("--seconds", type=float, default=6, help="of each stretch of training")
+    parser.add_argument(
+        "--cases",
+        type=lambda text: text.split(","),
+        default=["unet", "vit", "anywhere", "lightning"],
+        help="some of unet,vit,anywhere,lightning",
+    )
     parser.add_argument("--out", type=Path, required=True, help="Markdown to write")
     options = parser.parse_args()
     device, small = torch.device(options.device), options.device == "cpu"
@@ -406,8 +446,12 @@ def main() -> None:
         report = Report(options.out, "Training on a device", about + torch.__version__)
         report.line(f"the store was made on {store.header.made_on}")
         bench = Bench(device, slide, store, options.workers, options.seconds, report)
-        for case in cases(small):
-            report.run(case.name, lambda case=case: run(bench, case))  # type: ignore[misc]  # a script
+        known = cases(small)
+        for key in options.cases:
+            if key in known:
+                report.run(known[key].name, lambda key=key: run(bench, known[key]))  # type: ignore[misc]  # a script
+        if "lightning" in options.cases:  # last: it moves the store into a study
+            report.run("Lightning", lambda: through_lightning(bench, Path(folder) / "study"))
         report.finish()
 
 
