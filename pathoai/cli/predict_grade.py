@@ -72,11 +72,19 @@ def _earlier(path: Path, about: dict[str, Any]) -> SlideGrade | None:
 
 def slide_grader(work: PredictWork) -> SlideGrader:
     """The model, ready; refuses what cannot grade this study's slides."""
+    from pathoai.errors import InvalidValueError
     from pathoai.inference.grade_slide import SlideGrader
     from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
     from pathoai.study.study import Study
 
+    if work.ensemble or work.tta:
+        raise InvalidValueError(
+            "models that grade slides are run alone",
+            where="--ensemble" if work.ensemble else "--tta",
+            found=work.model,
+            allowed="models that predict pixels",
+        )
     study = Study(work.study)
     folder, device = study.model_path(work.model), choose_device(work.device)
     bundle = load_bundle(folder)

@@ -13,11 +13,12 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
 
 
 def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> Done:
-    """Predict one slide into its store, write its objects, and its provenance record."""
+    """Predict one slide into its store, write its objects, its report and its provenance record."""
     import torch
 
     from pathoai.inference.find_objects import find_objects
     from pathoai.inference.predict_slide import predict_slide, prediction_name
+    from pathoai.inference.slide_report import report_on, write_report
     from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
     from pathoai.store.label_image import is_label_complete
     from pathoai.store.objects import write_objects
@@ -31,32 +32,48 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     bundle = predictor.bundle
     store = SlideStore(study.store_path(work.slide_id))
     name = prediction_name(bundle.name)
-    path = study.objects_path(work.slide_id, name)
+    path, report_path = (of(work.slide_id, name) for of in (study.objects_path, study.report_path))
     skipped = is_label_complete(store.path, name, predictor.about(store)) and path.exists()
     label = predict_slide(store, predictor, advance=advance)
     objects = find_objects(label, classes=tuple(bundle.class_indices(study.ontology)[1:]))
     write_objects(path, objects)
+    report = report_on(store, predictor, label)
+    write_report(report_path, report)
     ProvenanceRecord(
         "predict",
-        {"model": bundle.name},
+        {"model": bundle.name, **predictor.ensemble.about},
         {f"store/{work.slide_id}": store.identity, "model": bundle.identity},
-        {f"objects/{work.slide_id}": sha256_of_file(path)},
+        {
+            f"objects/{work.slide_id}": sha256_of_file(path),
+            f"report/{work.slide_id}": sha256_of_file(report_path),
+        },
         started,
         utc_now(),
     ).write(study.provenance_path)
     text = f"{len(objects)} objects proposed by {bundle.name}; a doctor decides"
-    return Done(text, skipped)
+    return Done("; ".join([text, *report["warnings"]]), skipped)
 
 
 def pixel_predictor(work: PredictWork) -> Predictor:
     """The model, ready; refuses what cannot predict this study."""
+    from pathoai.inference.ensemble import Member
     from pathoai.inference.predict_slide import Predictor
     from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
     from pathoai.study.study import Study
 
     study = Study(work.study)
-    folder, device = study.model_path(work.model), choose_device(work.device)
-    bundle = load_bundle(folder)
-    network = network_of(folder, bundle.identity, str(device))
-    return Predictor(bundle, network, study.ontology, device, work.batch_size)
+    device = choose_device(work.device)
+    first, *others = (
+        Member(bundle := load_bundle(folder), network_of(folder, bundle.identity, str(device)))
+        for folder in map(study.model_path, (work.model, *work.ensemble))
+    )
+    return Predictor(
+        first.bundle,
+        first.network,
+        study.ontology,
+        device,
+        work.batch_size,
+        others=tuple(others),
+        turned=work.tta,
+    )

@@ -21,6 +21,8 @@ class PredictWork:
         model: Name of the bundle.
         device: Where the network computes, by name.
         batch_size: Tiles per batch.
+        ensemble: Names of the bundles averaged with it.
+        tta: Averages over the symmetries of each tile.
     """
 
     study: Path
@@ -28,9 +30,15 @@ class PredictWork:
     model: str
     device: str
     batch_size: int
+    ensemble: tuple[str, ...] = ()
+    tta: bool = False
 
 
-@lru_cache(maxsize=1)
+_MOST_NETWORKS = 16
+"""Kept in memory between slides; a larger ensemble is read from disk again for each."""
+
+
+@lru_cache(maxsize=_MOST_NETWORKS)
 def network_of(folder: Path, identity: str, device: str) -> nn.Module:
     """The network of a bundle; kept between slides as long as the bundle is the same.
 

@@ -19,10 +19,11 @@ from torch import nn
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.geometry import Grid
 from pathoai.inference.blending import BlendedBlock, blending_window
+from pathoai.inference.ensemble import EXPECTED_ENTROPY, Ensemble, Member
 from pathoai.inference.instances import apart, classes_of_instances, find_instances
 from pathoai.inference.mirrored_tiles import mirrored_tile
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
-from pathoai.models.probability_network import ProbabilityNetwork
+from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
@@ -30,6 +31,8 @@ from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 
+ENTROPY = "entropy"
+MUTUAL_INFORMATION = "mutual_information"
 _LARGEST_MPP_ERROR = 0.02
 _TASKS = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 # More than the largest nucleus: what is cut by a shard's border is seen whole from both sides.
@@ -51,6 +54,8 @@ class Predictor:
         ontology: The study's classes.
         device: Where it computes.
         batch_size: Tiles per batch.
+        others: What else is asked, and averaged with it.
+        turned: Every network is asked about all eight symmetries of a tile.
     """
 
     bundle: ModelBundle
@@ -58,6 +63,8 @@ class Predictor:
     ontology: Ontology
     device: torch.device
     batch_size: int = 8
+    others: tuple[Member, ...] = ()
+    turned: bool = False
 
     def __post_init__(self) -> None:
         """Refuse batches without tiles, and models that do not name the class of every pixel."""
@@ -70,6 +77,21 @@ class Predictor:
                 found=self.bundle.task,
                 allowed=" or ".join(_TASKS),
             )
+        _ = self.ensemble
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """All that is asked.
+
+        Raises:
+            ModelError: The others have other classes, input or task.
+        """
+        return Ensemble((Member(self.bundle, self.network), *self.others), turned=self.turned)
+
+    @property
+    def uncertainty_channels(self) -> tuple[str, ...]:
+        """What is stored of uncertainty: 0 for none, 255 for the most that classes allow."""
+        return (ENTROPY,) if self.ensemble.asks_once else (ENTROPY, MUTUAL_INFORMATION)
 
     def about(self, store: SlideStore) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""
@@ -80,18 +102,31 @@ class Predictor:
             "model_sha256": self.bundle.identity,
             "store_sha256": store.identity,
             "trained_on": self.bundle.training.get("label_statement", "labels: unknown"),
+            **self.ensemble.about,
         }
 
     def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the network says of tiles ``(N, S, S, 3)`` uint8, 0 to 1, ``(N, C, S, S)``.
+        """What the networks say of tiles ``(N, S, S, 3)`` uint8, 0 to 1, ``(N, C, S, S)``.
 
-        Calibrated probabilities of the classes; then, where it tells objects apart, its maps.
+        Calibrated probabilities of the classes; then, where objects are told apart, their maps;
+        then, where more than one is asked, the mean of their entropies, relative to the largest.
         """
         batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
-            outputs = ProbabilityNetwork(self.bundle, self.network)(batch.to(self.device))
-            found = torch.cat(outputs, dim=1)
+            found = self.ensemble(batch.to(self.device))
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+    def uncertainty(self, outputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Channels of uncertainty, ``(U, H, W)`` uint8, of blended outputs ``(C, H, W)``.
+
+        Entropy of the mean probability, divided by ln of the number of classes; then what of it is
+        mutual information: disagreement, between members and between overlapping tiles.
+        """
+        total = relative_entropy(outputs[: len(self.bundle.classes)], axis=0)
+        channels = [total]
+        if MUTUAL_INFORMATION in self.uncertainty_channels:
+            channels.append(np.clip(total - outputs[EXPECTED_ENTROPY], 0, 1))
+        return np.rint(255 * np.stack(channels)).astype(np.uint8)
 
     def winners(self, outputs: NDArray[np.float32], mpp: float) -> NDArray[np.uint8]:
         """The channel of each pixel, ``(H, W)`` uint8; objects that touch with a line between.
@@ -101,7 +136,7 @@ class Predictor:
             mpp: Scale of the pixels.
         """
         classes = len(self.bundle.classes)
-        probabilities, maps = outputs[:classes], outputs[classes:]
+        probabilities, maps = outputs[:classes], outputs[classes : self.bundle.outputs]
         if not len(maps):
             return np.asarray(probabilities.argmax(axis=0), np.uint8)
         numbers = find_instances(1 - probabilities[0], maps, mpp=mpp)
@@ -122,7 +157,7 @@ def predict_slide(
 
     Returns:
         The label ``prediction/<model>``: the class map and, beside it, the probability of each
-        class but background, uint8, 255 for certainty.
+        class but background, uint8, 255 for certainty, and the uncertainty of each pixel.
 
     Raises:
         ModelError: The store has no level of the model's scale, or another ontology.
@@ -137,6 +172,7 @@ def predict_slide(
             about,
             factor=_factor_of(store, bundle),
             probability_channels=tuple(c.key for c in classes[1:]),
+            uncertainty_channels=predictor.uncertainty_channels,
         )
         with locked(store.path):
             _write(store, predictor, LabelWriter(store.path, store.header, recipe), advance)
@@ -144,18 +180,21 @@ def predict_slide(
 
 
 def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance: Advance) -> None:
-    origins = _tile_origins(store, predictor.bundle)
+    origins = tile_origins(store, predictor.bundle)
     values = np.array(predictor.bundle.class_indices(predictor.ontology), np.uint8)
     shape = writer.class_map.array.shape
     shards = list(shards_of(shape))
     for done, shard in enumerate(shards, start=1):
-        if not (writer.class_map.is_done(shard) and writer.probability.is_done(shard)):
+        planes = (writer.uncertainty, writer.probability, writer.class_map)
+        if not all(plane.is_done(shard) for plane in planes):
             margin = _margin_px(predictor.bundle)
             block = _predict_shard(store, predictor, shard_slices(shard, shape), margin, origins)
             outputs, seen = block.result()
             winner = values[predictor.winners(outputs, predictor.bundle.spec.mpp)]
             inner = np.s_[margin : winner.shape[0] - margin, margin : winner.shape[1] - margin]
             probabilities = outputs[1 : len(values), *inner]
+            uncertainty = np.where(seen, predictor.uncertainty(outputs), np.uint8(0))
+            writer.uncertainty.write(shard, uncertainty[:, *inner])
             writer.probability.write(shard, np.rint(probabilities * 255).astype(np.uint8))
             class_map = np.where(seen, winner, np.uint8(NOT_ASSESSED))
             writer.class_map.write(shard, class_map[inner])
@@ -177,7 +216,7 @@ def _factor_of(store: SlideStore, bundle: ModelBundle) -> int:
     )
 
 
-def _grid_of(store: SlideStore, bundle: ModelBundle) -> Grid:
+def grid_of(store: SlideStore, bundle: ModelBundle) -> Grid:
     """The raster that the model sees, on which its label lies."""
     factor = _factor_of(store, bundle)
     return store.header.grid.coarser(factor) if factor > 1 else store.header.grid
@@ -188,10 +227,10 @@ def _overlap_px(bundle: ModelBundle) -> int:
     return bundle.spec.overlap_px or bundle.spec.size_px // 4
 
 
-def _tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
+def tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
     """Origins x, y ``(N, 2)`` of the tiles with tissue, in pixels that the model sees."""
     size, overlap = bundle.spec.size_px, _overlap_px(bundle)
-    grid = _grid_of(store, bundle)
+    grid = grid_of(store, bundle)
     # Starting half an overlap outside keeps the fading edge of tiles off the slide's own edge.
     x = np.arange(-(overlap // 2), grid.size_px.width, size - overlap)
     y = np.arange(-(overlap // 2), grid.size_px.height, size - overlap)
@@ -223,7 +262,11 @@ def _predict_shard(
     right, bottom = within[1].stop + margin_px, within[0].stop + margin_px
     bundle, size = predictor.bundle, predictor.bundle.spec.size_px
     block = BlendedBlock(
-        bundle.outputs, x_px=left, y_px=top, width_px=right - left, height_px=bottom - top
+        predictor.ensemble.outputs,
+        x_px=left,
+        y_px=top,
+        width_px=right - left,
+        height_px=bottom - top,
     )
     touching = (
         (origins[:, 0] < right)
@@ -231,7 +274,7 @@ def _predict_shard(
         & (origins[:, 1] < bottom)
         & (origins[:, 1] + size > top)
     )
-    window, grid = blending_window(size), _grid_of(store, bundle)
+    window, grid = blending_window(size), grid_of(store, bundle)
     for batch in _batches(origins[touching], predictor.batch_size):
         tiles = np.stack([mirrored_tile(store, grid, int(x), int(y), size) for x, y in batch])
         for (x, y), found in zip(batch, predictor.probabilities(tiles), strict=True):

@@ -72,6 +72,8 @@ class ModelBundle:
         decision: How probabilities become decisions; empty where the most probable class wins.
         encoder: The pretrained encoder that training began with, or whose features it takes, where
             there was one: its key, licence, the licence's acceptance, and the hash of its weights.
+        reference: What its training data looked like, as statistics that new slides are compared
+            with: ``stain`` and ``tiles``, each of a ``ReferenceStatistics``; empty where unknown.
         training: Provenance: data, labels and their origin, split, seed, commit, metrics.
         licence: SPDX identifier, or a name.
         intended_use: What it may be used for, and what not.
@@ -90,6 +92,7 @@ class ModelBundle:
     calibration: Calibration = field(default_factory=Calibration)
     decision: Mapping[str, Any] = field(default_factory=dict)
     encoder: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     intended_use: str = ""

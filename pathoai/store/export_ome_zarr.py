@@ -19,7 +19,7 @@ from zarr.core.common import JSON
 
 from pathoai.geometry import Size
 from pathoai.progress import Advance, silent
-from pathoai.store.label_image import PROBABILITY, LabelImage, group_name
+from pathoai.store.label_image import group_name
 from pathoai.store.new_target import new_target
 from pathoai.store.pyramid import ReadBlock
 from pathoai.store.shards import Shard, shard_slices
@@ -114,14 +114,10 @@ def _labels(store: SlideStore, root: zarr.Group) -> Iterator[_ArrayCopy]:
         inner = group.create_group(group_name(name), attributes=attributes)
         maps = [label.array(level) for level in range(len(label.factors))]
         yield from _levels(maps, inner, folder)
-        if label.probability_channels:
-            yield from _probability(label, inner, folder / PROBABILITY)
-
-
-def _probability(label: LabelImage, group: zarr.Group, folder: Path) -> Iterator[_ArrayCopy]:
-    inner = group.create_group(PROBABILITY, attributes=_as_v04(_ome(folder)))
-    probabilities = [label.probability(level) for level in range(len(label.factors))]
-    yield from _levels(probabilities, inner, folder)
+        for part, plane in label.planes.items():
+            beside = inner.create_group(part, attributes=_as_v04(_ome(folder / part)))
+            planes = [plane(level) for level in range(len(label.factors))]
+            yield from _levels(planes, beside, folder / part)
 
 
 def _levels(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from pathoai.store.shards import (
 from pathoai.store.write_journal import WriteJournal
 
 PROBABILITY = "probability"
+UNCERTAINTY = "uncertainty"
 INSTANCE = "instance"
+ReadLevel = Callable[[int], zarr.Array[Any]]
 _NAME = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
@@ -56,6 +58,8 @@ class LabelRecipe:
         probability_channels: Names of the classes whose probabilities are kept beside the class
             map, in the order of their channels; none for a label without probabilities.
         with_instances: Objects are numbered beside the class map.
+        uncertainty_channels: Names of the measures of uncertainty that are kept beside the class
+            map, as probabilities are; 255 for the largest value that classes allow.
     """
 
     name: str
@@ -64,6 +68,7 @@ class LabelRecipe:
     factor: int = 1
     probability_channels: tuple[str, ...] = field(default=())
     with_instances: bool = False
+    uncertainty_channels: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Refuse names that could not be told apart once they are groups."""
@@ -93,10 +98,8 @@ class LabelWriter:
         self._group = self._open_or_create()
         self._maps = self._levels(self._group, (), NOT_ASSESSED)
         self.class_map = ShardWriter(store_path, self._maps[0], self._journal)
-        self._probabilities: list[zarr.Array[Any]] = []
-        if recipe.probability_channels:
-            inner = self._group.require_group(PROBABILITY)
-            self._probabilities = self._levels(inner, (len(recipe.probability_channels),), 0)
+        self._probabilities = self._channels(PROBABILITY, recipe.probability_channels)
+        self._uncertainties = self._channels(UNCERTAINTY, recipe.uncertainty_channels)
         self._instances: list[zarr.Array[Any]] = []
         if recipe.with_instances:
             inner = self._group.require_group(INSTANCE)
@@ -115,6 +118,11 @@ class LabelWriter:
     def probability(self) -> ShardWriter:
         """The writer of probabilities, uint8, 255 for certainty."""
         return ShardWriter(self._store_path, self._probabilities[0], self._journal)
+
+    @property
+    def uncertainty(self) -> ShardWriter:
+        """The writer of uncertainties, uint8, 255 for the largest that classes allow."""
+        return ShardWriter(self._store_path, self._uncertainties[0], self._journal)
 
     @property
     def instance(self) -> ShardWriter:
@@ -136,6 +144,9 @@ class LabelWriter:
         self._journal.forget()
         group.attrs.put(self._attributes(complete=False))
         return group
+
+    def _channels(self, part: str, names: tuple[str, ...]) -> list[zarr.Array[Any]]:
+        return self._levels(self._group.require_group(part), (len(names),), 0) if names else []
 
     def _levels(
         self, group: zarr.Group, lead: tuple[int, ...], fill: int | np.uint32
@@ -162,6 +173,7 @@ class LabelWriter:
                 "factor": recipe.factor,
                 "probability_channels": list(recipe.probability_channels),
                 "with_instances": recipe.with_instances,
+                "uncertainty_channels": list(recipe.uncertainty_channels),
                 "shards": {},
             },
         }
@@ -174,9 +186,11 @@ class LabelWriter:
                 read back otherwise.
         """
         self._build(self._maps, first_of_block, _part_of(class_map))
-        if self._probabilities:
-            self._build(self._probabilities, block_mean)
-            self._describe(PROBABILITY, channels=True)
+        means = ((PROBABILITY, self._probabilities), (UNCERTAINTY, self._uncertainties))
+        for part, levels in means:
+            if levels:
+                self._build(levels, block_mean)
+                self._describe(part, channels=True)
         if self._instances:
             self._build(self._instances, first_of_block)
             self._describe(INSTANCE, channels=False)
@@ -246,6 +260,7 @@ class LabelImage:
         self.about: dict[str, Any] = about["about"]
         self.shards: dict[str, str] = about["shards"]
         self.probability_channels: tuple[str, ...] = tuple(about["probability_channels"])
+        self.uncertainty_channels: tuple[str, ...] = tuple(about.get("uncertainty_channels", ()))
         self.with_instances = bool(about.get("with_instances"))
         self._factor = int(about["factor"])
         self.factors = [self._factor * f for f in header.factors]
@@ -289,7 +304,23 @@ class LabelImage:
         Raises:
             StoreError: The label has no probabilities.
         """
-        return _array(self._group, f"{PROBABILITY}/{level}")
+        return self._plane(PROBABILITY, level)
+
+    def uncertainty(self, level: int = 0) -> zarr.Array[Any]:
+        """Uncertainties of a level, ``(channels, height, width)`` uint8; as :meth:`probability`."""
+        return self._plane(UNCERTAINTY, level)
+
+    @property
+    def planes(self) -> dict[str, ReadLevel]:
+        """What lies beside the class map, in channels, by the name of its group."""
+        planes = (
+            (PROBABILITY, self.probability_channels),
+            (UNCERTAINTY, self.uncertainty_channels),
+        )
+        return {name: partial(self._plane, name) for name, channels in planes if channels}
+
+    def _plane(self, name: str, level: int) -> zarr.Array[Any]:
+        return _array(self._group, f"{name}/{level}")
 
     def instances(self, level: int = 0) -> zarr.Array[Any]:
         """Numbers of the objects of a level, ``(height, width)`` uint32; 0 outside objects.

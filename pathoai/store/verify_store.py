@@ -27,7 +27,7 @@ from pathoai.store.features import (
     group_path,
 )
 from pathoai.store.header import ICC_PROFILE, StoreHeader
-from pathoai.store.label_image import PROBABILITY, LabelImage, group_name
+from pathoai.store.label_image import LabelImage, group_name
 from pathoai.store.level_reader import LevelReader
 from pathoai.store.shards import Shard, shard_slices
 from pathoai.store.slide_store import SlideStore
@@ -168,7 +168,7 @@ def _metadata_files(store: SlideStore, labels: list[LabelImage]) -> list[str]:
         folders.append("labels")
     for label in labels:
         own = f"labels/{group_name(label.name)}"
-        groups = [own, *([f"{own}/{PROBABILITY}"] if label.probability_channels else [])]
+        groups = [own, *(f"{own}/{plane}" for plane in label.planes)]
         folders += groups
         folders += [f"{group}/{level}" for group in groups for level in range(len(label.factors))]
     return [(Path(folder) / _METADATA).as_posix() for folder in folders]
@@ -265,8 +265,8 @@ def _label_checks(path: Path, labels: list[LabelImage]) -> Iterator[_Check]:
         for level in range(len(label.factors)):
             try:
                 arrays = {own / str(level): label.array(level)}
-                if label.probability_channels:
-                    arrays[own / PROBABILITY / str(level)] = label.probability(level)
+                for name, plane in label.planes.items():
+                    arrays[own / name / str(level)] = plane(level)
             except (StoreError, ValueError, TypeError, KeyError):
                 continue  # the check of metadata says so
             yield from _array_checks(arrays, label.grid(level), label.name)

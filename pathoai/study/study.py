@@ -177,6 +177,14 @@ class Study:
         """Where the objects (GeoParquet) of one of the slide's labels lie or will lie."""
         return self.path / "objects" / slide_id / f"{label_name.replace('/', '.')}.parquet"
 
+    def report_path(self, slide_id: str, label_name: str) -> Path:
+        """Where the report (JSON) on a slide's prediction lies or will lie, beside its objects."""
+        return self.objects_path(slide_id, label_name).with_suffix(".json")
+
+    def queue_path(self, model: str) -> Path:
+        """Where the table of what is to be seen next lies or will lie."""
+        return self.path / "queue" / f"{model}.csv"
+
     def model_path(self, name: str) -> Path:
         """Where a model bundle lies or will lie."""
         return self.path / "models" / name
@@ -231,7 +239,8 @@ class Study:
             self.quality_sheet_path(slide_id),
             self.no_tissue_path(slide_id),
         )
-        return [path for path in (*candidates, *self._reports_on(slide_id)) if path.exists()]
+        named = (*self._reports_on(slide_id), *self._queues_with(slide_id))
+        return [path for path in (*candidates, *named) if path.exists()]
 
     def _reports_on(self, slide_id: str) -> list[Path]:
         """Evaluation reports, as folders, and tables that hold what was said of the slide."""
@@ -242,6 +251,11 @@ class Study:
             for file in (*reports, *tables)
             if slide_id in file.read_text("utf8")
         ]
+
+    def _queues_with(self, slide_id: str) -> list[Path]:
+        """Tables of what is to be seen next that name regions of the slide."""
+        queues = sorted(self.queue_path("any").parent.glob("*.csv"))
+        return [queue for queue in queues if slide_id in queue.read_text("utf8")]
 
 
 def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:

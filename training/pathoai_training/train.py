@@ -201,6 +201,7 @@ def _publish(
         normalisation=model.normalise,
         calibration=found.calibration,
         decision=found.decision,
+        reference=model.reference(data),
         encoder=model.encoder,
         training=record,
         licence=str(recipe.content.get("licence", "")),

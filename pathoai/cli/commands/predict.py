@@ -25,6 +25,18 @@ _WORKERS = 2
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="models of the same classes and tiles that are averaged with it",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average over the eight symmetries of each tile: eight times the time",
+    )
     parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
     parser.add_argument("--batch-size", type=int, default=8, help="tiles (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
@@ -75,7 +87,15 @@ def run(options: Namespace) -> None:
     execution = Execution(cluster, options.retries, threads=options.workers, wants_gpu=True)
 
     def item_of(slide_id: str, device: str) -> PredictWork:
-        return PredictWork(study.path, slide_id, options.model, device, options.batch_size)
+        return PredictWork(
+            study.path,
+            slide_id,
+            options.model,
+            device,
+            options.batch_size,
+            ensemble=tuple(options.ensemble),
+            tta=options.tta,
+        )
 
     kind = _kind_of(load_bundle(study.model_path(options.model)).task)
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.

@@ -14,6 +14,7 @@ from pathoai.ontology import NOT_ASSESSED
 from pathoai_training.data_module import Batch
 from pathoai_training.dice import DiceByClass
 from pathoai_training.instance_data import InstanceDataModule
+from pathoai_training.reference import reference_of
 from pathoai_training.tasks.instance_examination import InstanceExamination, examine_instances
 from pathoai_training.tasks.segmentation_examination import calibrate
 from pathoai_training.tasks.semantic_segmentation import SegmentationLoss
@@ -106,6 +107,10 @@ class InstanceSegmentation(Task[InstanceDataModule, InstanceExamination]):
         return build_network(
             self.architecture, classes=len(self.channels) + len(MAPS), arguments=self.arguments
         )
+
+    def reference(self, data: InstanceDataModule) -> dict[str, Any]:
+        """Stain of the training slides, and features of their tiles."""
+        return reference_of(self.network, self.normalise, data)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """The loss of a batch."""

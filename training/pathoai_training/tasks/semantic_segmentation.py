@@ -12,6 +12,7 @@ from pathoai.ontology import NOT_ASSESSED
 from pathoai_training.data_module import StoreDataModule
 from pathoai_training.dice import DiceByClass
 from pathoai_training.leak import check_guard
+from pathoai_training.reference import reference_of
 from pathoai_training.split import SplitKind
 from pathoai_training.tasks.segmentation_examination import (
     SegmentationExamination,
@@ -145,6 +146,10 @@ class SemanticSegmentation(Task[StoreDataModule, SegmentationExamination]):
             "pixels": int(measured.confusion.sum()),
         }
         return Conclusion(calibration, metrics)
+
+    def reference(self, data: StoreDataModule) -> dict[str, Any]:
+        """Stain of the training slides, and features of their tiles."""
+        return reference_of(self.network, self.normalise, data)
 
     def training_step(
         self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int

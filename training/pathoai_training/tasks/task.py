@@ -145,6 +145,14 @@ class Task(LightningModule, ABC, Generic[Data, Examination]):
             measured: What they are seen on; may be the same where the test subset is locked.
         """
 
+    def reference(self, data: Data) -> Mapping[str, Any]:
+        """Statistics of the training data, as a bundle keeps them; empty where a task has none.
+
+        Args:
+            data: Set up.
+        """
+        return {}
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of images ``(N, 3, H, W)`` uint8."""
         logits: torch.Tensor = self.network(self.normalise(images))

@@ -1,0 +1,132 @@
+"""Several opinions on the same tiles, averaged: of several networks, and of turned copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pathoai.errors import ModelError
+from pathoai.models.bundle import ModelBundle
+from pathoai.models.probability_network import ProbabilityNetwork
+
+EXPECTED_ENTROPY = -1
+"""Position of the members' mean entropy among the outputs."""
+
+_Turn = Callable[[torch.Tensor], torch.Tensor]
+_SAME = ("task", "ontology", "ontology_version", "classes", "spec")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A network that is asked.
+
+    Args:
+        bundle: What it is.
+        network: Its weights.
+    """
+
+    bundle: ModelBundle
+    network: nn.Module
+
+    def outputs(self, batch: torch.Tensor) -> torch.Tensor:
+        """Calibrated probabilities, then maps, ``(N, C, S, S)`` float32, of uint8 images."""
+        return torch.cat(ProbabilityNetwork(self.bundle, self.network)(batch), dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Members that are averaged, in float32.
+
+    Args:
+        members: One or more; all of one task, ontology, classes, and size and scale of tiles.
+        turned: Each is asked about the eight symmetries of the square (the group D4), and its
+            answers are turned back.
+
+    Raises:
+        ModelError: A member differs from the first in what must be alike, or comes twice.
+    """
+
+    members: tuple[Member, ...]
+    turned: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be averaged."""
+        first = self.members[0].bundle
+        for member in self.members[1:]:
+            for field in _SAME:
+                found, allowed = getattr(member.bundle, field), getattr(first, field)
+                if found != allowed:
+                    raise ModelError(
+                        f"models of an ensemble must have the same {field.replace('_', ' ')}",
+                        where=member.bundle.name,
+                        found=found,
+                        allowed=f"{allowed}, as {first.name}",
+                    )
+        names = [member.bundle.name for member in self.members]
+        if len(set(names)) < len(names):
+            raise ModelError("a model comes twice in the ensemble", found=", ".join(names))
+
+    @property
+    def asks_once(self) -> bool:
+        """True where there is one opinion, and nothing to disagree about."""
+        return len(self.members) == 1 and not self.turned
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the answer."""
+        return self.members[0].bundle.outputs + (not self.asks_once)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a prediction says of it: identities by name, and symmetries."""
+        return {
+            "members": {member.bundle.name: member.bundle.identity for member in self.members},
+            "test_time_augmentation": "D4" if self.turned else "none",
+        }
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """The mean answer to tiles ``(N, 3, S, S)`` uint8, ``(N, outputs, S, S)`` float32.
+
+        Classes, then maps, then (unless only one is asked) the mean of the answers' entropies,
+        divided by ln of the number of classes.
+        """
+        classes = len(self.members[0].bundle.classes)
+        total, count = torch.zeros(()), 0
+        for member in self.members:
+            for turn, back in _symmetries(turned=self.turned):
+                found = back(member.outputs(turn(batch)))
+                if not self.asks_once:
+                    found = torch.cat([found, _relative_entropy(found[:, :classes])], dim=1)
+                total, count = total.to(found.device) + found, count + 1
+        return total / count
+
+
+def _relative_entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=1, keepdim=True)
+    return entropy / torch.log(torch.tensor(float(probabilities.shape[1])))
+
+
+def _symmetries(*, turned: bool) -> Iterator[tuple[_Turn, _Turn]]:
+    """How the last two axes are turned, and turned back."""
+    for mirrored in (False, True) if turned else (False,):
+        for quarters in range(4 if turned else 1):
+            yield _turn(quarters, mirrored), _back(quarters, mirrored)
+
+
+def _turn(quarters: int, mirrored: bool) -> _Turn:
+    def turn(x: torch.Tensor) -> torch.Tensor:
+        return torch.rot90(x.flip(-1) if mirrored else x, quarters, (-2, -1))
+
+    return turn
+
+
+def _back(quarters: int, mirrored: bool) -> _Turn:
+    def back(x: torch.Tensor) -> torch.Tensor:
+        straight = torch.rot90(x, -quarters, (-2, -1))
+        return straight.flip(-1) if mirrored else straight
+
+    return back

@@ -1,0 +1,199 @@
+"""What is said of a slide's prediction as a whole: its uncertainty, and how unusual the slide is.
+
+A sidecar of the prediction, ``objects/<slide>/prediction.<model>.json``. Warnings are a part of it:
+whoever reads the result reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.errors import NoTissueError, StoreError
+from pathoai.inference.predict_slide import Predictor
+from pathoai.models.pooled_features import pooled_features
+from pathoai.models.reference_statistics import ReferenceStatistics
+from pathoai.ontology import NOT_ASSESSED
+from pathoai.preprocess.stain.stain_vector import stain_vector_of_store
+from pathoai.store.label_image import LabelImage
+from pathoai.store.slide_store import SlideStore
+
+SCHEMA = 1
+STAIN, TILES = "stain", "tiles"
+"""Keys of a bundle's reference statistics: one vector per slide, and one per tile."""
+
+_UNUSUAL_PERCENTILE = 95.0
+_UNUSUAL_SHARE = 0.5
+_FAR = 2.0
+"""Times what is usual, where training slides are too few to show a 95th percentile."""
+_MOST_TILES = 200
+_MOST_PIXELS = 1 << 24
+
+
+def report_on(store: SlideStore, predictor: Predictor, label: LabelImage) -> dict[str, Any]:
+    """Summarise a finished prediction, ready for JSON; the same however often it was interrupted.
+
+    Args:
+        store: The slide.
+        predictor: What made the prediction.
+        label: The prediction.
+
+    Returns:
+        ``uncertainty``: mean and 95th percentile over assessed pixels, 0 to 1, by measure;
+        ``stain`` and ``tiles``: distances from the model's training data, None where its bundle
+        holds no reference; ``warnings``: sentences.
+    """
+    reference = predictor.bundle.reference
+    stain = _stain(store, reference[STAIN]) if STAIN in reference else None
+    tiles = _tiles(store, predictor, reference[TILES]) if TILES in reference else None
+    return {
+        "schema": SCHEMA,
+        "slide_id": store.slide_id,
+        "label": label.name,
+        "about": label.about,
+        "uncertainty": _uncertainty(label),
+        STAIN: stain,
+        TILES: tiles,
+        "warnings": [*_stain_warnings(stain), *_tile_warnings(tiles)],
+    }
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write a report; an old one stays until the new one is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
+    write_text_atomically(path, text + "\n")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a report back.
+
+    Raises:
+        StoreError: There is none, or the file is damaged.
+    """
+    remedy = "run `pathoai predict` again"
+    if not path.exists():
+        raise StoreError("no report on that prediction", where=path.stem, remedy=remedy)
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf8"))
+        if found["schema"] != SCHEMA:
+            raise ValueError(f"schema {found['schema']}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            "damaged report on a prediction", where=path.stem, found=str(error), remedy=remedy
+        ) from error
+    return found
+
+
+def _uncertainty(label: LabelImage) -> dict[str, dict[str, float]]:
+    """Of the finest level that fits in memory; coarser ones are its means."""
+    level = next(
+        (i for i in range(len(label.factors)) if label.array(i).size <= _MOST_PIXELS),
+        len(label.factors) - 1,
+    )
+    assessed = label.read_all(level) != NOT_ASSESSED
+    planes = np.asarray(label.uncertainty(level))
+    return {
+        name: _summary(plane[assessed] / 255)
+        for name, plane in zip(label.uncertainty_channels, planes, strict=True)
+    }
+
+
+def _summary(values: NDArray[np.floating[Any]]) -> dict[str, float]:
+    if not len(values):
+        return {}
+    return {
+        "mean": round(float(values.mean()), 6),
+        "percentile_95": round(float(np.percentile(values, 95)), 6),
+    }
+
+
+def _stain(store: SlideStore, raw: dict[str, Any]) -> dict[str, Any]:
+    statistics = ReferenceStatistics.from_dict(raw)
+    slides = len(statistics.distances)
+    try:
+        distance = statistics.distance(stain_vector_of_store(store)[None])
+    except NoTissueError as error:
+        return {"unknown": error.what, "reference_slides": slides}
+    return {
+        "distance": round(float(distance[0]), 6),
+        "percentile": round(float(statistics.percentile(distance)[0]), 3),
+        "farthest_reference": round(statistics.distances[-1], 6),
+        "expected_distance": round(len(statistics.mean) ** 0.5, 6),
+        "highest_percentile": round(statistics.highest_percentile, 3),
+        "reference_slides": slides,
+    }
+
+
+def _tiles(store: SlideStore, predictor: Predictor, raw: dict[str, Any]) -> dict[str, Any]:
+    statistics = ReferenceStatistics.from_dict(raw)
+    try:
+        origins = store.tiles(predictor.bundle.spec).origins_px
+    except NoTissueError as error:
+        return {"unknown": error.what}
+    chosen = origins[np.unique(np.linspace(0, len(origins) - 1, _MOST_TILES).astype(np.int64))]
+    distance = statistics.distance(_features(store, predictor, chosen))
+    percentile = statistics.percentile(distance)
+    return {
+        "tiles": len(chosen),
+        "median_distance": round(float(np.median(distance)), 6),
+        "median_percentile": round(float(np.median(percentile)), 3),
+        "share_beyond_95": round(float((percentile >= _UNUSUAL_PERCENTILE).mean()), 4),
+        "reference_tiles": len(statistics.distances),
+    }
+
+
+def _features(
+    store: SlideStore, predictor: Predictor, origins_px: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Of tiles at the model's scale, ``(N, D)``; of an ensemble, its first member speaks."""
+    spec = predictor.bundle.spec
+    grid = store.slide.grid(spec.mpp)
+    parts = []
+    for start in range(0, len(origins_px), predictor.batch_size):
+        batch = origins_px[start : start + predictor.batch_size]
+        pixels = store.read_grid_tiles(grid, batch, spec.size_px)
+        images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        with torch.inference_mode():
+            normalised = predictor.bundle.normalisation(images.to(predictor.device))
+            parts.append(pooled_features(predictor.network, normalised).cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _stain_warnings(stain: dict[str, Any] | None) -> list[str]:
+    if stain is None:
+        return []
+    if "unknown" in stain:
+        return [f"stain not compared with training: {stain['unknown']}"]
+    slides, distance, farthest = (
+        stain[key] for key in ("reference_slides", "distance", "farthest_reference")
+    )
+    # Of slides like the few, one in n + 1 would be farther than all: too many to warn of.
+    few = stain["highest_percentile"] < _UNUSUAL_PERCENTILE
+    # A usual vector of P numbers is expected at √P; four slides that happen to be alike lie closer.
+    far = _FAR * max(farthest, stain["expected_distance"])
+    if distance < far if few else stain["percentile"] < _UNUSUAL_PERCENTILE:
+        return []
+    return [
+        f"unusual stain: at distance {distance:.3g} from the {slides} training slides, of which "
+        f"the farthest is at {farthest:.3g}"
+    ]
+
+
+def _tile_warnings(tiles: dict[str, Any] | None) -> list[str]:
+    if tiles is None:
+        return []
+    if "unknown" in tiles:
+        return [f"tissue not compared with training: {tiles['unknown']}"]
+    if tiles["share_beyond_95"] < _UNUSUAL_SHARE:
+        return []
+    return [
+        f"unusual tissue: {tiles['share_beyond_95']:.0%} of tiles are farther from training than "
+        "95 % of its own tiles"
+    ]
