@@ -68,10 +68,10 @@ def tile_slide(
             write_tile_index(path, store.tiles(settings.spec))
             return store
         grid, mpp = tissue_grid(header.grid, header.mpp)
-        seen = TilesReader(reader, tiles)
-        tissue = find_tissue(seen, grid, mpp=mpp, method=settings.tissue_method)
-        index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
-        seen.close()  # what it keeps decoded would lie beside what follows
+        # Closed at once: what it keeps decoded would lie beside what follows.
+        with closing(TilesReader(reader, tiles)) as seen:
+            tissue = find_tissue(seen, grid, mpp=mpp, method=settings.tissue_method)
+            index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
         writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
         with _threads(settings) as pool:
             work = _Pixels(writer, tissue, pool, settings)
