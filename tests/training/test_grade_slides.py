@@ -313,3 +313,15 @@ def test_mean_pooling_can_be_the_model(study: Study) -> None:
     bundle = train(study, read_recipe(NAME, settings), name="mean", device="cpu")
     found = bundle.training["metrics"]
     assert found["minimum_cost"] == found["mean_pool"]["minimum_cost"]
+
+
+def test_evaluate_reports_scores_with_their_companions(study: Study) -> None:
+    assert main(["evaluate", str(study.path), "--model", NAME, "--device", "cpu"]) == 0
+    folder = study.evaluation_path(NAME, "test")
+    report = json.loads((folder / "report.json").read_text("utf8"))
+    text = (folder / "report.html").read_text("utf8")
+    found = json.dumps(report)
+    for words in ("uadratic", "eferral", "onstant"):
+        assert words in found
+        assert words in text
+    assert str(study.path) not in text + found

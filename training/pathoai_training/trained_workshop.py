@@ -47,6 +47,8 @@ def trained_workshop(study: Study, bundle: ModelBundle, device: torch.device) ->
             allowed=known[:12],
             remedy="train the model again, or restore the study's slides and labels",
         )
+    # As in training: a task may learn from the data how long its input is.
+    workshop.model.check(workshop.data)
     workshop.model.network = load_network(study.model_path(bundle.name), bundle, device)
     workshop.model.normalise = bundle.normalisation
     workshop.model.to(device).eval()

@@ -11,6 +11,7 @@ from pathoai.models.bundle import (
     INSTANCE_SEGMENTATION,
     REGION_CLASSIFICATION,
     SEMANTIC_SEGMENTATION,
+    SLIDE_GRADING,
     ModelBundle,
     load_bundle,
 )
@@ -19,6 +20,7 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
 from pathoai_training.build import Workshop
+from pathoai_training.evaluation.judge_grading import judge_grading
 from pathoai_training.evaluation.judge_instances import judge_instances
 from pathoai_training.evaluation.judge_regions import judge_regions
 from pathoai_training.evaluation.judge_segmentation import judge_segmentation
@@ -32,6 +34,7 @@ JUDGES: Mapping[str, Judge] = {
     SEMANTIC_SEGMENTATION: judge_segmentation,
     INSTANCE_SEGMENTATION: judge_instances,
     REGION_CLASSIFICATION: judge_regions,
+    SLIDE_GRADING: judge_grading,
 }
 
 
