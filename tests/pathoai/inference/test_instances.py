@@ -94,3 +94,12 @@ def test_a_line_keeps_neighbours_apart_and_nothing_else_is_lost(seed: int) -> No
     lonely = ndimage.minimum_filter(np.where(numbers > 0, numbers, numbers.max() + 1), 3)
     alone = (numbers > 0) & (lonely == numbers) & (ndimage.maximum_filter(numbers, 3) == numbers)
     assert kept[alone].all()
+
+
+def test_tissue_that_a_ring_encloses_is_no_object() -> None:
+    foreground = np.zeros((80, 80), np.float32)
+    foreground[:10] = foreground[-10:] = foreground[:, :10] = foreground[:, -10:] = 1
+    foreground[2, 2] = 0  # a hole of one pixel is chromatin
+    found = find_instances(foreground, np.zeros((1, 80, 80), np.float32), mpp=0.5)
+    assert found[2, 2] > 0
+    assert not found[12:68, 12:68].any()
