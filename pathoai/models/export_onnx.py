@@ -91,7 +91,7 @@ def description(bundle: ModelBundle) -> dict[str, str]:
         "intended_use": bundle.intended_use,
         "input": "RGB, uint8, (batch, 3, height, width); normalisation lies in the graph",
         "output": "calibrated probabilities of the classes, in their order; then, where objects "
-        "are told apart, maps of centre and distance",
+        "are told apart, maps of the distance from the rim",
         "precision": "float32",
         "pathoai": __version__,
     }
