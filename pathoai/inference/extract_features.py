@@ -28,6 +28,7 @@ from pathoai.store.features import (
     are_features_complete,
     made_with,
 )
+from pathoai.store.grid_tiles import grid_tiles
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 from pathoai.tiling.grid import TileGrid
@@ -154,7 +155,7 @@ def _batches(
     with ThreadPoolExecutor(1) as ahead:
 
         def read(origins: NDArray[np.int64]) -> NDArray[np.uint8]:
-            return store.read_grid_tiles(tiles.grid, origins, tiles.spec.size_px, pool)
+            return grid_tiles(store, tiles.grid, origins, tiles.spec.size_px, pool)
 
         following = ahead.submit(read, parts[0])
         for part in parts[1:]:

@@ -21,6 +21,7 @@ from pathoai.models.pooled_features import pooled_features
 from pathoai.models.reference_statistics import ReferenceStatistics
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.preprocess.stain.stain_vector import stain_vector_of_store
+from pathoai.store.grid_tiles import grid_tiles
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 
@@ -158,7 +159,7 @@ def _features(
     parts = []
     for start in range(0, len(origins_px), predictor.batch_size):
         batch = origins_px[start : start + predictor.batch_size]
-        pixels = store.read_grid_tiles(grid, batch, spec.size_px)
+        pixels = grid_tiles(store, grid, batch, spec.size_px)
         images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
             normalised = predictor.bundle.normalisation(images.to(predictor.device))

@@ -240,34 +240,6 @@ class SlideStore:
         x, y = region.x / own.downsample_x, region.y / own.downsample_y
         return self.read(level, round(x), round(y), size_px)
 
-    def read_grid_tiles(
-        self,
-        grid: Grid,
-        origins_px: NDArray[np.int64],
-        size_px: int,
-        pool: Executor | None = None,
-    ) -> NDArray[np.uint8]:
-        """Many square tiles of any raster, ``(N, size_px, size_px, 3)`` uint8, as ``read_grid``.
-
-        Args:
-            grid: The raster.
-            origins_px: ``(N, 2)`` int64: x and y of each tile's top left, in pixels of ``grid``.
-            size_px: Side of the tiles, likewise.
-            pool: Threads to decode in.
-
-        Raises:
-            StoreError: A chunk cannot be decoded.
-        """
-        size = Size(size_px, size_px)
-        level = self.level_like(grid, size)
-        if level is None:
-            read = pool.map if pool else map
-            origins = origins_px.tolist()
-            return np.stack(list(read(lambda o: self.read_grid(grid, o[0], o[1], size), origins)))
-        own = self.grid(level)
-        scale = (grid.downsample_x / own.downsample_x, grid.downsample_y / own.downsample_y)
-        return self.read_tiles(level, np.rint(origins_px * scale).astype(np.int64), size_px, pool)
-
     def level_like(self, grid: Grid, size_px: Size) -> int | None:
         """The level whose pixels serve as those of a raster, for a block of some size."""
         for level in range(len(self.factors)):

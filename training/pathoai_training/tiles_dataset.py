@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from pathoai.errors import InvalidValueError
 from pathoai.geometry import Grid, Region, Size
 from pathoai.preprocess.compressed_batch import CompressedBatch, StoreTiles, read_compressed
-from pathoai.store.grid_tiles import level_origins
+from pathoai.store.grid_tiles import grid_tiles, level_origins
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tile_reader import TileReader
@@ -147,7 +147,7 @@ class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
         size = self.tiles.size_px
         images = np.empty((len(indices), 3, size, size), np.uint8)
         for reader, here, origins in self._by_slide(indices):
-            pixels = reader.store.read_grid_tiles(reader.grid, origins, size)
+            pixels = grid_tiles(reader.store, reader.grid, origins, size)
             images[here] = pixels.transpose(0, 3, 1, 2)
         return list(zip(torch.from_numpy(images), *self.planes(indices), strict=True))
 
