@@ -151,10 +151,10 @@ def look_at_test(path: Path) -> Found:
 
     from pathoai.models.bundle import load_bundle, load_network
     from pathoai.study.study import Study
-    from pathoai_training.build import build
     from pathoai_training.metrics.confusion import confusion_by_item
-    from pathoai_training.openings import Opening
-    from pathoai_training.recipe import Recipe
+    from pathoai_training.recipes.build import build
+    from pathoai_training.recipes.recipe import Recipe
+    from pathoai_training.splits.openings import Opening
 
     study = Study(path)
     folder = study.model_path(RECIPE)

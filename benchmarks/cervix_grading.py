@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from pathoai.models.calibration import Calibration, fit_temperature
 from pathoai.progress import silent
 from pathoai.study.study import Study
-from pathoai_training.bag_data import BagData
-from pathoai_training.build import Workshop, build
 from pathoai_training.commands.split import COMMAND as SPLIT
-from pathoai_training.lightning_run import fit as fit_network
+from pathoai_training.data.bag_data import BagData
 from pathoai_training.preempt import Preemption
-from pathoai_training.recipe import read_recipe
+from pathoai_training.recipes.build import Workshop, build
+from pathoai_training.recipes.recipe import read_recipe
+from pathoai_training.running.lightning_run import fit as fit_network
 from pathoai_training.tasks.grading_examination import GradingExamination, calibrated
 from pathoai_training.tasks.slide_grading import SlideGrading
 

@@ -42,7 +42,7 @@ from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.slide.open_slide import open_slide
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tissue_chunks import chunks_with_tissue
-from pathoai_training.augmentation import Augmentation
+from pathoai_training.data.augmentation import Augmentation
 
 _DARK = 0.65
 Origins = NDArray[np.int64]

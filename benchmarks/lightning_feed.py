@@ -18,11 +18,11 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
-from pathoai_training.data_module import StoreDataModule
-from pathoai_training.device_feed import DeviceFeed
-from pathoai_training.lightning_run import make_trainer, quiet_lightning
+from pathoai_training.data.data_module import StoreDataModule
+from pathoai_training.data.device_feed import DeviceFeed
+from pathoai_training.recipes.trainer_settings import TrainerSettings
+from pathoai_training.running.lightning_run import make_trainer, quiet_lightning
 from pathoai_training.tasks.semantic_segmentation import SemanticSegmentation
-from pathoai_training.trainer_settings import TrainerSettings
 
 _SLIDE, _LABEL, _FACTOR = "S000000000000000", "annotation/made", 16
 

@@ -19,13 +19,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from pathoai.progress import silent
-from pathoai_training.checkpoint import KeepCheckpoint
-from pathoai_training.ema import EmaWeights
-from pathoai_training.lightning_run import make_trainer, quiet_lightning
 from pathoai_training.preempt import Preemption
-from pathoai_training.run_log import LogFigures, open_logs
-from pathoai_training.step_seed import SeedSteps
-from pathoai_training.trainer_settings import TrainerSettings
+from pathoai_training.recipes.trainer_settings import TrainerSettings
+from pathoai_training.running.checkpoint import KeepCheckpoint
+from pathoai_training.running.ema import EmaWeights
+from pathoai_training.running.lightning_run import make_trainer, quiet_lightning
+from pathoai_training.running.run_log import LogFigures, open_logs
+from pathoai_training.sampling.step_seed import SeedSteps
 
 _CLAIM_MS = 2.0
 _WARM_UP = 50

@@ -16,10 +16,10 @@ import torch
 from measure import machine
 
 from pathoai.cli.main import main as pathoai
-from pathoai_training.build import build
-from pathoai_training.lightning_run import precision_of
-from pathoai_training.recipe import read_recipe
-from pathoai_training.split import SplitKind
+from pathoai_training.recipes.build import build
+from pathoai_training.recipes.recipe import read_recipe
+from pathoai_training.running.lightning_run import precision_of
+from pathoai_training.splits.split import SplitKind
 
 _CLAIM = 0.10
 _RECIPE = "breast-nuclei-segmentation"

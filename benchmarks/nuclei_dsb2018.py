@@ -144,7 +144,7 @@ def cross_validate(
     study: Study, of_slide: Mapping[str, Path], steps: int, folds: Sequence[int]
 ) -> tuple[list[Score], float]:
     """Scores of every image by the fold that did not see it, and seconds of CPU in training."""
-    from pathoai_training.written_split import read_split
+    from pathoai_training.splits.written_split import read_split
 
     scores, cpu_s = [], 0.0
     for fold in folds:

@@ -19,7 +19,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD
 from pathoai_annotations.journal import Journal
-from pathoai_training.split import SUBSETS, Split
+from pathoai_training.splits.split import SUBSETS, Split
 
 MODEL = "breast-nuclei-segmentation"
 HELD_OUT_DICE = 0.80

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pathoai_training.data.label_statement import label_statement
 from pathoai_training.description import intended_use
-from pathoai_training.label_statement import label_statement
 
 BY_COLOUR = {
     "origin": "import",

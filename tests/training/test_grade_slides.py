@@ -23,9 +23,9 @@ from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.objects import read_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
-from pathoai_training.bag_data import BagData
-from pathoai_training.build import build
-from pathoai_training.recipe import read_recipe
+from pathoai_training.data.bag_data import BagData
+from pathoai_training.recipes.build import build
+from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.tasks.slide_grading import SlideGrading
 from pathoai_training.train import train
 from tests.training.graded_study import (

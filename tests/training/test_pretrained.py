@@ -16,7 +16,7 @@ from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
 from pathoai.models.encoder_weights import as_safetensors
 from pathoai.provenance import sha256_of_file
 from pathoai.study.study import Study
-from pathoai_training.recipe import read_recipe
+from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.train import train
 
 NAME = "breast-nuclei-segmentation"

@@ -15,12 +15,12 @@ from pathoai.errors import InvalidValueError, LeakError, ModelError, RecipeError
 from pathoai.models.bundle import ModelBundle, load_bundle, load_network
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.study.study import Study
-from pathoai_training.build import build
-from pathoai_training.lightning_run import CHECKPOINT, precision_of, quiet_lightning
-from pathoai_training.recipe import read_recipe
-from pathoai_training.split import Split, SplitKind
+from pathoai_training.recipes.build import build
+from pathoai_training.recipes.recipe import read_recipe
+from pathoai_training.recipes.trainer_settings import TrainerSettings
+from pathoai_training.running.lightning_run import CHECKPOINT, precision_of, quiet_lightning
+from pathoai_training.splits.split import Split, SplitKind
 from pathoai_training.train import train
-from pathoai_training.trainer_settings import TrainerSettings
 
 NAME = "breast-tissue-segmentation"
 PATIENT = "P000000000000000"
@@ -94,8 +94,8 @@ KILLED = """
 import os, signal, sys, torch
 from pathlib import Path
 from pathoai.study.study import Study
-from pathoai_training.recipe import read_recipe
-from pathoai_training.split import SplitKind
+from pathoai_training.recipes.recipe import read_recipe
+from pathoai_training.splits.split import SplitKind
 from pathoai_training.train import train
 
 def power_cut(done, total):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pathoai
 from pathoai.provenance import software_versions, utc_now
-from pathoai_training.recipe import Recipe
-from pathoai_training.study_data import StudyData
+from pathoai_training.data.study_data import StudyData
+from pathoai_training.recipes.recipe import Recipe
 
 _GIT_TIMEOUT_S = 10
 

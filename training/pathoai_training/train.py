@@ -18,16 +18,16 @@ from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
 from pathoai.study.study import Study
-from pathoai_training.build import Workshop, build
-from pathoai_training.cohort_counts import cohort_counts
 from pathoai_training.description import intended_use, training_record
-from pathoai_training.lightning_run import fit, precision_of
-from pathoai_training.openings import Opening
 from pathoai_training.preempt import Preemption
 from pathoai_training.processes import is_first_process, start_of_job, wait_for_note
-from pathoai_training.recipe import Recipe
-from pathoai_training.slurm_job import JOB_LOG
-from pathoai_training.trainer_settings import CHANGES_NO_WEIGHT
+from pathoai_training.recipes.build import Workshop, build
+from pathoai_training.recipes.recipe import Recipe
+from pathoai_training.recipes.trainer_settings import CHANGES_NO_WEIGHT
+from pathoai_training.running.lightning_run import fit, precision_of
+from pathoai_training.running.slurm_job import JOB_LOG
+from pathoai_training.splits.cohort_counts import cohort_counts
+from pathoai_training.splits.openings import Opening
 
 _RUN = "run.json"
 
@@ -58,7 +58,7 @@ def train(
 
     Args:
         study: With stores and labels.
-        recipe: With all overrides, from :func:`pathoai_training.recipe.read_recipe`.
+        recipe: With all overrides, from :func:`pathoai_training.recipes.recipe.read_recipe`.
         name: Of the model; the recipe's name where None.
         split: What is kept apart: ``patient``, ``area`` (of the same slides), or a written split:
             ``NAME`` or ``NAME/FOLD``, whose test stays locked.

@@ -7,8 +7,8 @@ import torch
 from pathoai.errors import LeakError, ModelError
 from pathoai.models.bundle import ModelBundle, load_network
 from pathoai.study.study import Study
-from pathoai_training.build import Workshop, build
-from pathoai_training.recipe import Recipe
+from pathoai_training.recipes.build import Workshop, build
+from pathoai_training.recipes.recipe import Recipe
 
 
 def trained_workshop(study: Study, bundle: ModelBundle, device: torch.device) -> Workshop:

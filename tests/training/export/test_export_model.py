@@ -22,7 +22,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai_training.export.export_model import export_model
-from pathoai_training.recipe import read_recipe
+from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.train import train
 
 StudyMaker = Callable[..., Study]

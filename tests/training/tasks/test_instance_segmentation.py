@@ -15,11 +15,11 @@ from pathoai.models.instance_maps import instance_maps
 from pathoai.store.label_image import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
-from pathoai_training.build import build
-from pathoai_training.instance_data import InstanceDataModule
+from pathoai_training.data.instance_data import InstanceDataModule
 from pathoai_training.metrics.panoptic import count_objects
-from pathoai_training.recipe import read_recipe
-from pathoai_training.split import SplitKind
+from pathoai_training.recipes.build import build
+from pathoai_training.recipes.recipe import read_recipe
+from pathoai_training.splits.split import SplitKind
 from pathoai_training.tasks.instance_segmentation import InstanceLoss
 from pathoai_training.train import train
 

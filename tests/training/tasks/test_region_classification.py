@@ -21,14 +21,14 @@ from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import RegionClassifier
 from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
-from pathoai_training.augmentation import dihedral
-from pathoai_training.build import build
+from pathoai_training.data.augmentation import dihedral
+from pathoai_training.data.region_data import RegionData
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item
-from pathoai_training.ordinal_loss import OrdinalLoss
-from pathoai_training.recipe import Recipe, read_recipe
-from pathoai_training.region_data import RegionData
+from pathoai_training.recipes.build import build
+from pathoai_training.recipes.recipe import Recipe, read_recipe
 from pathoai_training.report.predictions import SlidePredictions
+from pathoai_training.tasks.ordinal_loss import OrdinalLoss
 from pathoai_training.tasks.region_classification import RegionClassification, RegionLoss
 from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.train import train

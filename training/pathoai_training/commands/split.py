@@ -13,9 +13,9 @@ from pathoai.errors import InvalidValueError, StudyError
 if TYPE_CHECKING:
     from pathoai.study.cohort import CohortRow
     from pathoai.study.study import Study
-    from pathoai_training.linked_slides import Link
-    from pathoai_training.split_plan import SplitPlan
-    from pathoai_training.written_split import WrittenSplit
+    from pathoai_training.splits.linked_slides import Link
+    from pathoai_training.splits.split_plan import SplitPlan
+    from pathoai_training.splits.written_split import WrittenSplit
 
     Maker = Callable[[Sequence[CohortRow], Mapping[str, str]], WrittenSplit]
 
@@ -81,7 +81,7 @@ def run(options: Namespace) -> None:
 
 
 def _plan(options: Namespace) -> SplitPlan:
-    from pathoai_training.split_plan import SplitPlan
+    from pathoai_training.splits.split_plan import SplitPlan
 
     folds = 1 if options.folds is None else options.folds
     if options.folds == 1:
@@ -100,7 +100,7 @@ def _plan(options: Namespace) -> SplitPlan:
 
 
 def _links(text: str) -> tuple[Link, ...]:
-    from pathoai_training.linked_slides import Link
+    from pathoai_training.splits.linked_slides import Link
 
     words = [word.strip() for word in text.split(",")]
     if unknown := [word for word in words if word not in _LINKS]:
@@ -110,12 +110,12 @@ def _links(text: str) -> tuple[Link, ...]:
 
 def _assigned(study: Study, options: Namespace) -> WrittenSplit:
     """The split that a table gives."""
-    from pathoai_training.assigned_split import (
+    from pathoai_training.splits.assigned_split import (
         assigned_plan,
         read_assignment,
         split_by_assignment,
     )
-    from pathoai_training.split_plan import SplitPlan
+    from pathoai_training.splits.split_plan import SplitPlan
 
     dealt = ("stratify", "test", "validation", "folds", "leave_one_centre_out")
     values = {name: getattr(options, name) for name in dealt}
@@ -145,7 +145,7 @@ def _assigned(study: Study, options: Namespace) -> WrittenSplit:
 
 
 def _dealing(study: Study, plan: SplitPlan, name: str) -> Maker:
-    from pathoai_training.group_split import split_by_groups
+    from pathoai_training.splits.group_split import split_by_groups
 
     return lambda rows, contents: split_by_groups(
         rows, plan, study.ontology, name=name, contents=contents
@@ -156,8 +156,8 @@ def _made(study: Study, plan: SplitPlan, name: str, make: Maker) -> WrittenSplit
     """The split of that name; made now if it is not written yet."""
     from pathoai.cli.each_slide import chosen_slides
     from pathoai.provenance import ProvenanceRecord, utc_now
-    from pathoai_training.cohort_leak import pixel_hashes
-    from pathoai_training.written_split import (
+    from pathoai_training.splits.cohort_leak import pixel_hashes
+    from pathoai_training.splits.written_split import (
         check_split_name,
         read_split,
         split_names,
@@ -189,8 +189,8 @@ def _made(study: Study, plan: SplitPlan, name: str, make: Maker) -> WrittenSplit
 
 
 def _print_split(study: Study, split: WrittenSplit) -> None:
-    from pathoai_training.balance_table import balance_table
-    from pathoai_training.written_split import LEFT_OUT
+    from pathoai_training.splits.balance_table import balance_table
+    from pathoai_training.splits.written_split import LEFT_OUT
 
     rows = {row.slide_id: row for row in study.cohort}
     print(f"Split {split.name}: splits/{split.name}.json, SHA-256 {split.sha256[:12]}…")
@@ -213,7 +213,7 @@ def _print_split(study: Study, split: WrittenSplit) -> None:
 
 
 def _print_openings(study: Study) -> None:
-    from pathoai_training.openings import openings
+    from pathoai_training.splits.openings import openings
 
     entries = openings(study)
     print(f"{len(entries)} openings of a test")

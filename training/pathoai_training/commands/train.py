@@ -11,9 +11,9 @@ from pathoai.cli.command import Command
 from pathoai.errors import InvalidValueError
 from pathoai.progress import progress_bar
 from pathoai.study.study import Study
-from pathoai_training.recipe import read_recipe, shipped_recipes
-from pathoai_training.slurm_job import JOB_LOG, SlurmJob, submit
-from pathoai_training.slurm_options import add_slurm_options, chosen_job
+from pathoai_training.recipes.recipe import read_recipe, shipped_recipes
+from pathoai_training.running.slurm_job import JOB_LOG, SlurmJob, submit
+from pathoai_training.running.slurm_options import add_slurm_options, chosen_job
 
 if TYPE_CHECKING:  # torch takes seconds to load
     from pathoai.models.bundle import ModelBundle
@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> None:
     recipe = read_recipe(arguments.recipe, _overrides(arguments) + (job.overrides() if job else []))
     choice, name = _choice(arguments), arguments.name or _default_name(recipe.name, arguments.fold)
     if job is not None:
-        from pathoai_training.build import build
+        from pathoai_training.recipes.build import build
 
         # A misspelt recipe is refused here, not hours later in the queue.
         workshop = build(recipe, study=study.path, split=choice)

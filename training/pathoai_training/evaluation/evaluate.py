@@ -19,15 +19,15 @@ from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
-from pathoai_training.build import Workshop
 from pathoai_training.evaluation.judge_grading import judge_grading
 from pathoai_training.evaluation.judge_instances import judge_instances
 from pathoai_training.evaluation.judge_regions import judge_regions
 from pathoai_training.evaluation.judge_segmentation import judge_segmentation
 from pathoai_training.evaluation.judgement import Exam, Judge, Judgement
-from pathoai_training.openings import Opening, openings
+from pathoai_training.recipes.build import Workshop
 from pathoai_training.report.build_report import JSON, Report, build_report, write_report
 from pathoai_training.report.context import EvaluationContext
+from pathoai_training.splits.openings import Opening, openings
 from pathoai_training.trained_workshop import trained_workshop
 
 JUDGES: Mapping[str, Judge] = {

@@ -11,9 +11,9 @@ from pathoai.geometry import Region, Size
 from pathoai.models.grade_decision import GradeDecision
 from pathoai.progress import Advance
 from pathoai.store.slide_store import SlideStore
+from pathoai_training.data.graded_slides import GradedSlide
 from pathoai_training.evaluation.judgement import Exam, Judgement, evaluated_slides
 from pathoai_training.evaluation.worst_tiles import CASES
-from pathoai_training.graded_slides import GradedSlide
 from pathoai_training.report.context import CaseRegion
 from pathoai_training.report.decision_sections import Decisions
 from pathoai_training.report.predictions import SlidePredictions

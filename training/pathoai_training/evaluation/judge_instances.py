@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pathoai.progress import Advance
+from pathoai_training.data.tiles_dataset import TilesDataset
 from pathoai_training.evaluation.judgement import Exam, Judgement, evaluated_slides
 from pathoai_training.evaluation.worst_tiles import by_slide, outlined_png, worst_tiles
 from pathoai_training.report.context import CaseRegion
 from pathoai_training.report.predictions import InstanceCounts, counts_of
-from pathoai_training.tiles_dataset import TilesDataset
 
 
 def judge_instances(exam: Exam, advance: Advance) -> Judgement:

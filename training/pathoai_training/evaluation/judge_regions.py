@@ -11,9 +11,9 @@ from PIL import Image
 
 from pathoai.models.expected_cost import CostMatrix
 from pathoai.progress import Advance
+from pathoai_training.data.regions_dataset import RegionsDataset
 from pathoai_training.evaluation.judgement import Exam, Judgement, evaluated_slides
 from pathoai_training.evaluation.worst_tiles import worst_tiles
-from pathoai_training.regions_dataset import RegionsDataset
 from pathoai_training.report.context import CaseRegion
 from pathoai_training.report.decision_sections import Decisions
 from pathoai_training.report.predictions import SlidePredictions

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pathoai_training.tiles_dataset import TileColumns
+from pathoai_training.data.tiles_dataset import TileColumns
 
 CASES = 12
 _LARGEST_SHARE = 0.25

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.errors import ModelError
-from pathoai_training.dice import confusion_counts, dice_of
+from pathoai_training.metrics.dice import confusion_counts, dice_of
 from pathoai_training.metrics.panoptic import ObjectCounts, stack_counts
 from pathoai_training.tasks.instance_examination import count_objects_of_tile
 

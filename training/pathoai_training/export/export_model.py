@@ -24,9 +24,9 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, software_versions, utc_now
 from pathoai.store.new_target import new_target
 from pathoai.study.study import Study
-from pathoai_training.data_module import StoreDataModule
+from pathoai_training.data.data_module import StoreDataModule
+from pathoai_training.data.tiles_dataset import TilesDataset
 from pathoai_training.export.agreement import LIMITS, Agreement, AgreementTally
-from pathoai_training.tiles_dataset import TilesDataset
 from pathoai_training.trained_workshop import trained_workshop
 
 _VERIFIED_TILES = 128

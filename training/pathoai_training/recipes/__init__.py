@@ -1,1 +1,1 @@
-"""Training recipes that ship with pathoai, one YAML file each."""
+"""Training recipes: the YAML files that ship with pathoai, and how one becomes objects."""

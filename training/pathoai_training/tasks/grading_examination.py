@@ -17,7 +17,7 @@ from pathoai.models.expected_cost import CostMatrix
 from pathoai.models.grade_decision import GradeDecision
 from pathoai.models.prediction_sets import check_sets
 from pathoai.models.referral import check_referral
-from pathoai_training.bag_dataset import BagBatch
+from pathoai_training.data.bag_dataset import BagBatch
 from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.metrics.cost_score import cost_score
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from pathoai.inference.instances import classes_of_instances, find_instances
 from pathoai.models.instance_maps import MAPS
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.instance_data import InstanceTilesDataset
+from pathoai_training.data.instance_data import InstanceTilesDataset
 from pathoai_training.metrics.panoptic import (
     ObjectCounts,
     count_objects_by_class,

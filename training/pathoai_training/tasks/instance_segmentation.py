@@ -11,11 +11,11 @@ from pathoai.models.architecture import build_network
 from pathoai.models.bundle import INSTANCE_SEGMENTATION
 from pathoai.models.instance_maps import MAPS
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.data_module import Batch
-from pathoai_training.dice import DiceByClass
-from pathoai_training.instance_data import InstanceDataModule
-from pathoai_training.reference import reference_of
+from pathoai_training.data.data_module import Batch
+from pathoai_training.data.instance_data import InstanceDataModule
+from pathoai_training.metrics.dice import DiceByClass
 from pathoai_training.tasks.instance_examination import InstanceExamination, examine_instances
+from pathoai_training.tasks.reference import reference_of
 from pathoai_training.tasks.segmentation_examination import calibrate
 from pathoai_training.tasks.semantic_segmentation import SegmentationLoss
 from pathoai_training.tasks.task import Conclusion, Task

@@ -17,11 +17,11 @@ from pathoai.models.calibration import Calibration, fit_temperature, measure_rel
 from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import check_context
 from pathoai.ontology import Ontology
+from pathoai_training.data.region_data import Batch, RegionData
 from pathoai_training.metrics.agreement import balanced_accuracy, recall
 from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.metrics.cost_score import cost_score
-from pathoai_training.ordinal_loss import OrdinalLoss
-from pathoai_training.region_data import Batch, RegionData
+from pathoai_training.tasks.ordinal_loss import OrdinalLoss
 from pathoai_training.tasks.region_examination import TURNS, RegionExamination, examine_regions
 from pathoai_training.tasks.task import Conclusion, Task
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pathoai_training.augmentation import dihedral
-from pathoai_training.regions_dataset import RegionsDataset
+from pathoai_training.data.augmentation import dihedral
+from pathoai_training.data.regions_dataset import RegionsDataset
 
 TURNS = 8
 """A square has eight symmetries; tissue has no up, so each is as good a view as another."""

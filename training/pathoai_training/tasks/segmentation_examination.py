@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.dice import confusion_counts, dice_of
-from pathoai_training.tiles_dataset import TilesDataset
+from pathoai_training.data.tiles_dataset import TilesDataset
+from pathoai_training.metrics.dice import confusion_counts, dice_of
 
 _SAMPLED_PIXELS = 1 << 18
 """Enough to fit one number and to fill fifteen bins; more only takes time."""

@@ -9,11 +9,11 @@ from torch import nn
 
 from pathoai.models.bundle import SEMANTIC_SEGMENTATION
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.data_module import StoreDataModule
-from pathoai_training.dice import DiceByClass
-from pathoai_training.leak import check_guard
-from pathoai_training.reference import reference_of
-from pathoai_training.split import SplitKind
+from pathoai_training.data.data_module import StoreDataModule
+from pathoai_training.data.leak import check_guard
+from pathoai_training.metrics.dice import DiceByClass
+from pathoai_training.splits.split import SplitKind
+from pathoai_training.tasks.reference import reference_of
 from pathoai_training.tasks.segmentation_examination import (
     SegmentationExamination,
     calibrate,

@@ -14,8 +14,8 @@ from pathoai.models.bundle import SLIDE_GRADING
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
 from pathoai.models.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.models.grade_decision import GradeDecision
-from pathoai_training.bag_data import BagData
-from pathoai_training.bag_dataset import BagBatch
+from pathoai_training.data.bag_data import BagData
+from pathoai_training.data.bag_dataset import BagBatch
 from pathoai_training.metrics.agreement import kappa
 from pathoai_training.tasks.grade_loss import GradeLoss
 from pathoai_training.tasks.grading_examination import (

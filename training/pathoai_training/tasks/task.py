@@ -16,7 +16,7 @@ from pathoai.models.architecture import build_network
 from pathoai.models.bundle import Normalisation
 from pathoai.models.calibration import Calibration
 from pathoai.tiling.spec import TileSpec
-from pathoai_training.study_data import StudyData
+from pathoai_training.data.study_data import StudyData
 
 Data = TypeVar("Data", bound=StudyData)
 Examination = TypeVar("Examination")

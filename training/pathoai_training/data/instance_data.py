@@ -1,0 +1,74 @@
+"""Labelled stores whose objects are numbered: tiles with classes, middles and rims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathoai.errors import StudyError
+from pathoai.geometry import Size
+from pathoai.models.instance_maps import instance_maps
+from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
+from pathoai.store.label_image import LabelImage
+from pathoai_training.data.data_module import StoreDataModule
+from pathoai_training.data.tiles_dataset import ReadPart, TilesDataset, label_tile
+
+
+class InstanceTilesDataset(TilesDataset):
+    """Tiles with the numbers of their objects, and the maps that follow from these."""
+
+    def planes(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """Targets as ever, maps ``(N, 1, S, S)`` float32, and numbers ``(N, S, S)`` int32."""
+        maps, numbers = zip(*map(self._objects, indices), strict=True)
+        return *super().planes(indices), torch.stack(maps), torch.stack(numbers)
+
+    def _objects(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maps and numbers of a tile."""
+        reader = self._reader(int(self.tiles.slide[index]))
+        (label,) = reader.label_images.values()
+        x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
+        read = label.read_instances if label.with_instances else _numbering(label)
+        numbers = label_tile(read, label.grid(), reader.grid, x_px, y_px, self.tiles.size_px)
+        maps = torch.from_numpy(instance_maps(numbers))
+        return maps, torch.from_numpy(numbers.astype(np.int32))
+
+
+def _numbering(label: LabelImage) -> ReadPart:
+    """Numbers of objects that the label keeps apart by a line: each connected region is one."""
+
+    def read(x_px: int, y_px: int, size_px: Size) -> NDArray[np.int32]:
+        from scipy import ndimage
+
+        values = label.read(x_px, y_px, size_px)
+        objects = (values != BACKGROUND_INDEX) & (values != NOT_ASSESSED)
+        numbers: NDArray[np.int32] = ndimage.label(objects)[0]
+        return numbers
+
+    return read
+
+
+class InstanceDataModule(StoreDataModule):
+    """Tiles of a study's stores with numbered objects; takes what its parent takes."""
+
+    def dataset(self, subset: str) -> InstanceTilesDataset:
+        """The tiles of a subset, without augmentation."""
+        return InstanceTilesDataset(*self._of(subset))
+
+    def setup(self, stage: str | None = None) -> None:
+        """As its parent; the label must number its objects.
+
+        Raises:
+            StudyError: It does not, besides what its parent refuses.
+        """
+        super().setup(stage)
+        for slide in self.slides:
+            _, label = slide.source.open()
+            if not (label.with_instances or label.about.get("objects_apart")):
+                raise StudyError(
+                    "the label tells classes but not objects: neighbours that touch are one",
+                    where=f"{slide.slide_id} {self.label}",
+                    remedy="make it from outlines with `pathoai label --method annotations`",
+                )

@@ -1,0 +1,101 @@
+"""Regions of stores with the class of each, in columns, and their pixels at several scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from pathoai.geometry import Region
+from pathoai.store.slide_store import SlideStore
+from pathoai.store.tile_reader import TileReader
+from pathoai.tiling.spec import TileSpec
+from pathoai_training.data.tiles_dataset import TileColumns
+
+
+@dataclass(frozen=True, slots=True)
+class RegionColumns:
+    """Regions of several slides.
+
+    Args:
+        tiles: Where they lie.
+        classes: ``(N,)`` uint8 class of each.
+    """
+
+    tiles: TileColumns
+    classes: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Number of regions."""
+        return len(self.classes)
+
+
+class RegionsDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Views and classes of regions; stores are opened at first use, in each worker for itself.
+
+    Args:
+        stores: What ``regions.tiles.slide`` counts.
+        regions: Which regions.
+        spec: Size and scale of the near view.
+        context: How many times coarser each further view is.
+    """
+
+    def __init__(
+        self,
+        stores: Sequence[Path],
+        regions: RegionColumns,
+        spec: TileSpec,
+        context: Sequence[float] = (),
+    ) -> None:
+        """Open nothing yet."""
+        self.regions = regions
+        self.spec = spec
+        self.context = tuple(context)
+        self._stores = tuple(stores)
+        self._readers: dict[int, TileReader] = {}
+
+    def __len__(self) -> int:
+        """Number of regions."""
+        return len(self.regions)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """One of what :meth:`__getitems__` gives."""
+        (item,) = self.__getitems__([index])
+        return item
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Of each region its views ``(V, 3, S, S)`` uint8 and its class, int64.
+
+        What a DataLoader asks for a batch: one read of each slide and scale.
+        """
+        wanted, size = np.asarray(indices, np.int64), self.spec.size_px
+        tiles = self.regions.tiles
+        views = np.empty((len(wanted), 1 + len(self.context), 3, size, size), np.uint8)
+        of_slide = tiles.slide[wanted]
+        for slide in np.unique(of_slide).tolist():
+            here = np.flatnonzero(of_slide == slide)
+            reader, origins_px = self._reader(slide), tiles.origins_px[wanted[here]]
+            views[here, 0] = reader.read(origins_px).pixels.transpose(0, 3, 1, 2)
+            for view, factor in enumerate(self.context, start=1):
+                around = reader.read_context(origins_px, factor)
+                views[here, view] = around.transpose(0, 3, 1, 2)
+        classes = torch.from_numpy(self.regions.classes[wanted].astype(np.int64))
+        return list(zip(torch.from_numpy(views), classes, strict=True))
+
+    def region(self, index: int) -> Region:
+        """What the near view shows of the slide, in level-0 pixels."""
+        tiles = self.regions.tiles
+        grid = self._reader(int(tiles.slide[index])).grid
+        x_px, y_px = (int(value) for value in tiles.origins_px[index])
+        return grid.region(x_px, y_px, tiles.size_px, tiles.size_px)
+
+    def _reader(self, slide: int) -> TileReader:
+        if slide not in self._readers:
+            spec = replace(self.spec, overlap_px=0)
+            self._readers[slide] = TileReader(SlideStore(self._stores[slide]), spec)
+        return self._readers[slide]

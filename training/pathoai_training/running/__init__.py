@@ -1,0 +1,1 @@
+"""How training runs: Lightning, checkpoints, preemption, averaged weights, SLURM."""
