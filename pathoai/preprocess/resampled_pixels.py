@@ -41,6 +41,11 @@ class Resampling:
     ratio_y: float
     change_colours: ChangeColours = unchanged
 
+    @property
+    def is_same_scale(self) -> bool:
+        """Whether a chunk needs no pixel beyond its edges."""
+        return self.ratio_x == self.ratio_y == 1
+
     def chunk(self, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
         """Pixels ``(h, w, 3)`` uint8 of a place of the store, positions in store pixels.
 

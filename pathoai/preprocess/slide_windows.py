@@ -24,7 +24,7 @@ from pathoai.store.chunk_coding import ChunkCoding
 from pathoai.store.copy_tiles import read_tile
 from pathoai.store.level_reader import WHITE, paste
 
-_CACHED_BYTES = 24 << 20
+_CACHED_BYTES = 48 << 20
 """Enough for the tiles that neighbouring chunks share; the store's memory bound is 300 MB."""
 _Place = tuple[int, int]
 """Row and column of a tile."""

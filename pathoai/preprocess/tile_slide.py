@@ -20,7 +20,7 @@ from pathoai.ontology import LabelClass
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tiles_reader import TilesReader
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.preprocess.write_resampled import made_on, resampled_levels
+from pathoai.preprocess.write_resampled import made_on, resampled_levels, subsampling
 from pathoai.progress import Advance, silent
 from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
@@ -139,7 +139,8 @@ def _header(
     )
     if copies:
         return replace(header, encoding="source", copied=tiles.levels)
-    return replace(header, made_on=made_on(header, reader, tiles, settings))
+    header = replace(header, made_on=made_on(header, reader, tiles, settings))
+    return replace(header, subsampling=subsampling(header, reader, tiles))
 
 
 @dataclass(frozen=True)

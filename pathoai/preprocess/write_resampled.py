@@ -21,7 +21,8 @@ from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.slide.compressed_tiles import CompressedLevel
 from pathoai.slide.icc import SrgbTransform
 from pathoai.slide.reader import SlideReader
-from pathoai.store.copy_tiles import TilesToCopy
+from pathoai.store.chunk_coding import WHOLE_COLOURS
+from pathoai.store.copy_tiles import TilesToCopy, subsampling_of
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
 from pathoai.store.level_writing import LevelsWriting, WriteLevels
@@ -43,6 +44,21 @@ def made_on(
     return DeviceMaking.best(settings.device, known, header.layout[0].coding).words
 
 
+def subsampling(header: StoreHeader, reader: SlideReader, tiles: TilesToCopy) -> str:
+    """How finely the colours of a store's finest level are kept: as finely as its slide has them.
+
+    Stain lies in the colours, so they are not halved anew; what the scanner halved gains nothing
+    by being kept whole, at nearly twice the time of encoding. A GPU's encoder keeps them whole.
+    """
+    level = reader.info.levels[_level(header, reader)]
+    known = _known_tiles(header, reader, tiles)
+    same_scale = header.grid.downsample_x == header.grid.downsample_y == level.downsample
+    on_cpu = header.compression == "jpeg" and header.made_on == "cpu"
+    if known is None or not same_scale or not on_cpu:
+        return WHOLE_COLOURS
+    return subsampling_of(known)
+
+
 def _level(header: StoreHeader, reader: SlideReader) -> int:
     """The level of the slide that the store is made of."""
     return reader.info.level_for(min(header.grid.downsample_x, header.grid.downsample_y))
@@ -51,9 +67,13 @@ def _level(header: StoreHeader, reader: SlideReader) -> int:
 def _tiles_for_device(
     header: StoreHeader, reader: SlideReader, tiles: TilesToCopy
 ) -> CompressedLevel | None:
-    """The tiles of that level, where a device may decode them."""
-    if header.colour == "srgb":  # profiles are applied on the CPU
-        return None
+    """The tiles of the level, where a device may decode them: profiles are applied on the CPU."""
+    return None if header.colour == "srgb" else _known_tiles(header, reader, tiles)
+
+
+def _known_tiles(
+    header: StoreHeader, reader: SlideReader, tiles: TilesToCopy
+) -> CompressedLevel | None:
     level = _level(header, reader)
     return next((known for known in tiles.sources if known.level == level), None)
 
@@ -99,7 +119,13 @@ def resampled_levels(
         change = _normalisation(pixels, writer, tissue)
         if settings.on_cpu:
             coloured = pixels if change is None else replace(pixels, change_colours=change.pixels)
-            yield LevelsWriting(0, writer.levels_from(0), coloured.chunk, wanted)
+            yield LevelsWriting(
+                0,
+                writer.levels_from(0),
+                coloured.chunk,
+                wanted,
+                four_at_once=not pixels.is_same_scale,
+            )
         else:
             yield _on_device(pixels, known, found.size_px, writer, wanted, change, settings.device)
 

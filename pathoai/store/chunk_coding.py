@@ -27,6 +27,8 @@ _PICTURES: dict[str, type[JpegCodec] | type[Jpeg2kCodec] | type[JpegXlCodec]] = 
     "jpegxl": JpegXlCodec,
 }
 COMPRESSIONS = (LOSSLESS, *_PICTURES)
+WHOLE_COLOURS = "444"
+_SUBSAMPLINGS = (WHOLE_COLOURS, "422", "420")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,13 @@ class ChunkCoding:
         compression: ``blosc-zstd`` for any array; ``jpeg``, ``jpeg2k`` or ``jpegxl`` for RGB, whose
             chunks are then ordinary pictures.
         quality: Of JPEG that is encoded here, 1 to 100.
+        subsampling: Of its colours: ``444`` keeps them whole, ``422`` halves them across, ``420``
+            both ways.
     """
 
     compression: str = LOSSLESS
     quality: int = _JPEG_QUALITY
+    subsampling: str = WHOLE_COLOURS
 
     def __post_init__(self) -> None:
         """Refuse unknown compressions and qualities."""
@@ -52,12 +57,17 @@ class ChunkCoding:
             )
         if not 1 <= self.quality <= 100:
             raise InvalidValueError("JPEG quality", found=self.quality, allowed="1 to 100")
+        if self.subsampling not in _SUBSAMPLINGS:
+            raise InvalidValueError(
+                "unknown subsampling of colours",
+                found=repr(self.subsampling),
+                allowed=", ".join(_SUBSAMPLINGS),
+            )
 
     @property
     def _picture(self) -> JpegCodec | Jpeg2kCodec | JpegXlCodec:
         if self.compression == "jpeg":
-            # Stain lies in the colours: they are not halved again.
-            return JpegCodec(level=self.quality, subsampling="444")
+            return JpegCodec(level=self.quality, subsampling=self.subsampling)
         return _PICTURES[self.compression]()
 
     def zarr_arguments(self) -> dict[str, Any]:

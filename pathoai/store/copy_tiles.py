@@ -17,12 +17,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.errors import DamagedSlideError, NotCopyableError
+from pathoai.errors import DamagedSlideError, InvalidValueError, NotCopyableError
 from pathoai.geometry import Size
 from pathoai.slide.compressed_tiles import CompressedLevel, compressed_levels
 from pathoai.slide.reader import SlideInfo, SlideReader
-from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.chunk_coding import WHOLE_COLOURS, ChunkCoding
 from pathoai.store.header import CopiedLevel
+from pathoai.store.jpeg_frame import JpegFrame
 from pathoai.store.shards import Shard, ShardWriter
 from pathoai.store.write_journal import DamagedChunk
 
@@ -120,6 +121,20 @@ def _prove_tile(source: CompressedLevel, reader: SlideReader, row: int, column: 
             where=f"level {source.level}, row {row}, column {column}",
             found=f"grey levels up to {difference.max()} apart",
         )
+
+
+def subsampling_of(source: CompressedLevel) -> str:
+    """How a level's tiles keep their colours, by the first of them: ``444``, ``422`` or ``420``."""
+    places = np.argwhere(source.byte_counts > 0)
+    if source.codec != "jpeg" or not len(places):
+        return WHOLE_COLOURS
+    row, column = (int(place) for place in places[0])
+    try:
+        with source.file.open("rb") as file:
+            data = read_tile(source, file, row, column)
+        return JpegFrame.of(data or b"").subsampling_name or WHOLE_COLOURS
+    except (DamagedSlideError, InvalidValueError):
+        return WHOLE_COLOURS
 
 
 def read_tile(source: CompressedLevel, file: BinaryIO, row: int, column: int) -> bytes | None:

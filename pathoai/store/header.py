@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Grid, Mpp, Size
-from pathoai.store.chunk_coding import LOSSLESS, ChunkCoding
+from pathoai.store.chunk_coding import LOSSLESS, WHOLE_COLOURS, ChunkCoding
 from pathoai.store.pyramid import level_factors
 from pathoai.store.shards import CHUNK_PX, SHARD_PX
 
@@ -77,6 +77,7 @@ class StoreHeader:
         tissue_method: How the tissue was found, outside which the store is empty.
         compression: Of the chunks that pathoai encoded itself; see ``ChunkCoding``.
         quality: Of JPEG likewise.
+        subsampling: Of the colours of the finest level's JPEG: as the slide's own at its own scale.
         copied: The levels of the source encoding that were copied, finest first.
         colour: ``scanner``: as the file has it; ``srgb``: what is read was converted to sRGB by
             the slide's ICC profile.
@@ -100,6 +101,7 @@ class StoreHeader:
     tissue_method: str = "otsu"
     compression: str = LOSSLESS
     quality: int = 90
+    subsampling: str = WHOLE_COLOURS
     copied: tuple[CopiedLevel, ...] = ()
     colour: Colour = "scanner"
     icc_sha256: str = ""
@@ -157,7 +159,9 @@ class StoreHeader:
     def _level(self, factor: int, copied: CopiedLevel | None) -> LevelLayout:
         if copied is None:
             size = self.grid.coarser(factor).size_px
-            coding = ChunkCoding(self.compression, self.quality)
+            # At half the scale colours that were halved are whole.
+            subsampling = self.subsampling if factor == 1 else WHOLE_COLOURS
+            coding = ChunkCoding(self.compression, self.quality, subsampling)
             return LevelLayout(factor, size, CHUNK_PX, SHARD_PX, coding)
         shard_px = max(1, _COPIED_SHARD_PX // copied.tile_px) * copied.tile_px
         size, coding = Size(copied.width, copied.height), ChunkCoding(copied.compression)
@@ -165,7 +169,7 @@ class StoreHeader:
 
     def same_but_for_device(self, other: StoreHeader) -> bool:
         """True where both say the same of slide, scale and encoding, wherever it was made."""
-        return replace(self, made_on=other.made_on) == other
+        return replace(self, made_on=other.made_on, subsampling=other.subsampling) == other
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written into the store's attributes."""

@@ -13,6 +13,7 @@ SCAN = 0xDA
 # All markers C0 to CF are frames, but for tables and an extension.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
+_SUBSAMPLINGS = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class JpegFrame:
     height: int
     ycbcr: bool
     subsampling: tuple[int, int]
+
+    @property
+    def subsampling_name(self) -> str | None:
+        """As encoders name it, e.g. ``420``; None for one that they do not know."""
+        return _SUBSAMPLINGS.get(self.subsampling)
 
     @classmethod
     def of(cls, data: bytes) -> JpegFrame:

@@ -83,14 +83,17 @@ class LevelsWriting:
         first: Index of the level.
         writers: Of its array and of the coarser levels', each half the one before; all with chunks
             and shards of the same size.
-        make: Gives the pixels of a chunk of the first.
+        make: Gives the pixels of a chunk of the first, or of four that make a square.
         wanted: ``(rows, columns)`` bool: the chunks of the first that are worth making.
+        four_at_once: Ask for squares of four where all are wanted: what resamples its source reads
+            less beyond their edges.
     """
 
     first: int
     writers: Sequence[ShardWriter]
     make: MakeChunk
     wanted: NDArray[np.bool_]
+    four_at_once: bool = False
 
     @property
     def levels(self) -> int:
@@ -188,6 +191,10 @@ class _Pass:
     ) -> NDArray[np.uint8] | None:
         """A chunk as the mean of the four below it; None where there is nothing."""
         writer, out = self.writing.writers[step], None
+        if step == 1 and self.writing.four_at_once:
+            square = self._square(place, made, asked=asked)
+            if square is not None:
+                return halved(square) if asked else None
         half = writer.chunk_px // 2
         for y, x in _FOUR:
             below = (2 * place[0] + y, 2 * place[1] + x)
@@ -199,6 +206,28 @@ class _Pass:
                 out = np.full((size.height, size.width, 3), WHITE, np.uint8)
             halved(pixels, out[y * half : (y + 1) * half, x * half : (x + 1) * half])
         return out
+
+    def _square(self, place: _Place, made: _Made, *, asked: bool) -> NDArray[np.uint8] | None:
+        """Four chunks of the first level, made and encoded, where they are one undamaged whole."""
+        row, column = 2 * place[0], 2 * place[1]
+        writer, wanted = self.writing.writers[0], self.writing.wanted
+        shard = (row // self.writing.per_side, column // self.writing.per_side)
+        missing = shard not in self.done[0]
+        four = wanted[row : row + 2, column : column + 2]
+        side, level = writer.chunk_px, self.sizes_px[0]
+        inside = (row + 2) * side <= level.height and (column + 2) * side <= level.width
+        if not (four.size == 4 and four.all() and inside and (asked or missing)):
+            return None
+        try:
+            pixels = self.writing.make(column * side, row * side, Size(2 * side, 2 * side))
+        except DamagedSlideError:
+            return None  # One by one it shows which of them is damaged.
+        if missing and pixels is not None:
+            for y, x in _FOUR:
+                part = pixels[y * side : (y + 1) * side, x * side : (x + 1) * side]
+                encoded = writer.encode_rgb(np.ascontiguousarray(part))
+                made.chunks[0][row + y, column + x] = encoded
+        return pixels
 
     def _first(self, place: _Place, made: _Made | None) -> NDArray[np.uint8] | None:
         """A chunk of the first level; what is damaged is noted in ``made``."""

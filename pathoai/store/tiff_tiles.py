@@ -29,7 +29,6 @@ _TILE_PX = 256
 _JPEG_QUALITY = 90
 _DEFLATE_LEVEL = 6
 _HORIZONTAL_DIFFERENCES = 2
-_NAMES = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}
 """Subsamplings of colour that a TIFF of tiles of 16 px may have."""
 
 
@@ -88,7 +87,7 @@ def _copied(chunks: CompressedChunks) -> TiffTiles | None:
     first = next((_frame(chunks, chunk) for chunk in chunks.present()), None)
     if first is None:
         first = JpegFrame(side, side, ycbcr=True, subsampling=(1, 1))
-    subsampling = _NAMES.get(first.subsampling)
+    subsampling = first.subsampling_name
     if subsampling is None or not (first.ycbcr or subsampling == "444"):
         return None
 

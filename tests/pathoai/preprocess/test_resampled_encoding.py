@@ -34,8 +34,10 @@ from pathoai.slide.compressed_tiles import compressed_levels
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.slide.open_slide import open_slide
 from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.compressed_chunks import CompressedChunks
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
+from pathoai.store.jpeg_frame import JpegFrame
 from pathoai.store.level_writing import LevelsWriting
 from pathoai.store.slide_store import SlideStore
 from pathoai.testing.generated_slide import SlideTruth
@@ -219,3 +221,35 @@ def test_the_source_encoding_makes_no_pixels() -> None:
     with pytest.raises(InvalidValueError, match="own pixels"):
         TilingSettings(encoding="source", normalisation=reference_profile("macenko").to_dict())
     assert ChunkCoding().compression == "blosc-zstd"
+
+
+@pytest.mark.parametrize("theirs", ["420", "422", "444"])
+@pytest.mark.parametrize("mpp", [0.5, 1.0])
+def test_colours_are_kept_as_finely_as_the_slide_has_them(
+    theirs: str, mpp: float, stained_noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """At its own scale; at half of it, and on coarser levels, they are whole."""
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(
+        path,
+        stained_noise,
+        photometric="rgb",
+        tile=(256, 256),
+        compression="jpeg",
+        compressionargs={"level": 90, "outcolorspace": "ycbcr"},
+        subsampling=(int(4 // int(theirs[1])), 2 if theirs[2] == "0" else 1),
+        resolution=(20000, 20000),
+        resolutionunit="CENTIMETER",
+    )
+    source = SlideSource(lambda: open_slide(path), path)
+    settings = TilingSettings(
+        TileSpec(128, mpp), mpp=mpp, encoding="resampled", device="cpu", tissue_method="whole"
+    )
+    store = tile_slide(source, tmp_path / "S.zarr", settings)
+    expected = theirs if mpp == 0.5 else "444"
+    assert store.header.subsampling == expected
+    for level, layout in enumerate(store.header.layout):
+        chunks = CompressedChunks(store.path / str(level), layout, "S")
+        place = next(iter(chunks.present()))
+        frame = JpegFrame.of(chunks.read(place) or b"")
+        assert frame.subsampling_name == (expected if level == 0 else "444")

@@ -101,6 +101,37 @@ def test_wherever_it_stops_it_goes_on_to_the_same_bytes(tmp_path: Path, compress
     assert dict(_files(path)) == whole
 
 
+@pytest.mark.parametrize("shards", [None, 5])
+def test_four_made_at_once_are_the_same_four(tmp_path: Path, shards: int | None) -> None:
+    """Though one of them is damaged, unwanted or cut off by an edge; also after a stop."""
+    asked = []
+
+    def square(x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
+        asked.append(size_px)
+        rows = [
+            [_chunk(x, y, Size(256, 256)) for x in range(x_px, x_px + size_px.width, 256)]
+            for y in range(y_px, y_px + size_px.height, 256)
+        ]
+        whole = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+        return whole if size_px.width > 256 else _chunk(x_px, y_px, size_px)
+
+    wanted = _wanted()
+    wanted[:6, :6] = wanted[8:12, :4] = True
+    one, four = tmp_path / "one" / "A.zarr", tmp_path / "four" / "A.zarr"
+    for path, make, stops in ((one, _chunk, [None]), (four, square, [shards, None])):
+        for stop in stops:
+            writer = ImageWriter(path, _header("jpeg"))
+            making = LevelsWriting(
+                0, writer.levels_from(0), make, wanted, four_at_once=make is square
+            )
+            with ThreadPoolExecutor(2) as pool, closing(making.run(pool)) as run:
+                list(islice(run, stop))
+                if stop is None:
+                    writer.finish(pool, made=making.levels)
+    assert dict(_files(four)) == dict(_files(one))
+    assert Size(512, 512) in asked
+
+
 def test_what_is_done_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "A.zarr"
     writer = ImageWriter(path, _header("jpeg"))
