@@ -7,17 +7,20 @@ side by side, so that the head knows which is the near view and which the far on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
 
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.models.encoder import Pooling
+from pathoai.models.mean_and_centre import MeanAndCentre
 from pathoai.models.small_residual import SmallResidual
 
 SMALL = "small"
 """The encoder that needs no package but torch."""
+
+RegionPooling = Pooling | Literal["avg+centre"]
 
 
 class RegionClassifier(nn.Module):
@@ -27,8 +30,10 @@ class RegionClassifier(nn.Module):
         classes: Output channels.
         encoder: ``small``, or the name of a network in timm.
         arguments: What else the encoder takes; of timm as in the description of an encoder.
-        pooling: Of a network of timm: ``cls``, ``mean`` or ``cls+mean`` of a transformer's tokens,
-            ``avg`` of a map.
+        pooling: ``avg``, the mean of the encoder's map; ``avg+centre``, beside it what the map says
+            of the centre; of a transformer of timm ``cls``, ``mean`` or ``cls+mean`` of its tokens.
+        stride: Of a network of timm: its map at so many pixels of the image per pixel of the map;
+            deeper layers are left out. Needed for ``avg+centre`` of such a network.
         context: How many times coarser each further view is.
         dropout: Share of the vectors that training leaves out.
 
@@ -37,8 +42,9 @@ class RegionClassifier(nn.Module):
         encoder_architecture: Name of the encoder, for `load_pretrained`.
 
     Raises:
-        InvalidValueError: A context that is not coarser.
-        ModelError: timm does not know the encoder, or it does not take these arguments.
+        InvalidValueError: A context that is not coarser, or a pooling or stride that does not fit.
+        ModelError: timm does not know the encoder, it does not take these arguments, or it has no
+            map of that stride.
     """
 
     def __init__(
@@ -47,7 +53,8 @@ class RegionClassifier(nn.Module):
         classes: int,
         encoder: str = SMALL,
         arguments: Mapping[str, Any] | None = None,
-        pooling: Pooling = "avg",
+        pooling: RegionPooling = "avg",
+        stride: int | None = None,
         context: Sequence[float] = (),
         dropout: float = 0.0,
     ) -> None:
@@ -55,14 +62,16 @@ class RegionClassifier(nn.Module):
         super().__init__()
         self.context = check_context(context)
         self.encoder_architecture = encoder
-        self.vectors, length = _encoder(encoder, arguments or {}, pooling)
+        self.vectors, length = _vectors(encoder, arguments or {}, pooling, stride)
         views = 1 + len(self.context)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(views * length, classes))
 
     @property
     def encoder(self) -> nn.Module:
         """What pretrained weights are for."""
-        inner: nn.Module = getattr(self.vectors, "network", self.vectors)
+        inner = self.vectors
+        while isinstance(deeper := getattr(inner, "network", None), nn.Module):
+            inner = deeper
         return inner
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
@@ -99,16 +108,51 @@ def check_context(context: Sequence[float]) -> tuple[float, ...]:
     return found
 
 
-def _encoder(name: str, arguments: Mapping[str, Any], pooling: Pooling) -> tuple[nn.Module, int]:
+def _vectors(
+    name: str, arguments: Mapping[str, Any], pooling: RegionPooling, stride: int | None
+) -> tuple[nn.Module, int]:
     """A network from images to vectors, and their length."""
+    _check_pooling(name, pooling, stride)
+    network: Any
     if name == SMALL:
-        try:
-            small = SmallResidual(**arguments)
-        except TypeError as error:
-            raise ModelError("wrong arguments", where=f"encoder {name}", found=error) from error
-        return small, small.embedding
-    # timm is another package, which our own encoder does not need.
-    from pathoai.models.encoder_network import Pooled, build_timm
+        network = _small(arguments)
+    else:
+        # timm is another package, which our own encoder does not need.
+        from pathoai.models.encoder_network import Pooled, build_timm
+        from pathoai.models.timm_map import TimmMap
 
-    pooled = Pooled(build_timm(name, arguments, pooling), pooling)
-    return pooled, pooled.embedding
+        if stride is None:
+            tokens = cast("Pooling", pooling)  # as was checked
+            network = Pooled(build_timm(name, arguments, tokens), tokens)
+        else:
+            network = TimmMap(name, arguments, stride)
+    if pooling == "avg+centre":
+        network = MeanAndCentre(network)
+    return network, network.embedding
+
+
+def _check_pooling(name: str, pooling: RegionPooling, stride: int | None) -> None:
+    """Refuse what an encoder cannot give.
+
+    Raises:
+        InvalidValueError: Tokens of a map, a stride of our own encoder, or a centre without map.
+    """
+    if name == SMALL and stride is not None:
+        raise InvalidValueError("stride", where=f"encoder {name}", found=stride, allowed="none")
+    has_map = name == SMALL or stride is not None
+    allowed = ("avg", "avg+centre") if has_map else ("avg", "cls", "mean", "cls+mean")
+    if pooling not in allowed:
+        raise InvalidValueError(
+            "pooling",
+            where=f"encoder {name}",
+            found=pooling,
+            allowed=", ".join(allowed),
+            remedy=None if has_map else "avg+centre needs a map: state its stride, e.g. 16",
+        )
+
+
+def _small(arguments: Mapping[str, Any]) -> SmallResidual:
+    try:
+        return SmallResidual(**arguments)
+    except TypeError as error:
+        raise ModelError("wrong arguments", where=f"encoder {SMALL}", found=error) from error

@@ -38,10 +38,14 @@ class SmallResidual(nn.Module):
         self.stages = nn.Sequential(*layers)
         self.embedding = widths[-1]
 
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps ``(N, embedding, H / 16, W / 16)`` of normalised images ``(N, 3, H, W)``."""
+        found: torch.Tensor = self.stages(self.stem(x))
+        return found
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Vectors ``(N, embedding)`` of normalised images ``(N, 3, H, W)``; any H and W."""
-        found: torch.Tensor = self.stages(self.stem(x)).mean(dim=(-2, -1))
-        return found
+        return self.maps(x).mean(dim=(-2, -1))
 
 
 class _Residual(nn.Module):

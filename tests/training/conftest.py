@@ -204,6 +204,7 @@ def small_cells() -> list[str]:
     return [
         "classes=[nucleus_lymphocyte, nucleus_neoplastic]",
         "model.arguments={encoder: small, arguments: {width: 8}, context: [2]}",
+        "model.pretrained=null",
         "model.learning_rate=0.01",
         "data.context=[2]",
         "data.spec={size_px: 24, mpp: 0.5}",

@@ -7,6 +7,7 @@ import torch
 
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.models.architecture import build_network
+from pathoai.models.encoder_network import build_timm
 from pathoai.models.region_classifier import RegionClassifier
 from pathoai.models.small_residual import SmallResidual
 
@@ -42,6 +43,54 @@ def test_an_encoder_of_timm_serves_as_well() -> None:
     assert model(views(2, 64)).shape == (2, 3)
     assert model.encoder_architecture == "resnet18"
     assert "conv1.weight" in model.encoder.state_dict()
+
+
+def test_the_centre_of_the_map_stands_beside_its_mean() -> None:
+    for side, middle in ((48, slice(1, 2)), (64, slice(1, 3))):
+        model, shown = network(pooling="avg+centre", arguments={"width": 4}), views(1, side)
+        maps = model.encoder.maps(shown[:, 0])  # type: ignore[operator]  # our own encoder has maps
+        centre = maps[:, :, middle, middle].mean((2, 3))
+        vectors = torch.cat([maps.mean((2, 3)), centre], dim=1)
+        torch.testing.assert_close(model(shown), model.head(vectors))
+
+
+def test_an_encoder_of_timm_ends_at_a_stride() -> None:
+    whole = build_timm("resnet18", {}, "avg").eval()
+    model = network(encoder="resnet18", pooling="avg+centre", stride=16, context=[8])
+    state = model.encoder.state_dict()
+    assert {name.split(".")[0] for name in state} == {"conv1", "bn1", "layer1", "layer2", "layer3"}
+    whole.load_state_dict(state, strict=False)
+    shown = views(2, 64)
+    assert model(shown).shape == (2, 3)
+    taken = []
+    whole.layer3.register_forward_hook(lambda *call: taken.append(call[-1]))  # type: ignore[union-attr]  # a layer
+    whole(shown[:, 0])
+    near = model.vectors(shown[:, 0])
+    torch.testing.assert_close(near[:, :256], taken[0].mean((2, 3)))
+    torch.testing.assert_close(near[:, 256:], taken[0][:, :, 1:3, 1:3].mean((2, 3)))
+    plain = network(encoder="resnet18", stride=16)
+    assert plain(views(1, 64)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"encoder": "resnet18", "pooling": "avg+centre"}, "state its stride, e.g. 16"),
+        ({"encoder": "resnet18", "pooling": "cls", "stride": 16}, "allowed: avg, avg.centre"),
+        ({"stride": 8}, "encoder small: stride; found 8"),
+        ({"pooling": "cls"}, "encoder small: pooling; found cls"),
+    ],
+)
+def test_a_pooling_that_the_encoder_cannot_give_is_refused(
+    arguments: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InvalidValueError, match=says):
+        network(**arguments)
+
+
+def test_a_stride_that_the_network_does_not_have_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"no map of this stride.*found 12.*allowed: 2, 4, 8"):
+        network(encoder="resnet18", stride=12)
 
 
 def test_other_views_are_refused() -> None:

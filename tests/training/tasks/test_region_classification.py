@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, ModelError, RecipeError
 from pathoai.models.bundle import REGION_CLASSIFICATION, load_bundle, load_network
 from pathoai.models.calibration import Calibration
+from pathoai.models.encoder import shipped_encoders
 from pathoai.models.encoder_network import build_timm
 from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
 from pathoai.models.encoder_weights import read_state
 from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import RegionClassifier
+from pathoai.provenance import sha256_of_file
 from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
 from pathoai_training.data.augmentation import dihedral
@@ -32,7 +35,7 @@ from pathoai_training.tasks.ordinal_loss import OrdinalLoss
 from pathoai_training.tasks.region_classification import RegionClassification, RegionLoss
 from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.train import train
-from tests.pathoai.made_encoders import TINY_VIT, tiny_encoder
+from tests.pathoai.made_encoders import TINY_VIT, tiny_encoder, write_weights
 
 NAME = "breast-cell-classification"
 PATIENTS = tuple(f"P{i:015d}" for i in range(4))
@@ -260,6 +263,32 @@ def test_training_begins_with_a_registered_encoder_and_says_so(
     EncoderRegistry().put(tiny_encoder(registered.path.parent, seed=1))
     other = train(study, on_tiny(small_cells), device="cpu")
     assert other.training["fingerprint"] != bundle.training["fingerprint"]
+
+
+def test_the_shipped_recipe_begins_with_its_encoder_as_deep_as_it_says(
+    make_cells: StudyMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATHOAI_ENCODERS", str(tmp_path / "encoders"))
+    entry = shipped_encoders()["efficientnet-lite0"]
+    path = write_weights(entry, tmp_path / "random.safetensors")
+    EncoderRegistry().put(RegisteredEncoder(entry, path, sha256_of_file(path)))
+    study = make_cells(*PATIENTS)
+    overrides = [
+        "classes=[nucleus_lymphocyte, nucleus_neoplastic]",
+        "model.learning_rate=1e-9",
+        "data.batch_size=4",
+        "trainer={max_steps: 1, steps_per_epoch: 1}",
+    ]
+    bundle = train(study, read_recipe(NAME, overrides), device="cpu")
+    assert bundle.encoder["key"] == "efficientnet-lite0"
+    assert (bundle.spec.mpp, bundle.normalisation.mean) == (0.25, (0.5, 0.5, 0.5))
+    network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
+    assert isinstance(network, RegionClassifier)
+    kernels = {k: v for k, v in network.encoder.state_dict().items() if v.ndim == 4}
+    assert {name.split(".")[1] for name in kernels if name.startswith("blocks")} == set("01234")
+    begun = load_file(path)
+    for name, kernel in kernels.items():
+        torch.testing.assert_close(kernel, begun[name])
 
 
 @pytest.mark.parametrize(
