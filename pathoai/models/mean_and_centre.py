@@ -25,7 +25,8 @@ class MeanAndCentre(nn.Module):
         """Add nothing that is learnt."""
         super().__init__()
         self.network: Any = network
-        self.embedding = 2 * int(self.network.embedding)
+        channels: Any = network.embedding
+        self.embedding = 2 * int(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Vectors ``(N, embedding)`` of normalised images ``(N, 3, H, W)``."""

@@ -48,7 +48,8 @@ class TimmMap(nn.Module):
                 allowed=", ".join(map(str, sorted({m["reduction"] for m in maps}))) or "none",
             )
         self.embedding = int(maps[self._index]["num_chs"])
-        self.network.prune_intermediate_layers([self._index])
+        leave_out_deeper: Any = self.network.prune_intermediate_layers
+        leave_out_deeper([self._index])
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """Maps ``(N, embedding, H / stride, W / stride)`` of normalised images ``(N, 3, H, W)``."""
