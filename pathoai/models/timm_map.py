@@ -1,7 +1,6 @@
 """The map that a network of timm has at one stride: deeper layers are left out, and not computed.
 
-What a nucleus is, the deep layers of a network for photographs do not tell better: a pixel of their
-map spans several nuclei.
+Deep down, a pixel of the map of a network for photographs spans several nuclei.
 """
 
 from __future__ import annotations
@@ -54,8 +53,8 @@ class TimmMap(nn.Module):
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """Maps ``(N, embedding, H / stride, W / stride)`` of normalised images ``(N, 3, H, W)``."""
         found: list[torch.Tensor] = self.network.forward_intermediates(
-            # A CPU computes depthwise convolutions in two thirds of the time when channels lie
-            # side by side; the results are the same.
+            # Where channels lie side by side, a CPU needs about two thirds of the time for
+            # depthwise convolutions.
             x.contiguous(memory_format=torch.channels_last),
             indices=[self._index],
             stop_early=True,
