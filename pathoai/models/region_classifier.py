@@ -90,7 +90,8 @@ class RegionClassifier(nn.Module):
                 allowed=f"(N, {1 + len(self.context)}, 3, S, S)",
             )
         vectors = self.vectors(views.flatten(0, 1))
-        logits: torch.Tensor = self.head(vectors.reshape(len(views), -1))
+        # Of the shape, not by len: an exported network takes any number of regions.
+        logits: torch.Tensor = self.head(vectors.reshape(views.shape[0], -1))
         return logits
 
 
