@@ -42,7 +42,8 @@ from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.slide.open_slide import open_slide
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tissue_chunks import chunks_with_tissue
-from pathoai_training.data.augmentation import Augmentation
+from pathoai_training.augmentation.augmentation import Augmentation
+from pathoai_training.augmentation.variation import Views
 
 _DARK = 0.65
 Origins = NDArray[np.int64]
@@ -149,7 +150,8 @@ class Training:
     def step(self, images: torch.Tensor) -> torch.Tensor:
         """One step; returns the loss, on the device."""
         targets = (images.float().mean(1) < 255 * _DARK).to(torch.uint8)
-        images, targets = self._augmentation((images, targets), self._generator)
+        views = Views(images.shape[-1], (0.5,))
+        images, targets = self._augmentation((images, targets), self._generator, views)
         batch = images.to(memory_format=torch.channels_last).float().div_(255).sub_(0.5).div_(0.25)
         self._optimiser.zero_grad(set_to_none=True)
         with torch.autocast(self._device.type, torch.bfloat16):

@@ -58,9 +58,18 @@ class StainJitter:
         Returns:
             ``(N, 3, H, W)`` of the batch's type, on its device.
         """
-        noise = torch.rand(2, len(batch), 3, generator=generator, device=generator.device)
+        return change_stains(batch, *self.draw(len(batch), generator), matrix)
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scales and shifts of so many images, ``(count, 3)`` float32 each, for `change_stains`.
+
+        Args:
+            count: Number of images.
+            generator: Of the random numbers.
+        """
+        noise = torch.rand(2, count, 3, generator=generator, device=generator.device)
         noise = 2 * noise - 1
-        return change_stains(batch, 1 + self.scale * noise[0], self.shift * noise[1], matrix)
+        return 1 + self.scale * noise[0], self.shift * noise[1]
 
 
 def change_stains(

@@ -88,11 +88,20 @@ def test_batches_decoded_ahead_of_the_step(make_study: StudyMaker, all_at_once: 
     assert published(study, "killed") == published(study, "straight")
 
 
-def test_the_number_of_workers_may_change(make_study: StudyMaker, all_at_once: list[str]) -> None:
+VARIED = (
+    "data.augmentation={affine: {rotation_deg: 20, scale: 0.1}, elastic: {shift_um: 1}, "
+    "colour: {brightness: 0.1, hue_deg: 4}, blur: {sigma_um: 0.5}, noise: {levels: 5}, "
+)
+
+
+@pytest.mark.parametrize("where", ["batch", "loader"])
+def test_the_number_of_workers_may_change(
+    make_study: StudyMaker, all_at_once: list[str], where: str
+) -> None:
     study = make_study(PATIENT)
 
     def reading(workers: int) -> list[str]:
-        return [*all_at_once, f"data.workers={workers}"]
+        return [*all_at_once, f"{VARIED}where: {where}}}", f"data.workers={workers}"]
 
     parts: list[Part] = [
         ("straight", reading(0), None),

@@ -24,7 +24,7 @@ from pathoai.models.region_classifier import RegionClassifier
 from pathoai.provenance import sha256_of_file
 from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
-from pathoai_training.data.augmentation import dihedral
+from pathoai_training.augmentation.symmetry import dihedral
 from pathoai_training.data.region_data import RegionData
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item

@@ -16,18 +16,20 @@ from pathoai.preprocess.device_batch import BatchDecoder
 from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
-from pathoai_training.data.augmentation import Augmentation
+from pathoai_training.augmentation.augmentation import Augmentation
+from pathoai_training.augmentation.variation import Views
+from pathoai_training.data.augmented_data import AugmentedData
 from pathoai_training.data.device_feed import (
     Decode,
     DeviceFeed,
     UndecodedTiles,
     as_it_is,
+    decode_where,
     feed_decoder,
     is_handed_over,
 )
 from pathoai_training.data.label_statement import label_statement
 from pathoai_training.data.leak import check_no_leak
-from pathoai_training.data.study_data import StudyData
 from pathoai_training.data.survey import SlideSurvey, channels_of, check_classes, survey_study
 from pathoai_training.data.tile_classes import TileClassRule, classes_of_tiles
 from pathoai_training.data.tiles_dataset import LabelledSlide, TileColumns, TilesDataset
@@ -50,7 +52,7 @@ Loader = DataLoader[Any] | DeviceFeed
 _AUGMENTATION = Augmentation()
 
 
-class StoreDataModule(StudyData):
+class StoreDataModule(AugmentedData):
     """Tiles of a study's stores with the classes of one label.
 
     Args:
@@ -99,7 +101,12 @@ class StoreDataModule(StudyData):
     ) -> None:
         """Read nothing yet."""
         super().__init__(
-            spec=spec, batch_size=batch_size, seed=seed, steps_per_epoch=steps_per_epoch
+            spec=spec,
+            batch_size=batch_size,
+            seed=seed,
+            steps_per_epoch=steps_per_epoch,
+            augmentation=augmentation,
+            views=Views(spec.size_px, (spec.mpp,)),
         )
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -120,9 +127,8 @@ class StoreDataModule(StudyData):
         self._stride_px = min(train_stride_px, self.spec.size_px)
         self._block_tiles = block_tiles
         self._workers = workers
-        self._decode: Decode = decode
+        self._decode = decode_where(decode, augmentation)
         self._decoder: BatchDecoder | None = None
-        self._augmentation = augmentation
         self.slides: list[SlideSurvey] = []
         self.tiles: dict[str, TileColumns] = {}
         self._split: Split | None = None
@@ -193,6 +199,7 @@ class StoreDataModule(StudyData):
         return {
             "label": self.label,
             "decoded_on": "cpu" if self._decoder is None else self._decoder.words,
+            "augmented_by": self.augmented_by,
             "label_statement": "; ".join(sorted(statements)),
             "slides": [
                 {
@@ -257,7 +264,7 @@ class StoreDataModule(StudyData):
     def _loader(self, subset: str, sampler: Sampler[int] | None = None) -> Loader:
         tiles, device = self.dataset(subset), self._device
         if not is_handed_over(self._decode, device, tiles):
-            return self._batches(tiles, sampler, None)
+            return self._batches(*self.varied(tiles, sampler), None)
         self._decoder = self._decoder or feed_decoder(device)
         return DeviceFeed(self._batches(UndecodedTiles(tiles), sampler, as_it_is), self._decoder)
 
@@ -305,9 +312,3 @@ class StoreDataModule(StudyData):
     def test_dataloader(self) -> Loader:
         """Batches of test tiles."""
         return self._loader("test")
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Vary training batches on their device; the numbers follow from seed and step."""
-        if self.trainer is None or not self.trainer.training:
-            return batch
-        return self._augmentation(batch, self.step_generator())

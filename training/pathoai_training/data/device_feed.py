@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from pathoai.errors import InvalidValueError
 from pathoai.preprocess.compressed_batch import CompressedBatch
 from pathoai.preprocess.device_batch import BatchDecoder, decoded_ahead
+from pathoai_training.augmentation.augmentation import Augmentation
 from pathoai_training.data.tiles_dataset import TilesDataset
 
 Decode = Literal["auto", "cpu", "device"]
@@ -94,6 +95,28 @@ def is_handed_over(decode: Decode, device: torch.device, tiles: TilesDataset) ->
             remedy="use --set data.decode=auto, or tile with the recipe's --mpp as JPEG",
         )
     return not why_not
+
+
+def decode_where(decode: Decode, augmentation: Augmentation) -> Decode:
+    """Where to decode when images are varied as the recipe says.
+
+    Args:
+        decode: What the recipe says of decoding.
+        augmentation: What it says of varying; a loader can only vary what it decoded.
+
+    Raises:
+        InvalidValueError: The device is to decode what the loader is to vary.
+    """
+    if augmentation.where == "batch":
+        return decode
+    if decode == "device":
+        raise InvalidValueError(
+            "what the device decodes cannot be varied by the loader",
+            where="data",
+            found="decode: device with augmentation.where: loader",
+            remedy="change one of them: augmentation.where: batch, or decode: auto",
+        )
+    return "cpu"
 
 
 def feed_decoder(device: torch.device) -> BatchDecoder:

@@ -14,12 +14,13 @@ from pathoai.models.region_classifier import check_context
 from pathoai.ontology import Ontology
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
-from pathoai_training.data.augmentation import Augmentation
+from pathoai_training.augmentation.augmentation import Augmentation
+from pathoai_training.augmentation.variation import Views
+from pathoai_training.data.augmented_data import AugmentedData
 from pathoai_training.data.label_statement import label_statement
 from pathoai_training.data.leak import check_no_leak
 from pathoai_training.data.region_survey import RegionSurvey, check_every_class, survey_regions
 from pathoai_training.data.regions_dataset import RegionColumns, RegionsDataset
-from pathoai_training.data.study_data import StudyData
 from pathoai_training.data.tiles_dataset import TileColumns
 from pathoai_training.splits.chosen_split import split_of_slides
 from pathoai_training.splits.split import SUBSETS, Split, SplitKind
@@ -31,7 +32,7 @@ _AUGMENTATION = Augmentation()
 _LABEL = "annotations of the journal"
 
 
-class RegionData(StudyData):
+class RegionData(AugmentedData):
     """Crops about the centres of the journal's annotations.
 
     The crop has the size of the spec, not that of the annotation: what lies around a lesion or a
@@ -73,8 +74,14 @@ class RegionData(StudyData):
         temperature: float | None = None,
     ) -> None:
         """Read nothing yet."""
+        self.context = check_context(context)
         super().__init__(
-            spec=spec, batch_size=batch_size, seed=seed, steps_per_epoch=steps_per_epoch
+            spec=spec,
+            batch_size=batch_size,
+            seed=seed,
+            steps_per_epoch=steps_per_epoch,
+            augmentation=augmentation,
+            views=Views(spec.size_px, tuple(spec.mpp * factor for factor in (1, *self.context))),
         )
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -92,12 +99,10 @@ class RegionData(StudyData):
                 remedy="regions of one slide show the same lesion: a split by area proves nothing",
             )
         self.classes = tuple(classes)
-        self.context = check_context(context)
         self._study = Study(study)
         self._author, self._with_proposals = author, with_proposals
         self._choice = split
         self._workers = workers
-        self._augmentation = augmentation
         self._temperature = temperature
         self._survey: RegionSurvey | None = None
         self._split: Split | None = None
@@ -206,6 +211,7 @@ class RegionData(StudyData):
         split, survey = self.split, self.survey
         return {
             "label": _LABEL,
+            "augmented_by": self.augmented_by,
             "label_statement": label_statement(_LABEL, survey.about),
             "slides": [
                 {
@@ -239,10 +245,11 @@ class RegionData(StudyData):
         return RegionsDataset(stores, self.regions[subset], self.spec, self.context)
 
     def _loader(self, subset: str, sampler: Sampler[int] | None = None) -> DataLoader[Batch]:
+        regions, order = self.varied(self.dataset(subset), sampler)
         return DataLoader(
-            self.dataset(subset),
+            regions,
             batch_size=self.batch_size,
-            sampler=sampler,
+            sampler=order,
             num_workers=self._workers,
             # zarr keeps a thread that a forked child would lack.
             multiprocessing_context="spawn" if self._workers else None,
@@ -263,11 +270,3 @@ class RegionData(StudyData):
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of validation regions, in their natural prevalence."""
         return self._loader("validation")
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Vary training batches on their device; the numbers follow from seed and step."""
-        if self.trainer is None or not self.trainer.training:
-            return batch
-        views, classes = batch
-        (varied,) = self._augmentation([views], self.step_generator())
-        return varied, classes

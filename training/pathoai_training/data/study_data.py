@@ -15,7 +15,7 @@ from pathoai.errors import LeakError
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.sampling.class_slide_sampler import ClassSlideSampler
-from pathoai_training.sampling.seeded_sampler import SeededSampler, seed_of
+from pathoai_training.sampling.seeded_sampler import SeededSampler, batch_generator
 from pathoai_training.splits.openings import Opening, open_test
 from pathoai_training.splits.split import SUBSETS, Split
 
@@ -107,7 +107,6 @@ class StudyData(LightningDataModule, ABC):
             slide: ``(N,)`` int32 slide of each item.
             temperature: 1 for natural prevalence, infinity for uniform.
         """
-        trainer = self.trainer
         return ClassSlideSampler(
             tile_class,
             slide,
@@ -115,7 +114,7 @@ class StudyData(LightningDataModule, ABC):
             seed=self.seed,
             done=lambda: self.batches_done * self.batch_size,
             temperature=temperature,
-            process=(trainer.global_rank, trainer.world_size) if trainer else (0, 1),
+            process=self.process,
         )
 
     def sampler(self, count: int) -> SeededSampler:
@@ -124,15 +123,21 @@ class StudyData(LightningDataModule, ABC):
         Args:
             count: Number of items.
         """
-        trainer = self.trainer
+        process, processes = self.process
         return SeededSampler(
             count,
             length=self._stretch,
             seed=self.seed,
             done=lambda: self.batches_done * self.batch_size,
-            process=trainer.global_rank if trainer else 0,
-            processes=trainer.world_size if trainer else 1,
+            process=process,
+            processes=processes,
         )
+
+    @property
+    def process(self) -> tuple[int, int]:
+        """Number of this process, and of how many that train together."""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
 
     @property
     def _stretch(self) -> int:
@@ -150,7 +155,4 @@ class StudyData(LightningDataModule, ABC):
 
     def step_generator(self) -> torch.Generator:
         """Random numbers of this batch and process, so that a resumed run goes on with the same."""
-        trainer = self.trainer
-        processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        batch = self.batches_done * processes + process
-        return torch.Generator().manual_seed(seed_of(self.seed, batch))
+        return batch_generator(self.seed, self.batches_done, self.process)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from torch.utils.data import Sampler
 
 
@@ -12,6 +13,18 @@ def seed_of(*numbers: int) -> int:
     """One seed from several numbers, e.g. a run's seed and a step: 63 bits, well mixed."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
     return int(state >> np.uint64(1))
+
+
+def batch_generator(seed: int, batch: int, process: tuple[int, int]) -> torch.Generator:
+    """Random numbers of one batch, the same however often a run was interrupted.
+
+    Args:
+        seed: Of the run.
+        batch: Its number among those of its process.
+        process: As ``(rank, processes)``: each has numbers of its own.
+    """
+    rank, processes = process
+    return torch.Generator().manual_seed(seed_of(seed, batch * processes + rank))
 
 
 class SeededSampler(Sampler[int]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pathoai_training.data.augmentation import dihedral
+from pathoai_training.augmentation.symmetry import dihedral
 from pathoai_training.data.regions_dataset import RegionsDataset
 
 TURNS = 8
