@@ -94,9 +94,9 @@ VARIED = (
 )
 
 
-@pytest.mark.parametrize("where", ["batch", "loader"])
+@pytest.mark.parametrize(("where", "workers"), [("batch", (2, 1)), ("loader", (1, 0))])
 def test_the_number_of_workers_may_change(
-    make_study: StudyMaker, all_at_once: list[str], where: str
+    make_study: StudyMaker, all_at_once: list[str], where: str, workers: tuple[int, int]
 ) -> None:
     study = make_study(PATIENT)
 
@@ -105,8 +105,8 @@ def test_the_number_of_workers_may_change(
 
     parts: list[Part] = [
         ("straight", reading(0), None),
-        ("stopped", reading(2), ["SIGTERM", 2]),
-        ("stopped", reading(1), None),
+        ("stopped", reading(workers[0]), ["SIGTERM", 2]),
+        ("stopped", reading(workers[1]), None),
     ]
     assert stopped(study, parts) == [(1, 0), (1, LEFT), (3, 0)]
     assert published(study, "stopped") == published(study, "straight")

@@ -1,4 +1,4 @@
-"""The adapter to albumentations: nothing else imports it.
+"""The adapter to albumentations: no other file of ours imports it.
 
 It is pinned to 2.0.8, the last under the MIT licence; it gets no more fixes, so tests hold each
 operation to its definition. Its own random numbers are not used: all ours follow from the step.
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.errors import MissingDependencyError
-from pathoai_training.augmentation.torch_operations import gaussian_kernel
+from pathoai_training.augmentation.torch_operations import gaussian_kernel, gaussian_noise
 from pathoai_training.augmentation.variation import ColourChange
 
 VERSION = "2.0.8"
@@ -103,7 +103,7 @@ class AlbumentationsOperations:
 
     def recolour(self, images: torch.Tensor, change: ColourChange) -> torch.Tensor:
         """As in `ImageOperations`."""
-        # Hues of bytes are steps of two degrees, which it rounds down: half a step more rounds them.
+        # Hues of bytes are steps of two degrees, and it rounds down: half a step more rounds.
         hue = torch.where(change.hue_deg == 0, 0, (change.hue_deg + 1) / 360)
         parts = (change.brightness, change.contrast, change.saturation, hue)
         numbers = torch.stack(parts, 1).tolist()
@@ -121,24 +121,18 @@ class AlbumentationsOperations:
         return _each(images, lambda image, i: self._blur.apply(image, kernel=kernels[i]))
 
     def add_noise(self, images: torch.Tensor, levels: torch.Tensor, seed: int) -> torch.Tensor:
-        """As in `ImageOperations`; the numbers are others than torch's."""
-        generator = np.random.default_rng(seed)
-
-        def with_noise(image: NDArray[np.uint8], i: int) -> NDArray[np.uint8]:
-            noise = generator.standard_normal(image.shape, np.float32) * float(levels[i])
-            # Whole levels, because it rounds towards 0.
-            noisy: NDArray[np.uint8] = self._noise.apply(image, noise_map=np.rint(noise))
-            return noisy
-
-        return _each(images, with_noise)
+        """As in `ImageOperations`."""
+        # Whole levels, because it rounds towards 0.
+        noise = gaussian_noise(images, levels, seed).round_().permute(0, 2, 3, 1).numpy()
+        return _each(images, lambda image, i: self._noise.apply(image, noise_map=noise[i]))
 
 
 def _each(
     images: torch.Tensor, operation: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 ) -> torch.Tensor:
-    """Images as albumentations has them, channels last, one by one."""
-    done = torch.empty_like(images)
-    for i, image in enumerate(images):
-        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        done[i] = torch.from_numpy(operation(pixels, i)).permute(2, 0, 1)
-    return done
+    """Images one by one, channels last: the layout that albumentations has, and the next takes."""
+    batch = images.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
+    done = np.empty_like(batch)
+    for i, image in enumerate(batch):
+        done[i] = operation(image, i)
+    return torch.from_numpy(done).permute(0, 3, 1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ _LARGEST_BEND = 0.1
 that distance, so with a tenth no slope reaches a half, and tissue never folds over itself."""
 
 
-class Amounts:
+class Amounts(ABC):
     """What all kinds share: largest amounts, and the share of items that they apply to."""
 
     probability: float
@@ -27,9 +28,9 @@ class Amounts:
         """True where any amount is stated."""
         return any(getattr(self, name) for name in self._limits())
 
+    @abstractmethod
     def _limits(self) -> Mapping[str, float]:
         """The largest amount that each key allows."""
-        raise NotImplementedError
 
     def __post_init__(self) -> None:
         """Refuse amounts outside their limits, and a probability of nothing."""

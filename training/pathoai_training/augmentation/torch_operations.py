@@ -55,11 +55,24 @@ class TorchOperations:
         return _pixels(light)
 
     def add_noise(self, images: torch.Tensor, levels: torch.Tensor, seed: int) -> torch.Tensor:
-        """As in `ImageOperations`; a seed gives the same numbers on devices of one kind."""
-        generator = torch.Generator(images.device).manual_seed(seed)
-        noise = torch.randn(images.shape, generator=generator, device=images.device)
-        noise *= levels.to(images.device)[:, None, None, None]
-        return _pixels(noise.add_(images))
+        """As in `ImageOperations`."""
+        return _pixels(gaussian_noise(images, levels, seed).add_(images))
+
+
+def gaussian_noise(images: torch.Tensor, levels: torch.Tensor, seed: int) -> torch.Tensor:
+    """Noise for each image, in grey levels; a seed gives the same on devices of one kind.
+
+    Args:
+        images: ``(N, 3, S, S)``, whose shape and device it has.
+        levels: ``(N,)`` float32 standard deviations.
+        seed: Of all of it.
+
+    Returns:
+        ``(N, 3, S, S)`` float32.
+    """
+    generator = torch.Generator(images.device).manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return noise.mul_(levels.to(images.device)[:, None, None, None])
 
 
 def gaussian_kernel(sigma_px: torch.Tensor) -> torch.Tensor:
@@ -91,11 +104,7 @@ def _grey(light: torch.Tensor) -> torch.Tensor:
 
 def _mean_grey(images: torch.Tensor, brightness: torch.Tensor) -> torch.Tensor:
     """Mean grey of brightened images, ``(N, 1, 1, 1)`` float32."""
-    means = [
-        _grey((image[None] * factor).clamp_(0, 255)).mean()
-        for image, factor in zip(images, brightness, strict=True)
-    ]
-    return torch.stack(means).view(-1, 1, 1, 1)
+    return _grey((images * brightness).clamp_(0, 255)).mean((1, 2, 3), keepdim=True)
 
 
 def _turned_hue(light: torch.Tensor, hue_deg: torch.Tensor) -> torch.Tensor:

@@ -59,14 +59,14 @@ def warped_plane(plane: torch.Tensor, places_px: torch.Tensor) -> torch.Tensor:
         The same shape and type; outside the source 255 for uint8, else 0.
     """
     size = plane.shape[-1]
-    columns, rows = places_px.add(0.5).floor().long().unbind(-1)
-    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
-    nearest = rows.clamp(0, size - 1) * size + columns.clamp(0, size - 1)
+    columns, rows = (places.add(0.5).floor_() for places in places_px.unbind(-1))
+    column, row = columns.clamp(0, size - 1), rows.clamp(0, size - 1)
+    outside = (column != columns).logical_or_(row != rows)
+    index = row.long().mul_(size).add_(column.long())
     layers = plane.reshape(len(plane), -1, size * size)
-    index = nearest.flatten(1)[:, None].expand(-1, layers.shape[1], -1)
     fill = NOT_ASSESSED if plane.dtype == torch.uint8 else 0
-    values = layers.gather(2, index).view(len(plane), -1, size, size)
-    values = values.masked_fill(~inside[:, None], fill)
+    values = layers.gather(2, index.flatten(1)[:, None].expand(-1, layers.shape[1], -1))
+    values = values.view(len(plane), -1, size, size).masked_fill_(outside[:, None], fill)
     if plane.dtype.is_floating_point:
         between = linear_between(layers.view(values.shape), places_px)
         values = torch.where(values == 0, 0, between)

@@ -87,4 +87,5 @@ class VariedItems(Dataset[Any]):
         variation = self._augmentation.draw(len(items), generator, self._views)
         self._operations = self._operations or AlbumentationsOperations()
         parts = [torch.stack(part) for part in zip(*items, strict=True)]
-        return list(zip(*vary(parts, variation, self._views, self._operations), strict=True))
+        images, *others = vary(parts, variation, self._views, self._operations)
+        return list(zip(images.contiguous(), *others, strict=True))
