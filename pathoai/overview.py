@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # matplotlib is heavy, and needed only once a picture is draw
 
 _PANEL_PX = 900
 _CLOSE_UP_PX = 400
+_COARSEST_CLOSE_UP_MPP = 4.0
+"""Coarser labels, such as squares of 300 µm, have no outlines to look at closely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,10 @@ def draw_overview(subject: OverviewSubject) -> bytes:
     else:
         label = subject.store.label(f"prediction/{subject.bundle.name}")
         _draw_prediction(panels[0, 1], subject, label, level)
-        _draw_close_up(panels[1, 0], subject, label)
+        if label.mpp <= _COARSEST_CLOSE_UP_MPP:
+            _draw_close_up(panels[1, 0], subject, label)
+        else:
+            panels[1, 0].set_axis_off()
         _draw_reliability(panels[1, 1], subject.bundle)
     figure.suptitle(_title(subject), fontsize=12)
     picture = io.BytesIO()

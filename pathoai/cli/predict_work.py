@@ -23,6 +23,7 @@ class PredictWork:
         batch_size: Tiles per batch.
         ensemble: Names of the bundles averaged with it.
         tta: Averages over the symmetries of each tile.
+        regions: Where regions come from; what the bundle states where empty.
     """
 
     study: Path
@@ -32,6 +33,7 @@ class PredictWork:
     batch_size: int
     ensemble: tuple[str, ...] = ()
     tta: bool = False
+    regions: str = ""
 
 
 _MOST_NETWORKS = 16

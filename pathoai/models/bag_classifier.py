@@ -58,11 +58,11 @@ class BagClassifier(nn.Module, ABC):
 
     def pool(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The vector of each bag, ``(B, hidden)``; takes what ``forward`` takes."""
-        return self._pooled(features, mask)[0]
+        return self.pooled(features, mask)[0]
 
     def attention(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Weight of each tile in its bag's vector, ``(B, N)``; takes what ``forward`` takes."""
-        return self._pooled(features, mask)[1]
+        return self.pooled(features, mask)[1]
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits ``(B, classes)``.
@@ -74,9 +74,10 @@ class BagClassifier(nn.Module, ABC):
         logits: torch.Tensor = self.head(self.pool(features, mask))
         return logits
 
-    def _pooled(
+    def pooled(
         self, features: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vector of each bag and weights of its tiles at once; takes what ``forward`` takes."""
         # Padding may hold anything, also what is no number.
         projected = self.project(torch.where(mask[..., None], features, 0.0))
         weights = self.weigh(projected, mask)

@@ -1,11 +1,14 @@
-"""From the bytes of an image to probabilities: a network with what its bundle puts around it."""
+"""From input as it is stored to probabilities: a network with what its bundle puts around it."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from pathoai.models.bundle import ModelBundle
+from pathoai.models.bag_classifier import BagClassifier
+from pathoai.models.bundle import REGION_CLASSIFICATION, SLIDE_GRADING, ModelBundle
+from pathoai.models.region_decision import RegionDecision
+from pathoai.models.turns import mean_over_turns
 
 
 class ProbabilityNetwork(nn.Module):
@@ -35,3 +38,69 @@ class ProbabilityNetwork(nn.Module):
         if self._bundle.outputs == classes:
             return (probabilities,)
         return probabilities, outputs[:, classes:].float().sigmoid()
+
+
+class RegionProbabilities(nn.Module):
+    """The same for regions: turned copies are averaged as the bundle's decision says.
+
+    Args:
+        bundle: What normalises, turns and calibrates.
+        network: Of that bundle.
+
+    Raises:
+        ModelError: The bundle does not say how it decides.
+    """
+
+    def __init__(self, bundle: ModelBundle, network: nn.Module) -> None:
+        """Put them together."""
+        super().__init__()
+        self.network = network
+        self._bundle = bundle
+        self._turns = RegionDecision.from_dict(bundle.decision, where=bundle.name).turns
+
+    def forward(self, views: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Calibrated probabilities ``(N, K)`` float32 of views ``(N, V, 3, S, S)`` uint8."""
+        logits = mean_over_turns(self._logits, views, self._turns)
+        return (self._bundle.calibration.probabilities(logits),)
+
+    def _logits(self, views: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.network(self._bundle.normalisation(views))
+        return found
+
+
+class BagProbabilities(nn.Module):
+    """The same for slides as bags of features, which are taken as they are.
+
+    Args:
+        bundle: What calibrates.
+        network: Of that bundle.
+    """
+
+    def __init__(self, bundle: ModelBundle, network: BagClassifier) -> None:
+        """Put them together."""
+        super().__init__()
+        self.network = network
+        self._bundle = bundle
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the network says of slides.
+
+        Args:
+            features: ``(B, N, F)`` float32; anything where masked.
+            mask: ``(B, N)`` bool, True for tiles that are there.
+
+        Returns:
+            Calibrated probabilities ``(B, K)``, and the weight of each tile ``(B, N)``.
+        """
+        vectors, weights = self.network.pooled(features, mask)
+        return self._bundle.calibration.probabilities(self.network.head(vectors)), weights
+
+
+def whole_network(bundle: ModelBundle, network: nn.Module) -> nn.Module:
+    """A network with what its bundle puts around it, by the bundle's task."""
+    if bundle.task == REGION_CLASSIFICATION:
+        return RegionProbabilities(bundle, network)
+    if bundle.task == SLIDE_GRADING:
+        assert isinstance(network, BagClassifier)
+        return BagProbabilities(bundle, network)
+    return ProbabilityNetwork(bundle, network)

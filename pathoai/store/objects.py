@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
 
+_COLUMNS = ("geometry", "class_index", "probability", "area_um2")
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectTable:
     """Objects found on one slide.
 
     Args:
-        geometry: ``(N,)`` object array of shapely polygons, level-0 pixels.
+        geometry: ``(N,)`` object array of shapely polygons or points, level-0 pixels.
         class_index: ``(N,)`` uint8, values of the ontology.
         probability: ``(N,)`` float32, 0 to 1; 1 where the source gives none.
         area_um2: ``(N,)`` float32.
         source: Where they come from: at least ``origin``, and the model's or method's identity.
+        columns: What else is known of each, ``(N,)`` by the name of its column.
     """
 
     geometry: NDArray[np.object_]
@@ -35,10 +39,12 @@ class ObjectTable:
     probability: NDArray[np.float32]
     area_um2: NDArray[np.float32]
     source: dict[str, Any]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths and probabilities outside 0 to 1."""
         lengths = {len(self.geometry), len(self.class_index), len(self.probability)}
+        lengths |= {len(column) for column in self.columns.values()}
         if lengths != {len(self.area_um2)}:
             raise InvalidValueError("object columns differ in length", found=sorted(lengths))
         if len(self) and not (self.probability.min() >= 0 and self.probability.max() <= 1):
@@ -52,9 +58,10 @@ class ObjectTable:
 def write_objects(path: Path, objects: ObjectTable) -> None:
     """Write the table; an old one stays until the new one is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    kinds = {outline.geom_type for outline in objects.geometry}
     column = {
         "encoding": "WKB",
-        "geometry_types": ["MultiPolygon", "Polygon"],
+        "geometry_types": sorted({"MultiPolygon", "Polygon", *kinds}),
         "crs": None,
         "edges": "planar",
     }
@@ -65,6 +72,7 @@ def write_objects(path: Path, objects: ObjectTable) -> None:
             "class_index": objects.class_index,
             "probability": objects.probability,
             "area_um2": objects.area_um2,
+            **objects.columns,
         }
     ).replace_schema_metadata(
         {"geo": json.dumps(geo), "pathoai": json.dumps(objects.source, sort_keys=True)}
@@ -99,6 +107,7 @@ def read_objects(path: Path) -> ObjectTable:
             table["probability"].to_numpy(),
             table["area_um2"].to_numpy(),
             source,
+            {name: table[name].to_numpy() for name in table.column_names if name not in _COLUMNS},
         )
     except (pa.ArrowException, OSError, KeyError, ValueError, shapely.GEOSException) as error:
         raise StoreError(

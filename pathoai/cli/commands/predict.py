@@ -1,4 +1,4 @@
-"""``pathoai predict``: what a model says of each slide: of every pixel, or of the whole."""
+"""``pathoai predict``: what a model says of each slide: of pixels, of regions, or of the whole."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
 from pathoai.cli.predict_grade import gather_grades, predict_grade, slide_grader
 from pathoai.cli.predict_pixels import pixel_predictor, predict_pixels
+from pathoai.cli.predict_regions import predict_regions, region_predictor
 from pathoai.cli.predict_work import PredictWork
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.progress import Advance
@@ -37,8 +38,16 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="average over the eight symmetries of each tile: eight times the time",
     )
+    parser.add_argument(
+        "--regions",
+        metavar="SOURCE",
+        default="",
+        help="of models that name regions: annotations (of the journal), tissue (squares laid over "
+        "it), or a label whose objects are named, e.g. prediction/NAME (default: what the model's "
+        "recipe states)",
+    )
     parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
-    parser.add_argument("--batch-size", type=int, default=8, help="tiles (default: 8)")
+    parser.add_argument("--batch-size", type=int, default=8, help="tiles or regions (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
         "--workers",
@@ -58,19 +67,23 @@ class _Kind:
         ready: Loads the model; refuses what cannot be, before any slide is touched.
         predict: Does one slide.
         gather: Run once after the slides, also when some of them failed.
+        names_regions: It takes ``--regions``.
     """
 
     ready: Callable[[PredictWork], object]
     predict: Callable[[PredictWork, int | None, Advance], Done]
     gather: Callable[[Study, str], None] | None = None
+    names_regions: bool = False
 
 
 def _kind_of(task: str) -> _Kind:
     """By what a bundle says of itself; the predictor refuses a task that nothing here does."""
-    from pathoai.models.bundle import SLIDE_GRADING
+    from pathoai.models.bundle import REGION_CLASSIFICATION, SLIDE_GRADING
 
     if task == SLIDE_GRADING:
         return _Kind(slide_grader, predict_grade, gather_grades)
+    if task == REGION_CLASSIFICATION:
+        return _Kind(region_predictor, predict_regions, names_regions=True)
     return _Kind(pixel_predictor, predict_pixels)
 
 
@@ -95,9 +108,13 @@ def run(options: Namespace) -> None:
             options.batch_size,
             ensemble=tuple(options.ensemble),
             tta=options.tta,
+            regions=options.regions,
         )
 
-    kind = _kind_of(load_bundle(study.model_path(options.model)).task)
+    task = load_bundle(study.model_path(options.model)).task
+    kind = _kind_of(task)
+    if options.regions and not kind.names_regions:
+        raise InvalidValueError("--regions is for models that name regions", found=task)
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.
     kind.ready(item_of("", options.device if execution.is_on_this_machine else "cpu"))
     try:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from pathoai.errors import InvalidValueError
+from pathoai.models.turns import dihedral
 from pathoai.preprocess.stain.stain_jitter import StainJitter
 from pathoai_training.augmentation.amounts import Affine, Blur, Colour, Elastic, Noise
 from pathoai_training.augmentation.augmentation import Augmentation
-from pathoai_training.augmentation.symmetry import dihedral
 from pathoai_training.augmentation.variation import Views
 
 VIEWS = Views(8, (0.5,))

@@ -14,20 +14,16 @@ from shapely import Point, box
 
 from pathoai.errors import InvalidValueError, LeakError, OntologyError, StudyError
 from pathoai.geometry import Region, Size
+from pathoai.store.region_views import DAMAGED, OFF_SLIDE
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
+from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.journal import Journal
 from pathoai_training.data.region_data import RegionData
-from pathoai_training.data.region_survey import (
-    DAMAGED,
-    NO_STORE,
-    OFF_SLIDE,
-    OTHER_CLASS,
-    SlideRegions,
-)
+from pathoai_training.data.region_survey import NO_STORE, SlideRegions
 from pathoai_training.splits.group_split import split_by_groups
 from pathoai_training.splits.linked_slides import Link
 from pathoai_training.splits.split_plan import SplitPlan

@@ -21,10 +21,11 @@ from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
 from pathoai.models.encoder_weights import read_state
 from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import RegionClassifier
+from pathoai.models.turns import dihedral
 from pathoai.provenance import sha256_of_file
+from pathoai.store.objects import read_objects
 from pathoai.study.study import Study
 from pathoai_annotations.journal import Journal
-from pathoai_training.augmentation.symmetry import dihedral
 from pathoai_training.data.region_data import RegionData
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item
@@ -59,14 +60,22 @@ def test_it_learns_from_the_journal_and_says_how(
     assert sum(n for row in metrics["confusion"].values() for n in row.values()) == 25
     assert bundle.task == REGION_CLASSIFICATION
     assert bundle.classes == ("nucleus_lymphocyte", "nucleus_neoplastic")
-    assert (bundle.spec.size_px, bundle.decision) == (24, {"turns": 8})
+    decision = {"turns": 8, "regions": "annotations"}
+    assert (bundle.spec.size_px, bundle.decision) == (24, decision)
     assert bundle.calibration.temperature != 1
     assert "100 validated annotations, validated by a pathologist" in bundle.intended_use
     network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
     assert network.context == (2,)
-    # Its classes are of regions, not of pixels: prediction says so.
-    assert main(["predict", str(study.path), "--model", NAME]) == 1
-    assert "the model does another task; found region-classification" in capsys.readouterr().err
+    assert main(["predict", str(study.path), "--model", NAME, "--device", "cpu"]) == 0
+    with Journal.open(study) as journal:
+        truth = {str(a.id): a.label for a in journal.annotations()}
+    said: dict[str, str] = {}
+    for row in study.cohort:
+        table = read_objects(study.objects_path(row.slide_id, f"prediction/{NAME}"))
+        keys = [study.ontology.by_index[index].key for index in table.class_index.tolist()]
+        said |= dict(zip(table.columns["annotation_id"].tolist(), keys, strict=True))
+    assert set(said) == set(truth)
+    assert np.mean([said[one] == key for one, key in truth.items()]) > 0.9
 
 
 def test_training_is_repeated_to_the_same_weights_and_learns_anew_from_other_annotations(

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import torch
 
+from pathoai.models.turns import turned
 from pathoai.preprocess.stain.stain_jitter import change_stains
-from pathoai_training.augmentation.symmetry import turned
 from pathoai_training.augmentation.variation import ColourChange, Variation, Views, Warp
 from pathoai_training.augmentation.warped import warped_places, warped_plane
 

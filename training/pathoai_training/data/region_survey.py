@@ -12,21 +12,17 @@ from numpy.typing import NDArray
 
 from pathoai.errors import StudyError
 from pathoai.ontology import Ontology
+from pathoai.store.region_views import DAMAGED, OFF_SLIDE, place_regions
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
-from pathoai.tiling.grid import clear_of
 from pathoai.tiling.spec import TileSpec
+from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import OF_RECORD, Status
 from pathoai_annotations.annotation_columns import AnnotationColumns
 from pathoai_annotations.journal import Journal
 
-OTHER_CLASS, OFF_SLIDE, DAMAGED, NO_STORE = (
-    "of other classes",
-    "off their slide",
-    "on damaged places",
-    "on slides without a finished store",
-)
-"""Why an annotation serves nothing."""
+NO_STORE = "on slides without a finished store"
+"""Why an annotation serves nothing, beside what :mod:`pathoai.store.region_views` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +162,9 @@ def _of_slide(
     spec: TileSpec,
 ) -> SlideRegions:
     position = _positions(columns, ontology, classes)
-    slide = store.slide
-    grid = slide.grid(spec.mpp)
-    x, y = columns.centres.T
-    on_slide = (x >= 0) & (y >= 0) & (x < slide.size.width) & (y < slide.size.height)
-    centres_px = columns.centres / (grid.downsample_x, grid.downsample_y)
-    # The pixel whose corner is nearest to the centre lies in the middle of the crop.
-    origins_px = np.rint(centres_px - spec.size_px / 2).astype(np.int64)
-    whole = clear_of(store.damaged_regions, grid, origins_px, spec.size_px)
+    placed = place_regions(store, spec, columns.centres)
     named = position > 0
-    keep = named & on_slide & whole
+    keep = named & placed.usable
     return SlideRegions(
         store.path,
         store.slide_id,
@@ -185,13 +174,13 @@ def _of_slide(
             "origin": Counter(columns.origins[keep].tolist()),
             "status": Counter(columns.statuses[keep].tolist()),
         },
-        origins_px[keep],
+        placed.origins_px[keep],
         (position[keep] - 1).astype(np.uint8),
         Counter(
             {
                 OTHER_CLASS: int((~named).sum()),
-                OFF_SLIDE: int((named & ~on_slide).sum()),
-                DAMAGED: int((named & on_slide & ~whole).sum()),
+                OFF_SLIDE: int((named & ~placed.on_slide).sum()),
+                DAMAGED: int((named & placed.on_slide & ~placed.whole).sum()),
             }
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from pathoai.geometry import Region
+from pathoai.store.region_views import RegionViews
 from pathoai.store.slide_store import SlideStore
-from pathoai.store.tile_reader import TileReader
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.data.tiles_dataset import TileColumns
 
@@ -57,7 +57,7 @@ class RegionsDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.spec = spec
         self.context = tuple(context)
         self._stores = tuple(stores)
-        self._readers: dict[int, TileReader] = {}
+        self._readers: dict[int, RegionViews] = {}
 
     def __len__(self) -> int:
         """Number of regions."""
@@ -79,11 +79,7 @@ class RegionsDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         of_slide = tiles.slide[wanted]
         for slide in np.unique(of_slide).tolist():
             here = np.flatnonzero(of_slide == slide)
-            reader, origins_px = self._reader(slide), tiles.origins_px[wanted[here]]
-            views[here, 0] = reader.read(origins_px).pixels.transpose(0, 3, 1, 2)
-            for view, factor in enumerate(self.context, start=1):
-                around = reader.read_context(origins_px, factor)
-                views[here, view] = around.transpose(0, 3, 1, 2)
+            views[here] = self._reader(slide).read(tiles.origins_px[wanted[here]])
         classes = torch.from_numpy(self.regions.classes[wanted].astype(np.int64))
         return list(zip(torch.from_numpy(views), classes, strict=True))
 
@@ -94,8 +90,8 @@ class RegionsDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         x_px, y_px = (int(value) for value in tiles.origins_px[index])
         return grid.region(x_px, y_px, tiles.size_px, tiles.size_px)
 
-    def _reader(self, slide: int) -> TileReader:
+    def _reader(self, slide: int) -> RegionViews:
         if slide not in self._readers:
-            spec = replace(self.spec, overlap_px=0)
-            self._readers[slide] = TileReader(SlideStore(self._stores[slide]), spec)
+            store = SlideStore(self._stores[slide])
+            self._readers[slide] = RegionViews(store, self.spec, self.context)
         return self._readers[slide]

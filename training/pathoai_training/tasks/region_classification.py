@@ -12,17 +12,20 @@ from torch import nn
 from torchmetrics.classification import MulticlassRecall
 
 from pathoai.errors import InvalidValueError, RecipeError
+from pathoai.inference.regions import check_source
 from pathoai.models.bundle import REGION_CLASSIFICATION
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
 from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import check_context
+from pathoai.models.region_decision import ANNOTATIONS, RegionDecision
+from pathoai.models.turns import TURNS
 from pathoai.ontology import Ontology
 from pathoai_training.data.region_data import Batch, RegionData
 from pathoai_training.metrics.agreement import balanced_accuracy, recall
 from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.metrics.cost_score import cost_score
 from pathoai_training.tasks.ordinal_loss import OrdinalLoss
-from pathoai_training.tasks.region_examination import TURNS, RegionExamination, examine_regions
+from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.tasks.task import Conclusion, Task
 
 
@@ -74,6 +77,8 @@ class RegionClassification(Task[RegionData, RegionExamination]):
             the most probable class is decided.
         all_turns: Whether logits are averaged over the eight turns and mirror images of a region
             when it is examined.
+        regions: Which regions prediction names where the user states none: ``annotations`` of the
+            journal, or squares over the ``tissue``.
     """
 
     kind = REGION_CLASSIFICATION
@@ -91,6 +96,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
         ordinal_weight: float = 0.0,
         costs: str = "",
         all_turns: bool = True,
+        regions: str = ANNOTATIONS,
     ) -> None:
         """Build the network; weights are random. The loss follows in :meth:`check`."""
         super().__init__(
@@ -114,6 +120,8 @@ class RegionClassification(Task[RegionData, RegionExamination]):
         self.ordinal_weight = ordinal_weight
         self.costs = load_costs(costs) if costs else None
         self.turns = TURNS if all_turns else 1
+        check_source(regions)
+        self.regions = regions
         self.loss = RegionLoss(class_weights=self.class_weights)
         self.validation_recall = MulticlassRecall(len(classes), average="none")
 
@@ -202,8 +210,7 @@ class RegionClassification(Task[RegionData, RegionExamination]):
         return Conclusion(Calibration(temperature, reliability), metrics, self._decision())
 
     def _decision(self) -> dict[str, Any]:
-        costs = None if self.costs is None else self.costs.to_dict()
-        return {"turns": self.turns} | ({} if costs is None else {"costs": costs})
+        return RegionDecision(self.turns, self.costs, self.regions).to_dict()
 
 
 def grades_of(ontology: Ontology, classes: Sequence[str]) -> tuple[int, ...]:

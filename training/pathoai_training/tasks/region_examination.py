@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pathoai_training.augmentation.symmetry import dihedral
+from pathoai.models.turns import mean_over_turns
 from pathoai_training.data.regions_dataset import RegionsDataset
-
-TURNS = 8
-"""A square has eight symmetries; tissue has no up, so each is as good a view as another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +53,7 @@ def examine_regions(
         for views, classes in DataLoader(
             dataset, batch_size=batch_size, generator=torch.Generator()
         ):
-            shown = views.to(device)
-            said = torch.stack([model(dihedral(shown, turn)).float() for turn in range(turns)])
-            logits.append(said.mean(0).cpu())
+            logits.append(mean_over_turns(model, views.to(device), turns).cpu())
             target.append(classes)
     of_region = slide_ids[dataset.regions.tiles.slide]
     return RegionExamination(torch.cat(logits), torch.cat(target), of_region)

@@ -1,8 +1,13 @@
-"""Quarter turns and mirror images: no pixel is computed anew."""
+"""The eight symmetries of a square: tissue has no up, so each view is as good as another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+
+TURNS = 8
+"""Four turns by quarters, and the same of the mirror image (the group D4)."""
 
 
 def dihedral(square: torch.Tensor, element: int) -> torch.Tensor:
@@ -28,3 +33,18 @@ def turned(plane: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
         chosen = torch.nonzero(which == element).squeeze(1).to(plane.device)
         done[chosen] = dihedral(plane[chosen], element)
     return done
+
+
+def mean_over_turns(
+    network: Callable[[torch.Tensor], torch.Tensor], squares: torch.Tensor, turns: int
+) -> torch.Tensor:
+    """The mean of what a network says of turned copies, ``(N, …)`` float32.
+
+    Args:
+        network: Maps ``(N, …, S, S)`` to ``(N, …)``; asked once, about all copies.
+        squares: ``(N, …, S, S)``.
+        turns: How many of the eight symmetries, 1 to 8; the first is the square as it is.
+    """
+    copies = torch.cat([dihedral(squares, element) for element in range(turns)])
+    found: torch.Tensor = network(copies).float().unflatten(0, (turns, -1))
+    return found.mean(dim=0)
