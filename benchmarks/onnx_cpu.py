@@ -92,7 +92,7 @@ def _works(
     whole = ProbabilityNetwork(bundle, network)
     float32, int8 = folder / "model.onnx", folder / "model.int8.onnx"
     export_onnx(bundle, network, float32)
-    quantise_onnx(float32, int8, tiles)
+    quantise_onnx(float32, int8, [{"images": tiles}])
     batch, images = tiles[:_TILES], torch.from_numpy(tiles[:_TILES])
     models = [open_onnx_model(path, threads=1) for path in (float32, int8)]
 

@@ -16,39 +16,25 @@ from torch import nn
 from pathoai import __version__
 from pathoai.atomic_file import write_bytes_atomically
 from pathoai.errors import ModelError
-from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
-from pathoai.models.onnx_model import INPUT, OUTPUTS
+from pathoai.models.bundle import ModelBundle
 from pathoai.models.onnx_packages import onnx_package
-from pathoai.models.probability_network import ProbabilityNetwork
+from pathoai.models.onnx_signature import Input, Signature, signature_of
+from pathoai.models.probability_network import whole_network
 
 OPSET = 18
 """Of the standard: what torch writes without converting, and runtimes read since 2023."""
-TASKS = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 _LARGEST_BYTES = 2_000_000_000
 """A protobuf, of which an ONNX file is one, ends at 2 GiB."""
-_AXES = {0: "batch", 2: "height", 3: "width"}
-
-
-def check_exportable(bundle: ModelBundle) -> None:
-    """Refuse what does not map one image to a class of each pixel.
-
-    Raises:
-        ModelError: Another task.
-    """
-    if bundle.task not in TASKS:
-        raise ModelError(
-            "only models that take single images can be exported to ONNX",
-            where=bundle.name,
-            found=bundle.task,
-            allowed=" or ".join(TASKS),
-            remedy="use the bundle itself: safetensors and torch",
-        )
+_ENCODER = ("key", "weights_sha256")
+"""What tells the encoder whose features a model of slides takes."""
+_SIDES = frozenset({"height", "width"})
 
 
 def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
-    """Write a bundle as ONNX: ``images`` ``(N, 3, H, W)`` uint8 to ``probabilities`` and ``maps``.
+    """Write a bundle as ONNX, with the inputs and outputs of its task's :class:`Signature`.
 
-    Height and width are free where the architecture allows it; else they are the tile's.
+    Batches and bags may have any length. Height and width of images are free where the architecture
+    allows it; else they are the tile's.
 
     Args:
         bundle: Whose identity the file bears.
@@ -59,7 +45,7 @@ def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
         ModelError: Another task, too large, or a network that cannot be written so.
         MissingDependencyError: The extra ``onnx`` is not installed.
     """
-    check_exportable(bundle)
+    signature = signature_of(bundle)
     size_bytes = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     if size_bytes > _LARGEST_BYTES:
         raise ModelError(
@@ -69,14 +55,14 @@ def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
             allowed=f"{_LARGEST_BYTES / 1e9:g} GB",
         )
     onnx = onnx_package("onnx")
-    model = _translated(bundle, network)
+    model = _translated(bundle, network, signature)
     _forget_origins(model)
-    onnx.helper.set_model_props(model, description(bundle))
+    onnx.helper.set_model_props(model, description(bundle, signature))
     onnx.checker.check_model(model, full_check=True)
     write_bytes_atomically(path, model.SerializeToString(deterministic=True))
 
 
-def description(bundle: ModelBundle) -> dict[str, str]:
+def description(bundle: ModelBundle, signature: Signature) -> dict[str, str]:
     """What the file says of itself: key → text, or JSON where it is no text."""
     said: dict[str, Any] = {
         "name": bundle.name,
@@ -89,36 +75,33 @@ def description(bundle: ModelBundle) -> dict[str, str]:
         "decision": bundle.decision,
         "licence": bundle.licence,
         "intended_use": bundle.intended_use,
-        "input": "RGB, uint8, (batch, 3, height, width); normalisation lies in the graph",
-        "output": "calibrated probabilities of the classes, in their order; then, where objects "
-        "are told apart, maps of the distance from the rim",
+        "context": list(bundle.arguments.get("context", ())),
+        "encoder": {key: bundle.encoder[key] for key in _ENCODER if key in bundle.encoder},
+        "input": signature.input_text,
+        "output": signature.output_text,
         "precision": "float32",
         "pathoai": __version__,
     }
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in said.items()}
 
 
-def _translated(bundle: ModelBundle, network: nn.Module) -> Any:  # noqa: ANN401 - onnx.ModelProto
+def _translated(bundle: ModelBundle, network: nn.Module, signature: Signature) -> Any:  # noqa: ANN401 - onnx.ModelProto
     """The graph, its height and width free if they can be."""
     onnx_package("onnxscript")  # torch translates with it, and fails late and at length without
-    whole = ProbabilityNetwork(bundle, network).eval()
-    size = bundle.spec.size_px
-    # Two images: torch takes an axis of length one for a constant.
-    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
-    outputs = OUTPUTS[: 1 if bundle.outputs == len(bundle.classes) else 2]
-    axes, error = _AXES, None
-    for free in (_AXES, {0: _AXES[0]}):
-        axes = free
+    whole, error = whole_network(bundle, network).eval(), None
+    examples = tuple(_example(one, bundle.spec.size_px) for one in signature.inputs)
+    free = {axis for one in signature.inputs for axis in one.free_axes.values()}
+    for wanted in (free, free - _SIDES) if free & _SIDES else (free,):
         try:
             program = torch.onnx.export(
                 whole,
-                (example,),
+                examples,
                 dynamo=True,
                 verbose=False,
                 opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=list(outputs),
-                dynamic_shapes=(axes,),
+                input_names=[one.name for one in signature.inputs],
+                output_names=list(signature.outputs),
+                dynamic_shapes=_dynamic_shapes(signature, wanted),
             )
         except torch.onnx.OnnxExporterError as found:
             error = found
@@ -131,6 +114,24 @@ def _translated(bundle: ModelBundle, network: nn.Module) -> Any:  # noqa: ANN401
         found=str(error).splitlines()[0],
         remedy="use the bundle itself: safetensors and torch",
     ) from error
+
+
+def _dynamic_shapes(signature: Signature, wanted: set[str]) -> tuple[dict[int, Any], ...]:
+    """The free axes of each input: a name where it comes first, which the others then share."""
+    named: set[str] = set()
+    shapes = []
+    for one in signature.inputs:
+        free = {at: axis for at, axis in one.free_axes.items() if axis in wanted}
+        shapes.append({at: torch.export.Dim.DYNAMIC if a in named else a for at, a in free.items()})
+        named |= set(free.values())
+    return tuple(shapes)
+
+
+def _example(one: Input, side_px: int) -> torch.Tensor:
+    """Ones of an input's shape; no free axis has length one, which torch takes for a constant."""
+    lengths = {"batch": 2, "tiles": 3, "height": side_px, "width": side_px}
+    shape = [axis if isinstance(axis, int) else lengths[axis] for axis in one.axes]
+    return torch.ones(shape, dtype=getattr(torch, one.dtype))
 
 
 def _forget_origins(message: Any) -> None:  # noqa: ANN401 - any protobuf message

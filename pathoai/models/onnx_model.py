@@ -17,9 +17,8 @@ from pathoai.provenance import sha256_of_file
 RECORD = "export.json"
 FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 """Precision → name of the file beside the record."""
-INPUT = "images"
-OUTPUTS = ("probabilities", "maps")
-"""Names; a model that does not tell objects apart has the first only."""
+_DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(bool)": np.bool_}
+_BLANK_TILES = 16
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,38 @@ class OnnxModel:
         """The class of each channel of the probabilities."""
         return tuple(json.loads(self.about["classes"]))
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        """What the model says of images ``(N, 3, H, W)`` uint8, float32, 0 to 1.
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what it takes, in order."""
+        return tuple(found.name for found in self.session.get_inputs())
+
+    def run(self, *inputs: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
+        """What the model says, float32, 0 to 1: first calibrated probabilities.
+
+        Args:
+            inputs: Of pixels, images ``(N, 3, H, W)`` uint8; of regions, views ``(N, V, 3, S, S)``
+                uint8; of slides, features ``(B, N, F)`` float32 and a mask ``(B, N)`` bool.
 
         Returns:
-            Calibrated probabilities ``(N, C, H, W)``; then, where it tells objects apart, its maps
-            ``(N, 2, H, W)``.
+            Of pixels, probabilities ``(N, C, H, W)`` and, where it tells objects apart, its maps
+            ``(N, 2, H, W)``; of regions, ``(N, C)``; of slides, ``(B, C)`` and the weight of each
+            tile, ``(B, N)``.
         """
-        return tuple(self.session.run(None, {INPUT: images}))
+        return tuple(self.session.run(None, dict(zip(self.inputs, inputs, strict=True))))
+
+    def blank_inputs(self) -> tuple[NDArray[Any], ...]:
+        """One white image or region, or one slide of zeros: enough to see that the model runs."""
+        side = int(self.about["size_px"])
+        free = {"batch": 1, "tiles": _BLANK_TILES, "height": side, "width": side}
+        return tuple(
+            np.full([free.get(n, n) for n in found.shape], _white(dtype), dtype)
+            for found in self.session.get_inputs()
+            for dtype in (_DTYPES[found.type],)
+        )
+
+
+def _white(dtype: type[np.generic]) -> int:
+    return {np.uint8: 255, np.float32: 0, np.bool_: 1}[dtype]
 
 
 def open_onnx_model(path: Path, *, threads: int | None = None) -> OnnxModel:

@@ -17,12 +17,20 @@ from torch import nn
 from pathoai.errors import InvalidValueError, MissingDependencyError, ModelError
 from pathoai.models import onnx_packages
 from pathoai.models.architecture import build_network
-from pathoai.models.bundle import INSTANCE_SEGMENTATION, ModelBundle
+from pathoai.models.bag_classifier import BagClassifier
+from pathoai.models.bundle import (
+    INSTANCE_SEGMENTATION,
+    REGION_CLASSIFICATION,
+    SLIDE_GRADING,
+    ModelBundle,
+)
 from pathoai.models.calibration import Calibration
 from pathoai.models.export_onnx import OPSET, export_onnx
 from pathoai.models.onnx_model import load_onnx_model, open_onnx_model, read_record
 from pathoai.models.probability_network import ProbabilityNetwork
 from pathoai.models.quantise_onnx import quantise_onnx
+from pathoai.models.region_decision import RegionDecision
+from pathoai.models.turns import dihedral
 from pathoai.provenance import sha256_of_file
 from pathoai.tiling.spec import TileSpec
 
@@ -123,7 +131,7 @@ def test_eight_bits_are_a_quarter_of_the_size_and_close(tmp_path: Path) -> None:
     network = network_of(bundle)
     source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
     export_onnx(bundle, network, source)
-    quantise_onnx(source, target, images(16, 3, 32, 32))
+    quantise_onnx(source, target, [{"images": images(16, 3, 32, 32)}])
     assert target.stat().st_size < source.stat().st_size / 2
     model = open_onnx_model(target, threads=1)
     assert model.about["precision"] == "int8"
@@ -131,6 +139,105 @@ def test_eight_bits_are_a_quarter_of_the_size_and_close(tmp_path: Path) -> None:
     pixels = images(2, 3, 64, 64)
     (found,) = model.run(pixels)
     assert np.abs(found - torch_says(bundle, network, pixels)[0]).mean() < 0.02
+
+
+REGIONS = ModelBundle(
+    name="cells",
+    architecture="region-classifier",
+    arguments={"arguments": {"width": 4}, "context": [2, 8]},
+    ontology="breast",
+    ontology_version="0.1",
+    classes=("nucleus_lymphocyte", "nucleus_neoplastic", "nucleus_stromal"),
+    spec=TileSpec(24, 0.5),
+    task=REGION_CLASSIFICATION,
+    calibration=Calibration(0.7),
+    decision=RegionDecision(8).to_dict(),
+)
+SLIDES = replace(
+    REGIONS,
+    name="grades",
+    architecture="gated-attention",
+    arguments={"features": 12, "hidden": 16, "attention_width": 8},
+    task=SLIDE_GRADING,
+    encoder={"key": "tiny", "weights_sha256": "a" * 64, "licence": "MIT"},
+    decision={},
+)
+
+
+def built(bundle: ModelBundle) -> nn.Module:
+    torch.manual_seed(0)
+    made = build_network(bundle.architecture, classes=bundle.outputs, arguments=bundle.arguments)
+    return made.eval()
+
+
+@pytest.mark.parametrize("turns", [1, 8])
+def test_regions_leave_with_their_turns_and_batches_of_any_length(
+    tmp_path: Path, turns: int
+) -> None:
+    bundle = replace(REGIONS, decision=RegionDecision(turns).to_dict())
+    network, path = built(bundle), tmp_path / "model.onnx"
+    export_onnx(bundle, network, path)
+    model = open_onnx_model(path, threads=1)
+    for count in (1, 5):
+        views = images(count, 3, 3, 24, 24)
+        (found,) = model.run(views)
+        with torch.no_grad():
+            logits = torch.stack(
+                [
+                    network(bundle.normalisation(dihedral(torch.from_numpy(views), turn)))
+                    for turn in range(turns)
+                ]
+            ).mean(0)
+        expected = torch.softmax(logits / 0.7, dim=1).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert json.loads(model.about["context"]) == [2, 8]
+    (blank,) = model.blank_inputs()
+    assert (blank.shape, blank.dtype.name) == ((1, 3, 3, 24, 24), "uint8")
+    target = tmp_path / "model.int8.onnx"
+    quantise_onnx(path, target, [{"views": images(16, 3, 3, 24, 24)}])
+    (found,) = open_onnx_model(target, threads=1).run(views)
+    assert np.abs(found - expected).mean() < 0.05
+
+
+@pytest.mark.parametrize("architecture", ["gated-attention", "mean-pool"])
+def test_bags_of_any_length_leave_with_the_weights_of_their_tiles(
+    tmp_path: Path, architecture: str
+) -> None:
+    arguments = {"features": 12, "hidden": 16}
+    bundle = replace(SLIDES, architecture=architecture, arguments=arguments)
+    network, path = built(bundle), tmp_path / "model.onnx"
+    assert isinstance(network, BagClassifier)
+    export_onnx(bundle, network, path)
+    target = tmp_path / "model.int8.onnx"
+    generator = np.random.default_rng(1)
+    samples = [
+        {
+            "features": generator.normal(size=(2, 40, 12)).astype(np.float32),
+            "mask": np.ones((2, 40), bool),
+        }
+        for _ in range(4)
+    ]
+    quantise_onnx(path, target, samples)
+    for file, closeness in ((path, 1e-5), (target, 0.1)):
+        model = open_onnx_model(file, threads=1)
+        assert model.inputs == ("features", "mask")
+        for slides, tiles in ((1, 1), (1, 300), (3, 7)):
+            features = generator.normal(size=(slides, tiles, 12)).astype(np.float32)
+            mask = np.ones((slides, tiles), bool)
+            mask[-1, tiles - tiles // 2 :] = False
+            features[~mask] = np.nan  # padding may hold anything
+            shown = torch.from_numpy(features), torch.from_numpy(mask)
+            with torch.no_grad():
+                expected = torch.softmax(network(*shown) / 0.7, dim=1).numpy()
+                weights = network.attention(*shown).numpy()
+            probabilities, attention = model.run(features, mask)
+            np.testing.assert_allclose(probabilities, expected, atol=closeness)
+            np.testing.assert_allclose(attention, weights, atol=closeness)
+            assert (attention[~mask] == 0).all()
+        assert [one.shape for one in model.blank_inputs()] == [(1, 16, 12), (1, 16)]
+        assert np.isfinite(model.run(*model.blank_inputs())[0]).all()
+    about = json.loads(model.about["encoder"])
+    assert about == {"key": "tiny", "weights_sha256": "a" * 64}
 
 
 class Undecided(nn.Module):
@@ -142,7 +249,7 @@ class Undecided(nn.Module):
 
 def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path: Path) -> None:
     bag = replace(BUNDLE, task="slide-classification", classes=("normal", "lesion"))
-    with pytest.raises(ModelError, match="only models that take single images"):
+    with pytest.raises(ModelError, match="models of this task cannot be exported"):
         export_onnx(bag, network_of(BUNDLE), tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="cannot be written as ONNX"):
         export_onnx(BUNDLE, Undecided(), tmp_path / "model.onnx")
@@ -193,7 +300,8 @@ def test_running_needs_no_torch_and_leaves_nothing_at_home(exported: Path, tmp_p
         "model = open_onnx_model(Path(sys.argv[1]), threads=1)\n"
         "model.run(np.zeros((1, 3, 32, 32), np.uint8))\n"
         "assert 'torch' not in sys.modules\n"
-        "quantise_onnx(Path(sys.argv[1]), Path(sys.argv[2]), np.zeros((2, 3, 32, 32), np.uint8))\n"
+        "samples = [{'images': np.zeros((2, 3, 32, 32), np.uint8)}]\n"
+        "quantise_onnx(Path(sys.argv[1]), Path(sys.argv[2]), samples)\n"
     )
     home = tmp_path / "home"
     home.mkdir()

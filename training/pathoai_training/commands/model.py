@@ -72,24 +72,20 @@ def _export(options: Namespace) -> None:
 
 def _verdict(found: dict[str, Any]) -> str:
     return (
-        f"On {found['tiles']} held-out tiles: differs by {found['largest_difference']:.2g} at "
-        f"most, same class in {found['agreement']:.3%} of pixels, quality lower by "
+        f"On {found['items']} held-out {found['unit']}: differs by "
+        f"{found['largest_difference']:.2g} at most, same class in {found['agreement']:.3%} of "
+        f"{found['decided']}, quality lower by "
         f"{found['quality_drop']:.4f}"
     )
 
 
 def _verify(options: Namespace) -> None:
-    import json
-
-    import numpy as np
-
     from pathoai.models.onnx_model import load_onnx_model, read_record
 
     record = read_record(options.out)
     for name, about in record["files"].items():
         model = load_onnx_model(options.out, about["precision"])
-        side = json.loads(model.about["size_px"])
-        outputs = model.run(np.full((1, 3, side, side), 255, np.uint8))
+        outputs = model.run(*model.blank_inputs())
         shapes = ", ".join(str(output.shape) for output in outputs)
         print(f"{name}: unchanged, bundle {record['bundle_sha256'][:12]}…, gives {shapes}")
 

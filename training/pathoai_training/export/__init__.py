@@ -1,1 +1,1 @@
-"""Models of a study as files for other programs, each verified on tiles of the study."""
+"""Models of a study as files for other programs, each verified on held-out items."""

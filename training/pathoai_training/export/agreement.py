@@ -1,22 +1,25 @@
-"""How far an exported model says what torch says, on tiles that training did not see."""
+"""How far an exported model says what torch says, on items that training did not see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from pathoai.errors import ModelError
+from pathoai_training.metrics.agreement import balanced_accuracy
+from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.metrics.dice import confusion_counts, dice_of
 from pathoai_training.metrics.panoptic import ObjectCounts, stack_counts
 from pathoai_training.tasks.instance_examination import count_objects_of_tile
 
 Outputs = tuple[NDArray[np.float32], ...]
-"""Probabilities ``(N, C, H, W)`` and, where objects are told apart, maps ``(N, 2, H, W)``."""
+"""Of pixels, probabilities ``(N, C, H, W)`` and, where objects are told apart, maps
+``(N, 2, H, W)``; of regions and slides, probabilities ``(N, C)``, then what else there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,9 @@ class Limits:
     """Within which an export is given out.
 
     Args:
-        largest_difference: Of any probability or map.
-        agreement: Least share of pixels of which both name the same class.
-        quality_drop: Most that Dice, or F1 of objects, may be lower than torch's.
+        largest_difference: Of any output.
+        agreement: Least share of pixels, regions or slides of which both name the same class.
+        quality_drop: Most that Dice, F1 of objects, or balanced accuracy may be lower than torch's.
     """
 
     largest_difference: float
@@ -47,22 +50,29 @@ class Agreement:
     """What was found.
 
     Args:
-        tiles: Compared.
-        pixels: Compared.
-        largest_difference: Between probabilities, and between maps.
+        unit: What was compared: ``tiles``, ``regions`` or ``slides``.
+        items: How many of them.
+        decisions: How many classes were named: one for each pixel of tiles, else one for each item.
+        largest_difference: Between outputs.
         mean_difference: Likewise, absolute.
-        agreement: Share of pixels of which both name the same class.
-        quality_torch: Metric → value, against the labels of these tiles.
+        agreement: Share of decisions that are the same.
+        quality_torch: Metric → value, against what is true of these items.
         quality_onnx: Likewise.
     """
 
-    tiles: int
-    pixels: int
+    unit: str
+    items: int
+    decisions: int
     largest_difference: float
     mean_difference: float
     agreement: float
     quality_torch: dict[str, float]
     quality_onnx: dict[str, float]
+
+    @property
+    def decided(self) -> str:
+        """What a class was named of, for people."""
+        return "pixels" if self.decisions > self.items else self.unit
 
     @property
     def quality_drop(self) -> float:
@@ -72,7 +82,7 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return asdict(self) | {"quality_drop": self.quality_drop}
+        return asdict(self) | {"quality_drop": self.quality_drop, "decided": self.decided}
 
     def check(self, limits: Limits, where: str) -> None:
         """Refuse what lies outside.
@@ -91,8 +101,8 @@ class Agreement:
                 "the exported model does not say what torch says; nothing was kept",
                 where=where,
                 found=f"largest difference {self.largest_difference:.3g}, same class in "
-                f"{self.agreement:.2%} of pixels, quality lower by {self.quality_drop:.3g} "
-                f"({self.tiles} held-out tiles)",
+                f"{self.agreement:.2%} of {self.decided}, quality lower by {self.quality_drop:.3g} "
+                f"({self.items} held-out {self.unit})",
                 allowed=f"{limits.largest_difference:g}, {limits.agreement:.1%}, "
                 f"{limits.quality_drop:g}",
                 remedy="export without --int8" if where.endswith("int8") else None,
@@ -105,14 +115,16 @@ class AgreementTally:
     Args:
         classes: Number of channels of classes.
         mpp: Scale of the tiles, µm per pixel.
+        unit: What is compared: ``tiles``, ``regions`` or ``slides``.
     """
 
-    def __init__(self, classes: int, *, mpp: float) -> None:
+    def __init__(self, classes: int, *, mpp: float, unit: str = "tiles") -> None:
         """Start with nothing seen."""
-        self._mpp = mpp
-        self._tiles = self._pixels = self._same = self._values = 0
+        self._mpp, self._unit = mpp, unit
+        self._items = self._decisions = self._same = self._values = 0
         self._largest, self._sum = 0.0, 0.0
-        self._quality = _Quality(classes), _Quality(classes)
+        make = _PixelQuality if unit == "tiles" else _ItemQuality
+        self._quality: tuple[_Quality, _Quality] = make(classes), make(classes)
 
     def add(self, ours: Outputs, theirs: Outputs, truth: Sequence[torch.Tensor]) -> None:
         """Compare a batch.
@@ -120,7 +132,8 @@ class AgreementTally:
         Args:
             ours: What torch says.
             theirs: What the exported model says.
-            truth: Targets ``(N, H, W)`` and what else the data gives after the images.
+            truth: Targets ``(N, H, W)`` and what else the data gives after the images; of regions
+                and slides, classes ``(N,)``.
         """
         for one, other in zip(ours, theirs, strict=True):
             difference = np.abs(one.astype(np.float64) - other)
@@ -130,8 +143,8 @@ class AgreementTally:
             self._values += difference.size
         same = ours[0].argmax(1) == theirs[0].argmax(1)
         self._same += int(same.sum())
-        self._pixels += same.size
-        self._tiles += len(same)
+        self._decisions += same.size
+        self._items += len(same)
         for quality, outputs in zip(self._quality, (ours, theirs), strict=True):
             quality.add(outputs, truth, self._mpp)
 
@@ -140,18 +153,42 @@ class AgreementTally:
         ours, theirs = (quality.values() for quality in self._quality)
         known = {key: value for key, value in ours.items() if not np.isnan(value)}
         return Agreement(
-            tiles=self._tiles,
-            pixels=self._pixels,
+            unit=self._unit,
+            items=self._items,
+            decisions=self._decisions,
             largest_difference=self._largest,
             mean_difference=self._sum / self._values,
-            agreement=self._same / self._pixels,
+            agreement=self._same / self._decisions,
             quality_torch=known,
             # A class that is not true anywhere, and that only torch named, has no value here.
             quality_onnx={key: float(np.nan_to_num(theirs[key])) for key in known},
         )
 
 
-class _Quality:
+class _Quality(Protocol):
+    """How good outputs are, against what is true."""
+
+    def add(self, outputs: Outputs, truth: Sequence[torch.Tensor], mpp: float) -> None: ...
+
+    def values(self) -> dict[str, float]: ...
+
+
+class _ItemQuality:
+    """Balanced accuracy of the most probable class."""
+
+    def __init__(self, classes: int) -> None:
+        self._confusion = np.zeros((classes, classes), np.int64)
+
+    def add(self, outputs: Outputs, truth: Sequence[torch.Tensor], mpp: float) -> None:
+        classes = len(self._confusion)
+        said = outputs[0].argmax(1)
+        self._confusion += confusion_by_item(truth[0].numpy(), said, classes=classes).sum(0)
+
+    def values(self) -> dict[str, float]:
+        return {"balanced_accuracy": float(balanced_accuracy(self._confusion))}
+
+
+class _PixelQuality:
     """Dice of each class and, where there are maps, F1 of all objects."""
 
     def __init__(self, classes: int) -> None:
