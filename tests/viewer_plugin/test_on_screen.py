@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from napari_pathoai.canvas_view import centre_on, region_in_view
 from napari_pathoai.open_review import add_review
 from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
@@ -15,6 +16,7 @@ from tests.viewer_plugin.small_study import (
     BACKGROUND_RGB,
     HEIGHT,
     SLIDE,
+    SLIDE_MPP,
     SQUARE_RGB,
     square,
 )
@@ -120,3 +122,9 @@ def test_the_slide_its_prediction_and_an_outline(
     shown = screen.colour(screen.picture(), (centre(0)[0] + 30, centre(0)[1] + 70))
     assert shown == pytest.approx(SQUARE_RGB, abs=3)
     assert before.shape == screen.picture().shape
+    centre_on(viewer, centre(1), SLIDE_MPP)
+    seen = region_in_view(viewer, SLIDE_MPP)
+    middle = (seen.x + seen.width / 2, seen.y + seen.height / 2)
+    assert middle == pytest.approx(centre(1), abs=0.01)
+    # 250 µm take 35 % of the canvas's smaller side.
+    assert min(seen.width, seen.height) * SLIDE_MPP.mean == pytest.approx(250 / 0.35, rel=0.02)

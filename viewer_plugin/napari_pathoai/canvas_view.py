@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _SHARE_OF_CANVAS = 0.35
 _LARGEST_ZOOM = 8.0
 """Canvas pixels per level-0 pixel: a small nucleus is enlarged, but not to a blur."""
+_PLACE_UM = 250.0
+"""Side of the square about a place that is shown with its surroundings: a tile, or a lesion."""
 
 
 def region_in_view(viewer: ViewerModel, mpp: Mpp) -> Region:
@@ -55,3 +57,15 @@ def bring_into_view(
     camera = viewer.scene.camera
     camera.center = (0.0, (top + bottom) / 2 * mpp.y, (left + right) / 2 * mpp.x)
     camera.zoom = min(fitting, _LARGEST_ZOOM) / mpp.mean
+
+
+def centre_on(viewer: ViewerModel, place: tuple[float, float], mpp: Mpp) -> None:
+    """Centre the camera on a place, near enough to judge cells and far enough to know where one is.
+
+    Args:
+        viewer: The viewer.
+        place: x and y, level-0 pixels.
+        mpp: Scale of the slide's level 0.
+    """
+    (x, y), half_x, half_y = place, _PLACE_UM / 2 / mpp.x, _PLACE_UM / 2 / mpp.y
+    bring_into_view(viewer, (x - half_x, y - half_y, x + half_x, y + half_y), mpp)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_pathoai.canvas_view import centre_on
 from napari_pathoai.session import ReviewSession, choose_slide
-from pathoai.errors import MissingDependencyError, StudyError
+from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def open_review(
     study_path: Path,
     *,
     slide_id: str | None = None,
+    at: tuple[float, float] | None = None,
     reader: str = "R1",
     screenshot: Path | None = None,
 ) -> None:
@@ -34,18 +36,22 @@ def open_review(
     Args:
         study_path: Folder of the study.
         slide_id: Slide to show first; the first tiled one where None.
+        at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
         reader: Code of the person who reviews, never a name.
         screenshot: Where to write a picture of the window (PNG) instead of waiting.
 
     Raises:
         MissingDependencyError: napari or Qt is not installed.
         StudyError: There is no display, no such slide, or no slide is tiled.
+        InvalidValueError: The place does not lie on the slide.
     """
     study = Study(study_path)
     session = ReviewSession(study, choose_slide(study, slide_id), reader)
+    if at is not None:
+        check_place(session, at)
     check_display()
     check_installed()
-    viewer = show_review(session)
+    viewer = show_review(session, at=at)
     import napari
 
     if screenshot is None:
@@ -56,13 +62,39 @@ def open_review(
     viewer.close()
 
 
-def show_review(session: ReviewSession, *, show: bool = True) -> napari.Viewer:
-    """A new viewer with the slide of a session and the review widget."""
+def check_place(session: ReviewSession, at: tuple[float, float]) -> None:
+    """Refuse a place that the slide does not have: the window would show nothing.
+
+    Raises:
+        InvalidValueError: It lies elsewhere, or is no number.
+    """
+    size, (x, y) = session.store.slide.size, at
+    if not (0 <= x <= size.width and 0 <= y <= size.height):
+        raise InvalidValueError(
+            "the place does not lie on the slide",
+            where=f"{session.slide_id} --at",
+            found=f"{x:g},{y:g}",
+            allowed=f"0,0 to {size.width},{size.height}, level-0 pixels",
+        )
+
+
+def show_review(
+    session: ReviewSession, *, at: tuple[float, float] | None = None, show: bool = True
+) -> napari.Viewer:
+    """A new viewer with the slide of a session and the review widget.
+
+    Args:
+        session: With the slide.
+        at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
+        show: Whether the window is.
+    """
     import napari
 
     viewer = napari.Viewer(title="pathoai", show=show)
     viewer.window.resize(*_WINDOW_PX)
     add_review(viewer, session)
+    if at is not None:
+        centre_on(viewer, at, session.store.header.slide_mpp)
     return viewer
 
 

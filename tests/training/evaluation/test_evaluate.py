@@ -108,7 +108,9 @@ def test_the_commands_from_model_to_comparison(
     assert raw["context"]["training_slides"] == 3
     assert len(raw["cases"]) >= 1
     slide_id = raw["cases"][0]["slide_id"]
-    assert f"pathoai review . --slide {slide_id}" in page
+    r = raw["cases"][0]["region"]
+    x, y = r["x"] + r["width"] / 2, r["y"] + r["height"] / 2
+    assert f"pathoai review . --slide {slide_id} --at {x:.0f},{y:.0f}" in page
     assert folder in trained.derived_copies(slide_id)
     records = [json.loads(p.read_text()) for p in trained.provenance_path.glob("evaluate-*.json")]
     assert {r["parameters"]["subset"] for r in records} == {"test"}

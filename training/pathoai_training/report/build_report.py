@@ -110,7 +110,7 @@ def report_content(report: Report) -> dict[str, Any]:
                 "slide_id": case.slide_id,
                 "region": asdict(case.region),
                 "title": case.title,
-                "command": review_command(case.slide_id),
+                "command": review_command(case),
             }
             for case in report.cases
         ],

@@ -141,15 +141,17 @@ def _gallery(cases: Sequence[CaseRegion]) -> str:
         items.append(
             f'<figure><img alt="{escape(case.title)}" src="{_data(case.thumbnail)}">'
             f"<figcaption>{escape(case.title)}<br>Slide {escape(case.slide_id)}, {place}<br>"
-            f"<code>{escape(review_command(case.slide_id))}</code></figcaption></figure>"
+            f"<code>{escape(review_command(case))}</code></figcaption></figure>"
         )
-    text = "<p>In the folder of the study, the command below a picture opens its slide.</p>"
+    text = "<p>In the folder of the study, the command below a picture opens that place.</p>"
     return f'{text}\n<div class="gallery">\n' + "\n".join(items) + "\n</div>"
 
 
-def review_command(slide_id: str) -> str:
-    """The command that shows a slide, in the folder of its study."""
-    return f"pathoai review . --slide {slide_id}"
+def review_command(case: CaseRegion) -> str:
+    """The command that shows a case, in the folder of its study."""
+    r = case.region
+    x, y = r.x + r.width / 2, r.y + r.height / 2
+    return f"pathoai review . --slide {case.slide_id} --at {x:.0f},{y:.0f}"
 
 
 def _answer(entry: ChecklistEntry) -> str:

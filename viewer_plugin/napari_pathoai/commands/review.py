@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from pathoai.cli.command import Command
@@ -12,6 +12,12 @@ def configure(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
     parser.add_argument("--slide", metavar="ID", help="slide to show first (default: the first)")
+    parser.add_argument(
+        "--at",
+        type=place,
+        metavar="X,Y",
+        help="place to show first, level-0 pixels of the slide (default: all of it)",
+    )
     parser.add_argument(
         "--reader",
         metavar="CODE",
@@ -26,6 +32,19 @@ def configure(parser: ArgumentParser) -> None:
     )
 
 
+def place(text: str) -> tuple[float, float]:
+    """The two numbers of ``X,Y``.
+
+    Raises:
+        ArgumentTypeError: It is something else.
+    """
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"found {text!r}; allowed: two numbers, e.g. 12000,8500") from None
+    return x, y
+
+
 def run(arguments: Namespace) -> None:
     """Open the window, and come back when it is closed.
 
@@ -37,6 +56,7 @@ def run(arguments: Namespace) -> None:
     open_review(
         arguments.study,
         slide_id=arguments.slide,
+        at=arguments.at,
         reader=arguments.reader,
         screenshot=arguments.screenshot,
     )
