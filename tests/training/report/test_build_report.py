@@ -155,6 +155,9 @@ def test_sections_of_grading(graded: Report) -> None:
     referral = section(graded, "referral")
     assert "at most 5 %" in referral["text"][0]
     assert "do not contradict" in referral["text"][1]
+    left_out = section(graded, "left_out")["tables"][0]["rows"]
+    assert [row[0] for row in left_out][2:] == ["all centres, pooled"]
+    assert left_out[2][2] == left_out[0][2] == left_out[1][2] == 20  # the same slides twice
     groups = [row[0] for row in section(graded, "breakdown")["tables"][0]["rows"]]
     assert sum(g.startswith("centre") for g in groups) == 3
     assert "stain batch not known" in groups
@@ -194,7 +197,7 @@ def test_one_patient_and_repeated_openings_are_said() -> None:
 def test_cases_say_where_they_lie_and_how_to_open_them(graded: Report, tmp_path: Path) -> None:
     write_report(graded, tmp_path)
     page = (tmp_path / "report.html").read_text("utf8")
-    assert f"pathoai review . --slide {made.coded('slide', 1)}" in page
+    assert f"pathoai review . --slide {made.coded('slide', 1)} --at 1280,2240" in page
     assert "x 1,024, y 2,048, 512 × 384 px of level 0" in page
     assert "&lt;script&gt;" in page
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pathoai.cli.command import Command
 from pathoai.errors import InvalidValueError
 from pathoai.study.study import Study
+from pathoai_training.report.context import LEFT_OUT_CENTRES
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=("test", "validation"),
+        choices=("test", "validation", LEFT_OUT_CENTRES),
         default="test",
         help="subset that they were evaluated on (default: %(default)s)",
     )

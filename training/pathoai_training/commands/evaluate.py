@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
 from pathoai.errors import InvalidValueError
 from pathoai.progress import progress_bar
 from pathoai.study.study import Study
+
+if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
+    from pathoai_training.report.build_report import Report
+    from pathoai_training.report.section import Section
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -19,6 +24,12 @@ def configure(parser: ArgumentParser) -> None:
         choices=("test", "validation"),
         default="test",
         help="subset of the model's own split (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--left-out-centres",
+        action="store_true",
+        help="judge the models MODEL-fold-1, MODEL-fold-2, … of a split made with "
+        "--leave-one-centre-out, each on the centre that it was trained without",
     )
     parser.add_argument(
         "--who",
@@ -34,8 +45,11 @@ def run(arguments: Namespace) -> None:
     if name != Path(name).name or name.startswith("."):
         raise InvalidValueError("a model's name is one word, not a path", found=repr(name))
 
+    if arguments.left_out_centres:
+        _left_out_centres(study, arguments)
+        return
+
     from pathoai_training.evaluation.evaluate import evaluate
-    from pathoai_training.report.terminal_table import terminal_table
 
     with progress_bar(f"Evaluate {name}") as advance:
         report = evaluate(
@@ -47,10 +61,38 @@ def run(arguments: Namespace) -> None:
             advance=advance,
         )
     _, headline, *_ = report.sections
-    print(f"Model {name}, {arguments.split}: {report.context.split_statement}")
-    print(terminal_table(headline.tables[0]))
-    print("\n".join(headline.text))
-    print(f"Report: evaluations/{name}/{arguments.split}/report.html in the study. Research only.")
+    _tell(report, headline)
+
+
+def _left_out_centres(study: Study, arguments: Namespace) -> None:
+    if arguments.split != "test":
+        raise InvalidValueError(
+            "--left-out-centres judges on tests",
+            found=f"--split {arguments.split}",
+            allowed="--split test, or nothing",
+        )
+    from pathoai_training.evaluation.left_out_centres import evaluate_left_out_centres
+
+    with progress_bar(f"Evaluate folds of {arguments.model}") as advance:
+        report = evaluate_left_out_centres(
+            study,
+            arguments.model,
+            who=arguments.who,
+            device=arguments.device,
+            advance=advance,
+        )
+    _tell(report, next(one for one in report.sections if one.key == "left_out"))
+
+
+def _tell(report: Report, section: Section) -> None:
+    from pathoai_training.report.terminal_table import terminal_table
+
+    context = report.context
+    print(f"Model {context.model}, {context.subset}: {context.split_statement}")
+    print(terminal_table(section.tables[0]))
+    print("\n".join(section.text))
+    place = f"evaluations/{context.model}/{context.subset}/report.html"
+    print(f"Report: {place} in the study. Research only.")
 
 
 COMMAND = Command(

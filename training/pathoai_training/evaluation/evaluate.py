@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pathoai.errors import ModelError
@@ -65,12 +65,10 @@ def evaluate(
     """
     started = utc_now()
     bundle = load_bundle(study.model_path(name))
-    judge = _judge_of(bundle)
-    workshop = trained_workshop(study, bundle, choose_device(device))
-    looks = _open_test(study, bundle, workshop, who) if subset == "test" else None
-    judgement = judge(Exam(workshop.model, workshop.data, subset, bundle, study.cohort), advance)
+    found = examine(study, bundle, subset=subset, who=who, device=device, advance=advance)
+    judgement = found.judgement
     report = build_report(
-        replace(_context(study, bundle, workshop, judgement), subset=subset, openings=looks),
+        found.context,
         judgement.predictions,
         decisions=judgement.decisions,
         cases=judgement.cases,
@@ -78,6 +76,37 @@ def evaluate(
     write_report(report, study.evaluation_path(name, subset))
     _note(study, bundle, subset, started)
     return report
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model judged on a subset, before a report is made of it.
+
+    Args:
+        context: How it came about.
+        judgement: What was found.
+    """
+
+    context: EvaluationContext
+    judgement: Judgement
+
+
+def examine(
+    study: Study,
+    bundle: ModelBundle,
+    *,
+    subset: str,
+    who: str,
+    device: str,
+    advance: Advance = silent,
+) -> Examined:
+    """Judge a bundle on a subset of its own split; arguments and errors as of :func:`evaluate`."""
+    judge = _judge_of(bundle)
+    workshop = trained_workshop(study, bundle, choose_device(device))
+    looks = _open_test(study, bundle, workshop, who) if subset == "test" else None
+    judgement = judge(Exam(workshop.model, workshop.data, subset, bundle, study.cohort), advance)
+    context = replace(_context(study, bundle, workshop, judgement), subset=subset, openings=looks)
+    return Examined(context, judgement)
 
 
 def _judge_of(bundle: ModelBundle) -> Judge:

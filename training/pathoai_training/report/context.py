@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pathoai.geometry import Region
 
+LEFT_OUT_CENTRES = "left-out-centres"
+"""What was evaluated where each fold's model was judged on the centre it had not seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
@@ -21,7 +24,7 @@ class EvaluationContext:
         split_kind: What was kept apart.
         split_sha256: Hash of the split.
         split_statement: What its test says and does not say.
-        subset: ``test`` or ``validation``.
+        subset: ``test``, ``validation``, or ``left-out-centres``: the tests of all folds.
         openings: How often the test subset of this split has been opened, this time included; None
             where it is not logged.
         label_statement: Where the labels come from.

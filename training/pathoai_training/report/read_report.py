@@ -9,6 +9,7 @@ from typing import Any
 
 from pathoai.errors import ModelError, PathoaiError
 from pathoai_training.report.build_report import JSON, SCHEMA
+from pathoai_training.report.context import LEFT_OUT_CENTRES
 from pathoai_training.report.evaluated_slides import EvaluatedSlides
 from pathoai_training.report.predictions import KINDS, Predictions
 
@@ -45,10 +46,11 @@ def read_report(folder: Path, *, model: str, subset: str) -> StoredReport:
     """
     path = folder / JSON
     if not path.is_file():
+        option = f"--{subset}" if subset == LEFT_OUT_CENTRES else f"--split {subset}"
         raise ModelError(
             "the model has not been evaluated",
             where=model,
-            remedy=f"run `pathoai evaluate STUDY --model {model} --split {subset}`",
+            remedy=f"run `pathoai evaluate STUDY --model {model} {option}`",
         )
     try:
         raw: dict[str, Any] = json.loads(path.read_text("utf8"))

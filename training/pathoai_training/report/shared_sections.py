@@ -13,9 +13,11 @@ from pathoai_training.metrics.calibration_error import expected_calibration_erro
 from pathoai_training.metrics.confusion import quotient
 from pathoai_training.metrics.patient_bootstrap import Interval, PatientBootstrap
 from pathoai_training.report.charts import confusion_chart, forest_chart, reliability_chart
+from pathoai_training.report.joined_predictions import joined
 from pathoai_training.report.predictions import Predictions
 from pathoai_training.report.section import Cell, Figure, Measured, Section, Table, measured
 
+POOLED = "all centres, pooled"
 VALUE = "value (95 % interval)"
 _FEW_PATIENTS = 10
 
@@ -132,8 +134,12 @@ def left_out_section(left_out: Mapping[str, Predictions]) -> Section:
     Args:
         left_out: Code of the centre → predictions of the model trained on all others.
     """
-    table, chart = group_table(left_out, "Leave one centre out")
-    text = "Each row: a model trained without that centre, judged on it."
+    pooled = {POOLED: joined(list(left_out.values()))}
+    table, chart = group_table({**left_out, **pooled}, "Leave one centre out")
+    text = (
+        "Each row: a model trained without that centre, judged on it; the last, the predictions of "
+        "all of them pooled. How far the rows lie apart says more of a new centre than the last."
+    )
     return Section("left_out", "Leave one centre out", (text,), (table,), (chart,))
 
 
