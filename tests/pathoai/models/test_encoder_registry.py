@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 from pathoai.errors import InvalidValueError, MissingDependencyError, ModelError
-from pathoai.models.encoder import shipped_encoders
 from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
 from pathoai.models.encoder_weights import as_safetensors, load_encoder
 from pathoai.models.register_encoder import register_file, register_package
@@ -134,7 +134,7 @@ def test_what_is_not_known_of_an_encoder_must_be_described(
     registry: EncoderRegistry, weights: Path
 ) -> None:
     with pytest.raises(ModelError, match=r"found no mean, no std.*--describe"):
-        register_file(registry, shipped_encoders()["hibou-b"], weights)
+        register_file(registry, replace(tiny_entry(), mean=None, std=None), weights)
 
 
 def test_altered_or_moved_weights_are_not_loaded(registry: EncoderRegistry, weights: Path) -> None:
