@@ -273,6 +273,21 @@ class LabelImage:
         values = {shown["class"]: int(shown["label-value"]) for shown in properties}
         return {k: v for k, v in values.items() if v not in (BACKGROUND_INDEX, NOT_ASSESSED)}
 
+    @property
+    def shown_classes(self) -> tuple[LabelClass, ...]:
+        """The same with the names and colours that the label was written with.
+
+        OME-Zarr has one name for each; it stands for the French one too.
+        """
+        ome_attribute: Any = self._group.attrs["ome"]
+        image_label = ome_attribute["image-label"]
+        named = {p["label-value"]: p["name"] for p in image_label["properties"]}
+        coloured = {c["label-value"]: c["rgba"][:3] for c in image_label["colors"]}
+        return tuple(
+            LabelClass(value, key, named[value], named[value], f"#{bytes(coloured[value]).hex()}")
+            for key, value in self.classes.items()
+        )
+
     @cached_property
     def reader(self) -> MapReader:
         """The chunks of the finest level, straight from its shards."""

@@ -215,6 +215,10 @@ class Study:
         """Where the quality sheet (PNG) of a slide lies or will lie."""
         return self.quality_path / f"{slide_id}.png"
 
+    def figures_path(self, slide_id: str) -> Path:
+        """The folder of figures drawn of a slide."""
+        return self.path / "figures" / slide_id
+
     @property
     def journal_path(self) -> Path:
         """The SQLite file of the annotation journal."""
@@ -237,6 +241,7 @@ class Study:
             self.path / "objects" / slide_id,
             self.path / "overview" / f"{slide_id}.png",
             self.quality_sheet_path(slide_id),
+            self.figures_path(slide_id),
             self.no_tissue_path(slide_id),
         )
         named = (*self._reports_on(slide_id), *self._queues_with(slide_id))
