@@ -94,10 +94,10 @@ def _class_tint(samples: NDArray[np.uint8], classes: list[LabelClass]) -> Tint:
     """Each pixel by the classes of its points: small objects fade instead of flickering."""
     height, _, width, _ = samples.shape
     colour, cover = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    present = set(np.unique(samples).tolist())
     for label in classes:
-        if label.index in present:
-            share = (samples == label.index).mean(axis=(1, 3), dtype=np.float32)
+        found = samples == label.index
+        if found.any():
+            share = found.mean(axis=(1, 3), dtype=np.float32)
             cover += share
             colour += share[..., None] * np.array(label.rgb, np.float32)
     return Tint(colour, np.minimum(cover, 1))

@@ -14,6 +14,7 @@ from pathoai.geometry import Region
 from pathoai.heatmap.view import View
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.label_image import LabelImage
+from pathoai.store.shards import CHUNK_PX
 
 _MOST_PER_SIDE = 4
 _BLOCK_PX = 1 << 24
@@ -131,7 +132,7 @@ def _pixels(label: LabelImage, level: int, region: Region) -> int:
 def _blocks(label: LabelImage, level: int, region: Region) -> Iterator[NDArray[np.uint8]]:
     rows, columns = pixels_of(label, level, region)
     array = label.array(level)
-    # Whole shards of rows, so that hardly a chunk is decoded twice.
-    step = max(2048, _BLOCK_PX // max(1, columns.stop - columns.start))
+    # Whole rows of chunks, so that hardly one is decoded twice; counting takes eight bytes each.
+    step = max(1, (_BLOCK_PX >> 2) // max(1, columns.stop - columns.start) // CHUNK_PX) * CHUNK_PX
     for top in range(rows.start, rows.stop, step):
         yield np.asarray(array[top : min(top + step, rows.stop), columns])

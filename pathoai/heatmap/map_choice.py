@@ -9,6 +9,7 @@ from pathlib import Path
 from pathoai.errors import InvalidValueError
 from pathoai.heatmap.label_layers import class_layer, probability_layer, uncertainty_layer
 from pathoai.heatmap.layer import Layer, Scene
+from pathoai.heatmap.map_source import check_source
 from pathoai.heatmap.object_layers import attention_layer, density_layer, outline_layer
 from pathoai.quality.artefacts import LABEL as ARTEFACT_LABEL
 from pathoai.store.slide_store import TISSUE, SlideStore
@@ -88,6 +89,7 @@ class MapChoice:
         if way == ATTENTION:
             return attention_layer(scene, objects, self.name.removeprefix(GRADE))
         label = scene.store.label(self.name)
+        check_source(scene.store, self.name, label.about)
         if way == PROBABILITY:
             assert key is not None
             return probability_layer(scene, label, key)

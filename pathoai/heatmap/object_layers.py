@@ -10,10 +10,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from pathoai.errors import InvalidValueError, StoreError
+from pathoai.errors import InvalidValueError
 from pathoai.heatmap.label_layers import class_of, classes_of
 from pathoai.heatmap.label_samples import pixels_of
 from pathoai.heatmap.layer import ColourScale, Layer, LegendEntry, Outline, Scene, Tint
+from pathoai.heatmap.map_source import check_source
 from pathoai.inference.slide_grade import SlideGrade
 from pathoai.ontology import LabelClass
 from pathoai.store.label_image import LabelImage
@@ -31,19 +32,6 @@ _MOST_OUTLINED_PX = 1 << 24
 _ATTENTION_LINE = "#000000"
 
 
-def _same_source(scene: Scene, made: dict[str, Any], about: dict[str, Any], name: str) -> None:
-    """Refuse objects of another model than the map's, or of an earlier store."""
-    for key, wanted in (("store_sha256", scene.store.identity), *about.items()):
-        if key in made and key.endswith("_sha256") and made[key] != wanted:
-            raise StoreError(
-                "the objects are not of this map: store or model changed since",
-                where=f"{scene.store.slide_id} {name}",
-                found=f"{key} {str(made[key])[:12]}",
-                allowed=str(wanted)[:12],
-                remedy="run the command that made them again",
-            )
-
-
 def _wanted(scene: Scene, label: LabelImage, key: str | None) -> tuple[LabelClass, ...]:
     return (
         classes_of(label, scene.ontology)
@@ -57,7 +45,7 @@ def density_layer(scene: Scene, label: LabelImage, objects: Path, key: str | Non
     values = [c.index for c in _wanted(scene, label, key)]
     grid = _DensityGrid.over(scene)
     for batch in object_batches(objects):
-        _same_source(scene, batch.source, label.about, label.name)
+        check_source(scene.store, label.name, batch.source, label.about)
         grid.add(batch.geometry[np.isin(batch.class_index, values)])
     density = grid.per_mm2()
     scale = ColourScale(_rounded_up(float(density.max(initial=0.0))), DENSITY_COLOURS)
@@ -167,7 +155,7 @@ _Found = Iterator[tuple[NDArray[np.object_], NDArray[np.uint8]]]
 
 def _tables(scene: Scene, label: LabelImage, objects: Path) -> _Found:
     for batch in object_batches(objects):
-        _same_source(scene, batch.source, label.about, label.name)
+        check_source(scene.store, label.name, batch.source, label.about)
         yield batch.geometry, batch.class_index
 
 
@@ -211,7 +199,7 @@ def _lines(scene: Scene, polygon: Any, colour: str) -> list[Outline]:  # noqa: A
 def attention_layer(scene: Scene, objects: Path, model: str) -> Layer:
     """The tiles that weighed most in the grade of a slide, by how much they did."""
     table = read_objects(objects)
-    _same_source(scene, table.source, {}, f"grade/{model}")
+    check_source(scene.store, f"grade/{model}", table.source)
     percent = 100 * table.probability.astype(np.float64)
     scale = ColourScale(_rounded_up(float(percent.max(initial=0.0))), ATTENTION_COLOURS)
     corners = scene.view.to_picture(shapely.bounds(table.geometry).reshape(-1, 2))

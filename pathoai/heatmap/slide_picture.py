@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,8 @@ _WHITE = 255
 GLASS_FADES_UM = (16.0, 60.0)
 """From the tissue, which its mask knows to some micrometres; glass fades to white in between."""
 MAP_FADES_UM = (2.0, 20.0)
-_SOURCE_PX = 1 << 23
+_BAND_ROWS = 256
+_SOURCE_PX = 1 << 22
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Of linear light (ITU-R BT.709); near enough for a picture that only lies beneath a map."""
 
@@ -38,11 +40,17 @@ class Surroundings:
         """About a tissue mask, fading from one distance to another."""
         from scipy import ndimage
 
-        (kept, gone), distance = fades_um, ndimage.distance_transform_edt(~tissue.mask)
-        weight = np.clip((gone - distance * tissue.mpp) / (gone - kept), 0, 1)
+        weight = np.empty(tissue.mask.shape, np.float32)
+        reach = math.ceil(fades_um[1] / tissue.mpp) + 1
+        # In bands: distances in a whole slide's mask would take thirty times its memory.
+        for top in range(0, len(weight), _BAND_ROWS):
+            first = max(0, top - reach)
+            rows = tissue.mask[first : top + _BAND_ROWS + reach]
+            faded = _faded(rows, tissue.mpp, fades_um)[top - first :]
+            weight[top : top + _BAND_ROWS] = faded[:_BAND_ROWS]
         # Fat and lumina within tissue are no glass.
         weight[ndimage.binary_fill_holes(weight == 1)] = 1
-        return cls(weight.astype(np.float32), tissue.grid)
+        return cls(weight, tissue.grid)
 
     def under(self, view: View, band: slice) -> NDArray[np.float32]:
         """The weight at the pixel centres of some rows, ``(rows, width)`` float32."""
@@ -56,6 +64,18 @@ class Surroundings:
             y / self.grid.downsample_y - 0.5, x / self.grid.downsample_x - 0.5, indexing="ij"
         )
         return np.asarray(ndimage.map_coordinates(self.weight, at, order=1, mode="nearest"))
+
+
+def _faded(
+    mask: NDArray[np.bool_], mpp: float, fades_um: tuple[float, float]
+) -> NDArray[np.float64]:
+    """1 up to one distance from the mask, 0 from another on."""
+    from scipy import ndimage
+
+    if not mask.any():
+        return np.zeros(mask.shape)
+    (kept, gone), distance = fades_um, ndimage.distance_transform_edt(~mask)
+    return np.asarray(np.clip((gone - distance * mpp) / (gone - kept), 0, 1))
 
 
 def bands_of(store: SlideStore, view: View) -> list[slice]:

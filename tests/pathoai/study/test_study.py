@@ -211,5 +211,7 @@ def test_every_derived_copy_of_a_slide_is_known(study: Study) -> None:
     objects = study.objects_path("A", "prediction/nuclei")
     objects.parent.mkdir(parents=True)
     objects.touch()
+    figures = study.figures_path("A")
+    figures.mkdir(parents=True)
     study.store_path("B").mkdir(parents=True)
-    assert set(study.derived_copies("A")) == {study.store_path("A"), objects.parent}
+    assert set(study.derived_copies("A")) == {study.store_path("A"), objects.parent, figures}
