@@ -49,6 +49,11 @@ class EncoderEntry:
         weights: How the tensors in the published file are named.
         package: The Python package that holds the weights, where one does.
         prefix_tokens: Tokens before those of the patches: class and registers.
+        stage: Of a convolutional network, the stage whose map is pooled, counted from 0; what comes
+            after it is not computed. None: the last, with all that follows it. Of networks trained
+            on photographs the earlier stages tell tissue apart better: they know textures, the last
+            one knows objects (Lu MY et al. Nature Biomedical Engineering 2021 take the third of
+            four).
         mpp: Scale of the tiles it was trained on; None where it has none, e.g. photographs.
         mean: Of red, green and blue, of values 0 to 1; None where it is not known.
         std: Standard deviation likewise.
@@ -70,6 +75,7 @@ class EncoderEntry:
     weights: WeightsNaming = "timm"
     package: str = ""
     prefix_tokens: int = 0
+    stage: int | None = None
     mpp: float | None = None
     mean: _Triple | None = None
     std: _Triple | None = None
@@ -95,12 +101,19 @@ class EncoderEntry:
                 self._refuse(name, "a whole number, 1 or more")
         if (self.pooling != "avg") != (self.prefix_tokens > 0):
             self._refuse("prefix_tokens", "1 or more for tokens, 0 for pooling avg")
+        self._check_stage()
         if not self.licence:
             self._refuse("licence", "the licence of the weights")
         if self.mpp is not None and not SMALLEST_MPP_UM <= self.mpp <= LARGEST_MPP_UM:
             self._refuse("mpp", f"{SMALLEST_MPP_UM:g} to {LARGEST_MPP_UM:g} µm per pixel, or null")
         for name in ("mean", "std"):
             self._check_triple(name)
+
+    def _check_stage(self) -> None:
+        if self.stage is None:
+            return
+        if self.pooling != "avg" or type(self.stage) is not int or self.stage < 0:
+            self._refuse("stage", "a whole number from 0, with pooling avg; or null")
 
     def _check_triple(self, name: str) -> None:
         values = getattr(self, name)

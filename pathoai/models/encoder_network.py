@@ -75,24 +75,31 @@ class Pooled(nn.Module):
     Args:
         network: As ``build_timm`` makes it.
         pooling: How the vector is made.
+        stage: Pool the map of this stage, counted from 0; None: of the last.
 
     Attributes:
         embedding: Length of the vector.
         prefix_tokens: Tokens before those of the patches; 0 without tokens.
+
+    Raises:
+        ModelError: The network has no such stage.
     """
 
-    def __init__(self, network: nn.Module, pooling: Pooling) -> None:
+    def __init__(self, network: nn.Module, pooling: Pooling, stage: int | None = None) -> None:
         """Look at the network; nothing is computed."""
         super().__init__()
         self.network = network
         self.pooling = pooling
+        self.stage = stage
         has_tokens: Any = network if pooling != "avg" else None
         self.prefix_tokens = int(getattr(has_tokens, "num_prefix_tokens", 0))
-        length: Any = network.num_features
+        length: Any = network.num_features if stage is None else _stage_width(network, stage)
         self.embedding = int(length) * (2 if pooling == "cls+mean" else 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Vectors ``(N, embedding)`` of normalised images ``(N, 3, H, W)``."""
+        if self.stage is not None:
+            return self._map(x).mean(dim=(2, 3))
         found: torch.Tensor = self.network(x)
         if self.pooling == "avg":
             return found
@@ -101,6 +108,27 @@ class Pooled(nn.Module):
             return class_token
         mean = found[:, self.prefix_tokens :].mean(dim=1)
         return mean if self.pooling == "mean" else torch.cat([class_token, mean], dim=1)
+
+    def _map(self, x: torch.Tensor) -> torch.Tensor:
+        """What the stage gives, ``(N, embedding, h, w)``; later ones are not computed."""
+        run: Any = self.network.forward_intermediates
+        found: torch.Tensor = run(
+            x, indices=[self.stage], stop_early=True, intermediates_only=True
+        )[0]
+        return found
+
+
+def _stage_width(network: nn.Module, stage: int) -> int:
+    """Channels of a stage's map."""
+    stages: Any = getattr(network, "feature_info", [])
+    if not hasattr(network, "forward_intermediates") or stage >= len(stages):
+        raise ModelError(
+            "the network has no such stage",
+            where=type(network).__name__,
+            found=stage,
+            allowed=f"0 to {len(stages) - 1}" if len(stages) else "null: it has no stages",
+        )
+    return int(stages[stage]["num_chs"])
 
 
 class TileEncoder(nn.Module):
@@ -117,7 +145,7 @@ class TileEncoder(nn.Module):
     def __init__(self, network: nn.Module, entry: EncoderEntry) -> None:
         """Compare the network with its description."""
         super().__init__()
-        self.pooled = Pooled(network, entry.pooling)
+        self.pooled = Pooled(network, entry.pooling, entry.stage)
         for name in ("embedding", "prefix_tokens"):
             if getattr(self.pooled, name) != getattr(entry, name):
                 raise ModelError(

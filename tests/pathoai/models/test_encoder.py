@@ -22,6 +22,7 @@ _PUBLISHED = {
     "hibou-b": 85.7,
     "hibou-l": 303.2,
     "efficientnet-lite0": 3.4,
+    "efficientnet-lite0-stage-3": 3.4,
     "resnet50": 23.5,
     "convnext-tiny": 27.8,
     "vit-small": 21.7,
@@ -68,6 +69,9 @@ def test_licences_that_forbid_commercial_use_are_known() -> None:
         ({"std": (0.5, 0.5, 0.0)}, "std"),
         ({"patch": 8}, "unknown field.*patch"),
         ({"mean": 5}, "malformed"),
+        ({"stage": 1}, "stage.*pooling avg"),
+        ({"pooling": "avg", "prefix_tokens": 0, "stage": -1}, "stage.*from 0"),
+        ({"pooling": "avg", "prefix_tokens": 0, "stage": 1.0}, "stage.*from 0"),
     ],
 )
 def test_a_malformed_description_is_refused(change: dict[str, object], message: str) -> None:
@@ -118,6 +122,41 @@ def test_a_network_that_differs_from_its_description_is_refused() -> None:
         TileEncoder(build_timm(entry.architecture, entry.arguments, entry.pooling), entry)
     entry = tiny_entry(prefix_tokens=1)
     with pytest.raises(ModelError, match="another prefix tokens"):
+        TileEncoder(build_timm(entry.architecture, entry.arguments, entry.pooling), entry)
+
+
+def _staged(stage: int | None, embedding: int) -> EncoderEntry:
+    return tiny_entry(
+        architecture="resnet10t",
+        arguments={},
+        pooling="avg",
+        prefix_tokens=0,
+        stage=stage,
+        embedding=embedding,
+        size_px=32,
+    )
+
+
+def test_an_earlier_stage_is_pooled_and_nothing_after_it_is_computed() -> None:
+    """Against timm's own maps; a later stage that cannot compute does not matter."""
+    entry = _staged(3, 256)
+    network = build_timm(entry.architecture, entry.arguments, entry.pooling).eval()
+    tiles = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    mean = torch.tensor(entry.mean).view(1, 3, 1, 1)
+    maps = network.forward_intermediates(  # type: ignore[operator]  # as above
+        (tiles / 255 - mean) / 0.2, intermediates_only=True
+    )
+    encoder = TileEncoder(network, entry).eval()
+    network.layer4 = torch.nn.Linear(1, 1)
+    torch.testing.assert_close(encoder(tiles), maps[3].mean((2, 3)))
+
+
+@pytest.mark.parametrize(("stage", "embedding", "says"), [(5, 512, "0 to 4"), (3, 64, "embedding")])
+def test_a_stage_that_is_not_there_or_of_another_width_is_refused(
+    stage: int, embedding: int, says: str
+) -> None:
+    entry = _staged(stage, embedding)
+    with pytest.raises(ModelError, match=says):
         TileEncoder(build_timm(entry.architecture, entry.arguments, entry.pooling), entry)
 
 
