@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from pathoai.errors import InvalidValueError
+from pathoai.models.reader_noise import log_readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,16 @@ class Calibration:
         return torch.softmax(logits.float() / self.temperature, dim=1)
 
 
-def fit_temperature(logits: torch.Tensor, target: torch.Tensor) -> float:
+def fit_temperature(
+    logits: torch.Tensor, target: torch.Tensor, *, readings: torch.Tensor | None = None
+) -> float:
     """The temperature under which the logits explain the target best.
 
     Args:
         logits: ``(N, C)`` float, of pixels that training did not see.
         target: ``(N,)`` int64 channel of each.
+        readings: ``(C, C)`` of :func:`pathoai.models.reader_noise.reading_matrix`, where the target
+            is what readers said and the logits are of what is true.
     """
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     values = logits.detach().double()
@@ -79,7 +84,10 @@ def fit_temperature(logits: torch.Tensor, target: torch.Tensor) -> float:
 
     def loss_of() -> torch.Tensor:
         optimiser.zero_grad()
-        loss = torch.nn.functional.cross_entropy(values / log_temperature.exp(), target)
+        found = torch.log_softmax(values / log_temperature.exp(), dim=1)
+        if readings is not None:
+            found = log_readings(found, readings)
+        loss = torch.nn.functional.nll_loss(found, target)
         loss.backward()
         return loss
 

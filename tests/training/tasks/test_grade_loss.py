@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pathoai.errors import InvalidValueError
+from pathoai.models.reader_noise import reading_matrix
 from pathoai_training.tasks.grade_loss import GradeLoss
 
 
@@ -51,13 +52,30 @@ def test_the_true_probabilities_cost_least() -> None:
     assert logits.grad.abs().max() < 1e-6
 
 
+def test_told_of_reader_noise_the_true_grades_are_learnt() -> None:
+    """The loss of readings is least where the softmax is what is true of the slide."""
+    truth = torch.tensor([0.1, 0.5, 0.3, 0.1], dtype=torch.float64)
+    read = truth @ reading_matrix(4, 0.15)
+    loss_of = GradeLoss(reader_noise=0.15)
+    logits = truth.float().log()[None].clone().requires_grad_()
+    loss = sum(p.float() * loss_of(logits, torch.tensor([k])) for k, p in enumerate(read))
+    assert isinstance(loss, torch.Tensor)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-6
+
+
 def test_extreme_logits_stay_finite_and_weights_are_checked() -> None:
     logits = torch.tensor([[1e4, -1e4, 0.0, 0.0]], requires_grad=True)
-    loss = GradeLoss()(logits, torch.tensor([1]))
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert logits.grad is not None
-    assert torch.isfinite(logits.grad).all()
+    for noise in (0.0, 0.15):
+        logits.grad = None
+        loss = GradeLoss(reader_noise=noise)(logits, torch.tensor([1]))
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert logits.grad is not None
+        assert torch.isfinite(logits.grad).all()
     for weight in (-1.0, float("nan")):
         with pytest.raises(InvalidValueError):
             GradeLoss(weight)
+    with pytest.raises(InvalidValueError, match="reader_noise"):
+        GradeLoss(reader_noise=0.6)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pathoai.errors import InvalidValueError
+from pathoai.models.reader_noise import log_readings, reading_matrix
 
 
 class GradeLoss(nn.Module):
@@ -20,21 +21,28 @@ class GradeLoss(nn.Module):
 
     Args:
         ordinal_weight: Of the second term; the first has weight 1.
+        reader_noise: Share of slides that readers grade one off. The loss is then of what they
+            would read, and the softmax is of what is true (:mod:`pathoai.models.reader_noise`).
 
     Raises:
-        InvalidValueError: A weight below 0.
+        InvalidValueError: A weight below 0, or a share outside 0 to below 0.5.
     """
 
-    def __init__(self, ordinal_weight: float = 1.0) -> None:
-        """Keep the weight."""
+    def __init__(self, ordinal_weight: float = 1.0, reader_noise: float = 0.0) -> None:
+        """Keep the weight and the share."""
         super().__init__()
         if not ordinal_weight >= 0:
             raise InvalidValueError("ordinal_weight", found=ordinal_weight, allowed="0 or more")
+        reading_matrix(2, reader_noise)
         self.ordinal_weight = ordinal_weight
+        self.reader_noise = reader_noise
 
     def forward(self, logits: torch.Tensor, grade: torch.Tensor) -> torch.Tensor:
         """The mean loss of logits ``(B, K)`` against grades ``(B,)`` int64."""
         log_probability = logits.float().log_softmax(dim=1)
+        if self.reader_noise:
+            matrix = reading_matrix(logits.shape[1], self.reader_noise)
+            log_probability = log_readings(log_probability, matrix)
         cross_entropy = nn.functional.nll_loss(log_probability, grade)
         if not self.ordinal_weight:
             return cross_entropy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,15 @@ class GradingExamination:
     logits: torch.Tensor
     baseline: torch.Tensor
     vectors: torch.Tensor
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> GradingExamination:
+        """The slides that ``kept``, ``(N,)`` bool, names."""
+        rows = torch.from_numpy(kept)
+        return GradingExamination(
+            tuple(compress(self.slide_ids, kept)),
+            tuple(compress(self.patients, kept)),
+            *(part[rows] for part in (self.truth, self.logits, self.baseline, self.vectors)),
+        )
 
 
 @torch.no_grad()

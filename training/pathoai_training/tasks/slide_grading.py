@@ -14,9 +14,12 @@ from pathoai.models.bundle import SLIDE_GRADING
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
 from pathoai.models.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.models.grade_decision import GradeDecision
+from pathoai.models.reader_noise import reading_matrix
+from pathoai.models.referral import patients_needed
 from pathoai_training.data.bag_data import BagData
 from pathoai_training.data.bag_dataset import BagBatch
 from pathoai_training.metrics.agreement import kappa
+from pathoai_training.tasks.calibration_parts import CalibrationParts
 from pathoai_training.tasks.grade_loss import GradeLoss
 from pathoai_training.tasks.grading_examination import (
     GradingExamination,
@@ -44,6 +47,9 @@ class SlideGrading(Task[BagData, GradingExamination]):
         learning_rate: Peak of the schedule.
         weight_decay: Of the optimiser.
         ordinal_weight: Of the cumulative term in the loss.
+        reader_noise: Share of slides that readers grade one off, as second readings show it: the
+            network then learns, and says, what is true rather than what is read. 0 takes each
+            grade at its word.
         costs: Of wrong grades: the key of a matrix that ships with pathoai, or the matrix itself.
         accepted_miss_rate: Share of the patients with a high-grade lesion who may be graded below
             high grade without being referred to a doctor, on average.
@@ -66,6 +72,7 @@ class SlideGrading(Task[BagData, GradingExamination]):
         learning_rate: float = 0.001,
         weight_decay: float = 0.01,
         ordinal_weight: float = 1.0,
+        reader_noise: float = 0.0,
         costs: str | dict[str, Any] = "tissuenet",
         accepted_miss_rate: float = 0.02,
         set_error_rate: float = 0.1,
@@ -90,7 +97,8 @@ class SlideGrading(Task[BagData, GradingExamination]):
                 raise InvalidValueError(name, found=rate, allowed="above 0, below 1")
         self.accepted_miss_rate = accepted_miss_rate
         self.set_error_rate = set_error_rate
-        self.loss = GradeLoss(ordinal_weight)
+        self.readings = reading_matrix(len(self.channels), reader_noise)
+        self.loss = GradeLoss(ordinal_weight, reader_noise)
         self.baseline: nn.Module = nn.Identity()
         self._confusion = torch.zeros(len(self.channels), len(self.channels))
 
@@ -179,21 +187,32 @@ class SlideGrading(Task[BagData, GradingExamination]):
         )
 
     def conclude(self, validation: GradingExamination, measured: GradingExamination) -> Conclusion:
-        """Temperature, referral and sets from one subset; how they do on the other."""
-        temperature = fit_temperature(validation.logits, validation.truth)
-        calibration = Calibration(temperature)
+        """Temperature, referral and sets from one subset; how they do on the other.
+
+        No patient serves for the temperature and for what is decided by it, where there are enough
+        (:class:`CalibrationParts`).
+        """
+        parts = CalibrationParts.of(
+            validation,
+            first_high=self.costs.first_high,
+            needed=patients_needed(self.accepted_miss_rate),
+        )
+        calibration = self._calibration(parts.temperature.logits, parts.temperature.truth)
+        deciding = parts.decision
         decision = GradeDecision.fitted(
-            calibrated(calibration, validation.logits),
-            validation.truth.numpy(),
-            validation.patients,
-            validation.vectors.numpy(),
+            calibrated(calibration, deciding.logits),
+            deciding.truth.numpy(),
+            deciding.patients,
+            deciding.vectors.numpy(),
             costs=self.costs,
             accepted_miss_rate=self.accepted_miss_rate,
             set_error_rate=self.set_error_rate,
         )
         truth, found = measured.truth.numpy(), calibrated(calibration, measured.logits)
-        baseline = Calibration(fit_temperature(validation.baseline, validation.truth))
-        reliability = measure_reliability(torch.from_numpy(found), measured.truth)
+        baseline = self._calibration(parts.temperature.baseline, parts.temperature.truth)
+        # What can be compared with grades as they were given are chances of giving them.
+        read = torch.from_numpy(found) @ self.readings
+        reliability = measure_reliability(read, measured.truth)
         metrics = {
             "slides": len(truth),
             **grade_metrics(found, truth, self.costs),
@@ -201,8 +220,17 @@ class SlideGrading(Task[BagData, GradingExamination]):
             "constant_decision": constant_scores(truth, self.costs),
             **decision_metrics(decision, found, measured),
             "calibration_error": round(reliability.expected_error, 6),
+            "calibrated_on": {
+                "temperature_slides": len(parts.temperature.slide_ids),
+                "decision_slides": len(parts.decision.slide_ids),
+                "patients_apart": parts.apart,
+            },
         }
-        return Conclusion(Calibration(temperature, reliability), metrics, decision.to_dict())
+        fitted = Calibration(calibration.temperature, reliability)
+        return Conclusion(fitted, metrics, decision.to_dict())
+
+    def _calibration(self, logits: torch.Tensor, truth: torch.Tensor) -> Calibration:
+        return Calibration(fit_temperature(logits, truth, readings=self.readings))
 
 
 def _costs_of(costs: str | dict[str, Any], classes: tuple[str, ...]) -> CostMatrix:
