@@ -7,31 +7,38 @@ patient, and leaving each centre out. Both keep what is done in ``--work`` and g
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from cervix_grading_report import report
-from generated_cervix import ENCODER, PlannedSlide, make_cohort
-from numpy.typing import NDArray
+from cervix_grading_report import ACCEPTED, report
+from generated_cervix import ENCODER, READER_NOISE, PlannedSlide, make_cohort
+from held_bags import HeldBags
 
 from pathoai.models.calibration import Calibration, fit_temperature
+from pathoai.models.referral import patients_needed
 from pathoai.progress import silent
 from pathoai.study.study import Study
 from pathoai_training.commands.split import COMMAND as SPLIT
-from pathoai_training.data.bag_data import BagData
 from pathoai_training.preempt import Preemption
 from pathoai_training.recipes.build import Workshop, build
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.running.lightning_run import fit as fit_network
+from pathoai_training.tasks.calibration_parts import CalibrationParts
 from pathoai_training.tasks.grading_examination import GradingExamination, calibrated
 from pathoai_training.tasks.slide_grading import SlideGrading
 
 _RECIPE = "cervix-grading"
+LOSSES = {
+    "ordinal": ["model.ordinal_weight=1.0", f"model.reader_noise={READER_NOISE}"],
+    "entropy": ["model.ordinal_weight=0.0", "model.reader_noise=0.0"],
+}
 
 
 @dataclass(frozen=True)
@@ -42,34 +49,34 @@ class Fit:
         name: Its file.
         split: As after ``--split``.
         seed: Of split, weights and order.
-        ordinal_weight: Of the cumulative term.
+        loss: A key of :data:`LOSSES`.
     """
 
     name: str
     split: str
     seed: int
-    ordinal_weight: float
+    loss: str
 
 
 def fits(seeds: int, centres: Sequence[int]) -> list[Fit]:
     """All runs: both losses on each split by patient, and the ordinal one without each centre."""
     runs = [
-        Fit(f"{loss}-seed-{seed}", "patient", seed, weight)
+        Fit(f"{loss}-seed-{seed}", "patient", seed, loss)
         for seed in range(seeds)
-        for loss, weight in (("ordinal", 1.0), ("entropy", 0.0))
+        for loss in LOSSES
     ]
-    return runs + [Fit(f"centre-{c}", f"centres/{c + 1}", 0, 1.0) for c in centres]
+    return runs + [Fit(f"centre-{c}", f"centres/{c + 1}", 0, "ordinal") for c in centres]
 
 
 def run(fit: Fit, study: Study, folder: Path, steps: int) -> None:
-    """Train, and keep what both networks say of the validation and test slides, calibrated."""
+    """Train, and keep what both networks say of the test slides, calibrated, and the decisions."""
     path = folder / f"{fit.name}.npz"
     if path.exists():
         return
     workshop = _workshop(fit, study, steps)
     model, data = workshop.model, workshop.data
     assert isinstance(model, SlideGrading)
-    assert isinstance(data, BagData)
+    assert isinstance(data, HeldBags)
     data.setup()
     model.check(data)
     started = time.process_time()
@@ -81,13 +88,12 @@ def run(fit: Fit, study: Study, folder: Path, steps: int) -> None:
             preemption=Preemption(),
             advance=silent,
         )
-    data.serve_test()  # the truth of a generated slide is no secret
     validation, test = (model.examine(data, subset) for subset in ("validation", "test"))
     np.savez(
         path.with_suffix(".partial.npz"),
         cpu_s=time.process_time() - started,
-        **_columns("validation", validation, validation),
-        **_columns("test", test, validation),
+        test_ids=np.array(test.slide_ids),
+        **_concluded(model, validation, test),
     )
     path.with_suffix(".partial.npz").rename(path)
 
@@ -95,26 +101,34 @@ def run(fit: Fit, study: Study, folder: Path, steps: int) -> None:
 def _workshop(fit: Fit, study: Study, steps: int) -> Workshop:
     overrides = [
         f"data.encoder={ENCODER}",
+        "data.class_path=held_bags.HeldBags",
         f"seed={fit.seed}",
-        f"model.ordinal_weight={fit.ordinal_weight}",
-        f"trainer={{max_steps: {steps}, steps_per_epoch: {steps}}}",
+        *LOSSES[fit.loss],
+        f"trainer.max_steps={steps}",
+        f"trainer.steps_per_epoch={steps}",
     ]
     return build(read_recipe(_RECIPE, overrides), study=study.path, split=fit.split)
 
 
-def _columns(
-    name: str, found: GradingExamination, validation: GradingExamination
-) -> dict[str, NDArray[np.generic]]:
-    """Of a subset: codes, and the probabilities of both networks, each with its temperature."""
-
-    def said(logits: Callable[[GradingExamination], torch.Tensor]) -> NDArray[np.float64]:
-        fitted = Calibration(fit_temperature(logits(validation), validation.truth))
-        return calibrated(fitted, logits(found))
-
+def _concluded(
+    model: SlideGrading, validation: GradingExamination, test: GradingExamination
+) -> dict[str, Any]:
+    """What the task concludes at each accepted rate, and what both networks say of the test."""
+    found = []
+    for model.accepted_miss_rate in ACCEPTED:
+        found.append(model.conclude(validation, test))
+    parts = CalibrationParts.of(
+        validation, first_high=model.costs.first_high, needed=patients_needed(ACCEPTED[0])
+    )
+    beside = fit_temperature(
+        parts.temperature.baseline, parts.temperature.truth, readings=model.readings
+    )
     return {
-        f"{name}_ids": np.array(found.slide_ids),
-        f"{name}_network": said(lambda e: e.logits),
-        f"{name}_baseline": said(lambda e: e.baseline),
+        "rules": np.array([json.dumps(each.decision["referral"]) for each in found]),
+        "test_network": np.stack([calibrated(e.calibration, test.logits) for e in found]),
+        "test_baseline": calibrated(Calibration(beside), test.baseline),
+        "calibration_error": found[0].metrics["calibration_error"],
+        "apart": found[0].metrics["calibrated_on"]["patients_apart"],
     }
 
 
@@ -137,9 +151,9 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps what is done")
     parser.add_argument("--out", type=Path, required=True, help="Markdown to write")
-    parser.add_argument("--slides", type=int, default=420)
+    parser.add_argument("--slides", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=600)
     options = parser.parse_args()
     torch.set_num_threads(1)
     study, planned = make_cohort(options.work, slides=options.slides, seed=0)

@@ -1,14 +1,16 @@
 """A generated cohort of cervical biopsies, as a study: stores, features of an encoder, grades.
 
 Four grades, eighteen unbalanced centres that stain differently, and readers who are off by one
-grade on 15 % of the slides. A slide has four fragments, of which only one need hold its worst
-lesion; its true grade is that of the worst region painted on it.
+grade on 15 % of the slides. A slide's true grade is that of the worst region painted on it, which
+takes a part of its epithelium; the rest is benign, or holds a milder lesion too. Stains are
+normalised when the store is made, as ``pathoai tile --normalise macenko`` does.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,9 @@ from pathoai.models.encoder_registry import EncoderRegistry
 from pathoai.models.encoder_weights import load_encoder
 from pathoai.models.register_encoder import register_package
 from pathoai.ontology import LabelClass
+from pathoai.preprocess.slide_normalisation import SlideNormalisation
+from pathoai.preprocess.stain.estimation import profile_of_pixels
+from pathoai.preprocess.stain.reference import reference_profile
 from pathoai.preprocess.stain.stain_jitter import change_stains
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
@@ -29,19 +34,24 @@ from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
-from pathoai.testing.generated_slide import SlideRecipe, paint_region, plan_slide
+from pathoai.testing.generated_slide import SlideRecipe, plan_slide
+from pathoai.testing.slide_painter import SlidePainter
 from pathoai.testing.slide_truth import SlideTruth
+from pathoai.testing.staining import Textures
 from pathoai.tiling.spec import TileSpec
 
 GRADES = ("benign", "lsil", "hsil", "invasive_scc")
 CENTRES = 18
 READER_NOISE = 0.15
-ENCODER = "efficientnet-lite0-112"
-_PREVALENCE = (0.30, 0.30, 0.25, 0.15)
-_FRAGMENT_PX, _MPP = 448, 1.0
-_TILE_PX = 112
+ENCODER = "efficientnet-lite0-stage-3"
+_PREVALENCE = (0.25, 0.25, 0.28, 0.22)
+_SIDE_PX, MPP = 512, 1.5
+TILE_PX = 64
 _SEEN_UM2 = 4000.0
 """A lesion of less than this, 63 µm squared, is too small to be the grade of a slide."""
+_TEXTURES = 16
+_GLASS, _SAMPLED = 225, 7
+"""Pixels as bright as this are glass; every seventh of the others tells the stains."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +92,21 @@ def plan_cohort(slides: int, seed: int) -> list[PlannedSlide]:
     Sizes of centres fall off geometrically; each has a prevalence of its own, and the last one
     sees benign slides only, as in the challenge's data.
     """
-    rng = np.random.default_rng([seed, 0])
-    sizes = 0.85 ** np.arange(CENTRES)
-    centres = rng.choice(CENTRES, size=slides, p=sizes / sizes.sum())
-    prior = rng.dirichlet(12 * np.array(_PREVALENCE), size=CENTRES)
+    prior = np.random.default_rng([seed, 0]).dirichlet(12 * np.array(_PREVALENCE), size=CENTRES)
     prior[-1] = (1, 0, 0, 0)
-    planned = []
-    for number, centre in enumerate(centres):
-        grade = int(rng.choice(4, p=prior[centre]))
-        off = rng.random() < READER_NOISE
-        step = int(rng.choice([-1, 1]))
-        read = grade + off * (step if 0 <= grade + step <= 3 else -step)
-        planned.append(PlannedSlide(number, int(centre), grade, int(read)))
-    return planned
+    return [_planned(number, prior, seed) for number in range(slides)]
+
+
+def _planned(number: int, prior: NDArray[np.float64], seed: int) -> PlannedSlide:
+    """A slide of its own random numbers: a larger cohort begins with the slides of a smaller."""
+    rng = np.random.default_rng([seed, 4, number])
+    sizes = 0.85 ** np.arange(CENTRES)
+    centre = int(rng.choice(CENTRES, p=sizes / sizes.sum()))
+    grade = int(rng.choice(4, p=prior[centre]))
+    off = rng.random() < READER_NOISE
+    step = int(rng.choice([-1, 1]))
+    read = grade + off * (step if 0 <= grade + step <= 3 else -step)
+    return PlannedSlide(number, centre, grade, int(read))
 
 
 def make_cohort(folder: Path, *, slides: int, seed: int) -> tuple[Study, list[PlannedSlide]]:
@@ -116,28 +128,23 @@ def make_cohort(folder: Path, *, slides: int, seed: int) -> tuple[Study, list[Pl
 
 
 def paint(slide: PlannedSlide, seed: int) -> NDArray[np.uint8]:
-    """The pixels ``(896, 896, 3)`` uint8: two by two fragments, stained as its centre does."""
+    """The pixels ``(512, 512, 3)`` uint8: a biopsy, stained as its centre does, normalised."""
     rng = np.random.default_rng([seed, 1, slide.number])
-    worst = int(rng.integers(4))
-    fragments = []
-    for place in range(4):
-        lower = int(rng.integers(1, slide.grade)) if slide.grade > 1 and rng.random() < 0.4 else 0
-        grade = slide.grade if place == worst else lower
-        truth = _fragment(grade, rng)
-        fragments.append(paint_region(truth, 0, 0, _FRAGMENT_PX, _FRAGMENT_PX))
-    rows = [np.hstack(fragments[:2]), np.hstack(fragments[2:])]
-    return _stained(np.vstack(rows), slide, seed)
+    milder = (int(rng.integers(1, slide.grade)),) if slide.grade > 1 and rng.random() < 0.4 else ()
+    truth = _biopsy(slide.grade, milder, rng)
+    painter = _Painter(truth, _textures(slide.number % _TEXTURES))
+    return _normalised(_stained(painter.paint(0, 0, _SIDE_PX, _SIDE_PX), slide, seed))
 
 
-def _fragment(grade: int, rng: np.random.Generator) -> SlideTruth:
-    """A fragment whose worst region, large enough to be seen, is of that grade."""
-    lesions = (GRADES[grade],) if grade else ()
+def _biopsy(grade: int, milder: tuple[int, ...], rng: np.random.Generator) -> SlideTruth:
+    """A biopsy whose worst region, large enough to be seen, is of that grade."""
+    lesions = tuple(GRADES[k] for k in (*milder, grade) if k)
     while True:
         truth = plan_slide(
             SlideRecipe(
-                width=_FRAGMENT_PX,
-                height=_FRAGMENT_PX,
-                mpp=_MPP,
+                width=_SIDE_PX,
+                height=_SIDE_PX,
+                mpp=MPP,
                 seed=int(rng.integers(2**31)),
                 organ="cervix",
                 tissue_fraction=float(rng.uniform(0.35, 0.65)),
@@ -145,8 +152,23 @@ def _fragment(grade: int, rng: np.random.Generator) -> SlideTruth:
             )
         )
         areas = [r.polygon.area for r in truth.regions if r.class_key == GRADES[grade]]
-        if sum(areas) * _MPP**2 >= _SEEN_UM2:
+        if sum(areas) * MPP**2 >= _SEEN_UM2:
             return truth
+
+
+class _Painter(SlidePainter):
+    """Paints with textures that several slides share: to draw them takes as long as to paint."""
+
+    def __init__(self, truth: SlideTruth, textures: Textures) -> None:
+        self.layout = truth.layout
+        self.nuclei = truth.nuclei
+        self.artefacts = truth.artefact_fields
+        self.textures = textures
+
+
+@cache
+def _textures(seed: int) -> Textures:
+    return Textures.of(seed=seed, mpp=MPP)
 
 
 def _stained(pixels: NDArray[np.uint8], slide: PlannedSlide, seed: int) -> NDArray[np.uint8]:
@@ -159,14 +181,21 @@ def _stained(pixels: NDArray[np.uint8], slide: PlannedSlide, seed: int) -> NDArr
     return np.ascontiguousarray(changed[0].numpy().transpose(1, 2, 0))
 
 
+def _normalised(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As if stained like the reference that comes with pathoai."""
+    tissue = pixels[pixels.min(axis=2) < _GLASS]
+    stains = profile_of_pixels(tissue[::_SAMPLED], "macenko")
+    return SlideNormalisation(stains, reference_profile("macenko")).pixels(pixels)
+
+
 def _write_store(path: Path, slide_id: str, pixels: NDArray[np.uint8]) -> None:
     height, width = pixels.shape[:2]
-    header = StoreHeader(slide_id, width, height, _MPP, _MPP, _MPP)
+    header = StoreHeader(slide_id, width, height, MPP, MPP, MPP)
     writer = ImageWriter(path, header)
     _write_all(writer.finest, pixels.transpose(2, 0, 1))
     tissue = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
     mask = LabelWriter(path, header, LabelRecipe("tissue", (tissue,), {"origin": "method"}))
-    _write_all(mask.class_map, (pixels.min(axis=2) < 225).astype(np.uint8))
+    _write_all(mask.class_map, (pixels.min(axis=2) < _GLASS).astype(np.uint8))
     mask.finish()
     writer.finish()
 
@@ -178,9 +207,9 @@ def _write_all(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:
 
 
 def _extractor(folder: Path) -> FeatureExtractor:
-    """EfficientNet-Lite0 on tiles of 112 px: it takes any size, this one four times as fast."""
-    entry = replace(shipped_encoders()["efficientnet-lite0"], key=ENCODER, size_px=_TILE_PX)
+    """The fourth of EfficientNet-Lite0's five stages, on small tiles: it takes any size."""
+    entry = replace(shipped_encoders()[ENCODER], size_px=TILE_PX)
     encoder = register_package(EncoderRegistry(folder), entry)
     device = torch.device("cpu")
-    spec = TileSpec(_TILE_PX, _MPP, min_tissue_fraction=0.2)
+    spec = TileSpec(TILE_PX, MPP, min_tissue_fraction=0.2)
     return FeatureExtractor(encoder, load_encoder(encoder, device), device, spec, threads=1)
