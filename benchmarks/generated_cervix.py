@@ -1,9 +1,11 @@
 """A generated cohort of cervical biopsies, as a study: stores, features of an encoder, grades.
 
 Four grades, eighteen unbalanced centres that stain differently, and readers who are off by one
-grade on 15 % of the slides. A slide's true grade is that of the worst region painted on it, which
-takes a part of its epithelium; the rest is benign, or holds a milder lesion too. Stains are
-normalised when the store is made, as ``pathoai tile --normalise macenko`` does.
+grade on 15 % of the slides. A slide has three fragments, of which one holds its worst lesion, in a
+part of its epithelium, and perhaps a milder one; its true grade is that of the worst region. The
+other two are benign: turned and mirrored ones of a pool, because painting costs most; what many
+slides share so tells no grade. Stains are those of centre and day, and each fragment is
+normalised, as ``pathoai tile --normalise macenko`` does it with a slide.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ _SIDE_PX, MPP = 512, 1.5
 TILE_PX = 64
 _SEEN_UM2 = 4000.0
 """A lesion of less than this, 63 µm squared, is too small to be the grade of a slide."""
-_TEXTURES = 16
+_TEXTURES, _POOL, _BENIGN = 16, 240, 2
 _GLASS, _SAMPLED = 225, 7
 """Pixels as bright as this are glass; every seventh of the others tells the stains."""
 
@@ -115,10 +117,11 @@ def make_cohort(folder: Path, *, slides: int, seed: int) -> tuple[Study, list[Pl
     study = Study.create(folder / "study", ontology="cervix")
     Cohort(slide.row for slide in planned).write(study.path / "cohort.csv")
     extractor = _extractor(folder / "encoders")
+    pool = _benign_pool(folder / "benign.npy", seed)
     for slide in planned:
         path = study.store_path(slide.slide_id)
         if not is_complete(path):
-            _write_store(path, slide.slide_id, paint(slide, seed))
+            _write_store(path, slide.slide_id, paint(slide, pool, seed))
         extract_features(SlideStore(path), extractor)
         print(f"\r{slide.number + 1} of {slides} slides", end="", flush=True)
     print()
@@ -127,13 +130,39 @@ def make_cohort(folder: Path, *, slides: int, seed: int) -> tuple[Study, list[Pl
     return study, planned
 
 
-def paint(slide: PlannedSlide, seed: int) -> NDArray[np.uint8]:
-    """The pixels ``(512, 512, 3)`` uint8: a biopsy, stained as its centre does, normalised."""
+def paint(slide: PlannedSlide, pool: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """The pixels ``(512, 1536, 3)`` uint8: three fragments, stained as its centre does."""
+    rng = np.random.default_rng([seed, 6, slide.number])
+    fragments = [paint_worst(slide, seed)]
+    for place in rng.choice(len(pool), _BENIGN, replace=False):
+        turned = np.rot90(pool[place], int(rng.integers(4)))
+        mirrored = turned[::-1] if rng.random() < 0.5 else turned
+        fragments.append(_normalised(_stained(np.ascontiguousarray(mirrored), slide, seed)))
+    return np.hstack([fragments[i] for i in rng.permutation(len(fragments))])
+
+
+def paint_worst(slide: PlannedSlide, seed: int) -> NDArray[np.uint8]:
+    """The fragment ``(512, 512, 3)`` uint8 that shows the slide's grade."""
     rng = np.random.default_rng([seed, 1, slide.number])
     milder = (int(rng.integers(1, slide.grade)),) if slide.grade > 1 and rng.random() < 0.4 else ()
-    truth = _biopsy(slide.grade, milder, rng)
-    painter = _Painter(truth, _textures(slide.number % _TEXTURES))
-    return _normalised(_stained(painter.paint(0, 0, _SIDE_PX, _SIDE_PX), slide, seed))
+    painted = _painted(_biopsy(slide.grade, milder, rng), slide.number)
+    return _normalised(_stained(painted, slide, seed))
+
+
+def _benign_pool(path: Path, seed: int) -> NDArray[np.uint8]:
+    """Benign fragments ``(240, 512, 512, 3)``, painted once."""
+    if not path.exists():
+        rng = np.random.default_rng([seed, 5])
+        pool = [_painted(_biopsy(0, (), rng), number) for number in range(_POOL)]
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, np.stack(pool))
+        partial.rename(path)
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _painted(truth: SlideTruth, number: int) -> NDArray[np.uint8]:
+    painter = _Painter(truth, _textures(number % _TEXTURES))
+    return painter.paint(0, 0, _SIDE_PX, _SIDE_PX)
 
 
 def _biopsy(grade: int, milder: tuple[int, ...], rng: np.random.Generator) -> SlideTruth:
@@ -211,5 +240,5 @@ def _extractor(folder: Path) -> FeatureExtractor:
     entry = replace(shipped_encoders()[ENCODER], size_px=TILE_PX)
     encoder = register_package(EncoderRegistry(folder), entry)
     device = torch.device("cpu")
-    spec = TileSpec(TILE_PX, MPP, min_tissue_fraction=0.2)
+    spec = TileSpec(TILE_PX, MPP, min_tissue_fraction=0.3)
     return FeatureExtractor(encoder, load_encoder(encoder, device), device, spec, threads=1)

@@ -18,7 +18,7 @@ from pathoai_training.data.bag_data import BagData
 from pathoai_training.data.bag_dataset import BagDataset
 from pathoai_training.data.graded_slides import GradedSlide, graded_slides
 from pathoai_training.splits.chosen_split import fold_of, parse_choice
-from pathoai_training.splits.split import SUBSETS, split_by_patient
+from pathoai_training.splits.split import SUBSETS
 from pathoai_training.splits.written_split import read_split
 
 
@@ -31,12 +31,9 @@ class HeldBags(BagData):
             return
         self.slides = _slides(self._study.path, self.classes, self.encoder_name)
         self.spec = self.slides[0].spec
-        if self._choice == "patient":
-            self._split = split_by_patient([s.row for s in self.slides], seed=self.seed)
-        else:
-            name, fold = parse_choice(self._choice)
-            ids = [slide.slide_id for slide in self.slides]
-            self._split = fold_of(read_split(self._study, name), fold, ids)
+        name, fold = parse_choice(self._choice)
+        ids = [slide.slide_id for slide in self.slides]
+        self._split = fold_of(read_split(self._study, name), fold, ids)
         self._served = SUBSETS
         self._check_learnable()
 

@@ -1,7 +1,7 @@
 """Networks that classify a slide from the features of its tiles: a bag without an order.
 
-All of them map each tile's features to a shorter vector, take a weighted mean of these over the
-tiles, and name the class from it. They differ in the weights.
+All of them scale each tile's features, map them to a shorter vector, take a weighted mean of these
+over the tiles, and name the class from it. They differ in the weights.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from pathoai.errors import InvalidValueError
+from pathoai.models.feature_scale import FeatureScale
 
 
 class BagClassifier(nn.Module, ABC):
@@ -37,8 +38,9 @@ class BagClassifier(nn.Module, ABC):
                 raise InvalidValueError(name, found=value, allowed="1 or more")
         if not 0 <= dropout < 1:
             raise InvalidValueError("dropout", found=dropout, allowed="0 to below 1")
+        self.scale = FeatureScale(features)
         self.project = nn.Sequential(
-            # Encoders differ in the size of their numbers by orders of magnitude.
+            # Slides of another scanner than those of training may lie far from their scale.
             nn.LayerNorm(features),
             nn.Dropout(dropout),
             nn.Linear(features, hidden),
@@ -79,6 +81,6 @@ class BagClassifier(nn.Module, ABC):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Vector of each bag and weights of its tiles at once; takes what ``forward`` takes."""
         # Padding may hold anything, also what is no number.
-        projected = self.project(torch.where(mask[..., None], features, 0.0))
+        projected = self.project(self.scale(torch.where(mask[..., None], features, 0.0)))
         weights = self.weigh(projected, mask)
         return torch.einsum("bn,bnh->bh", weights, projected), weights

@@ -135,6 +135,12 @@ def test_networks_share_nothing_and_weights_follow_from_the_seed(study: Study) -
     first = {k: v.clone() for k, v in model.network.state_dict().items()}
     model.check(data)
     assert all(torch.equal(v, first[k]) for k, v in model.network.state_dict().items())
+    # Of all tiles of all training slides, because they are few.
+    tiles = torch.cat([bag for bag, _ in (data.dataset("train")[i, -1] for i in range(38))])
+    torch.testing.assert_close(first["scale.mean"], tiles.mean(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        first["scale.deviation"], tiles.std(0, correction=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_attention_finds_the_tiles_that_tell_the_grade(study: Study) -> None:

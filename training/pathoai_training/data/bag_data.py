@@ -27,6 +27,8 @@ from pathoai_training.data.study_data import StudyData
 from pathoai_training.splits.chosen_split import split_of_slides
 from pathoai_training.splits.split import SUBSETS, Split, SplitKind
 
+_SAMPLED_SLIDES = 64
+"""Their features tell the scale of all; a cohort's would not fit in memory."""
 _WHO = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.+-]{0,63}")
 
 
@@ -138,6 +140,15 @@ class BagData(StudyData):
         """Length of a tile's features; known after :meth:`setup`."""
         features, _ = self.dataset("train")[0, WHOLE]
         return int(features.shape[1])
+
+    def sample_of_features(self) -> torch.Tensor:
+        """Features ``(N, F)`` float32 of all tiles of up to 64 training slides, spread over them.
+
+        Known after :meth:`setup`.
+        """
+        dataset = self.dataset("train")
+        places = np.unique(np.linspace(0, len(dataset) - 1, _SAMPLED_SLIDES).round().astype(int))
+        return torch.cat([dataset[int(place), WHOLE][0] for place in places])
 
     def setup(self, stage: str | None = None) -> None:
         """Find the slides, split them, and check that nothing leaks; done once.

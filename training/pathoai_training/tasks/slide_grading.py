@@ -142,8 +142,12 @@ class SlideGrading(Task[BagData, GradingExamination]):
         shared = {k: v for k, v in self.arguments.items() if k in ("features", "hidden", "dropout")}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(data.seed)
-            self.network = self.configure_network()
-            self.baseline = self._bag_classifier(BASELINE, shared)
+            network, baseline = self.configure_network(), self._bag_classifier(BASELINE, shared)
+        features = data.sample_of_features()
+        for made in (network, baseline):
+            assert isinstance(made, BagClassifier)
+            made.scale.measure(features)
+        self.network, self.baseline = network, baseline
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # bags, not images
         """Logits of bags: features ``(B, N, F)`` and mask ``(B, N)``."""
