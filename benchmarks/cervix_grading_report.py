@@ -40,7 +40,7 @@ class Method:
 
     Args:
         title: In words.
-        loss: Which runs: ``ordinal`` or ``entropy``.
+        loss: Which runs: ``ordinal``, ``entropy`` or ``stopped``.
         network: Whose probabilities: ``network`` or ``baseline``.
         by_cost: Minimum expected cost, or the most probable grade.
     """
@@ -63,6 +63,7 @@ METHODS = (
     Method("attention, ordinal loss, most probable", "ordinal", "network", False),
     Method("attention, cross entropy, least expected cost", "entropy", "network", True),
     Method("attention, cross entropy, most probable", "entropy", "network", False),
+    Method("attention, cross entropy stopped half-way, most probable", "stopped", "network", False),
     Method("mean pooling, ordinal loss, least expected cost", "ordinal", "baseline", True),
     Method("mean pooling, ordinal loss, most probable", "ordinal", "baseline", False),
 )
@@ -254,7 +255,7 @@ def _centres(found: Mapping[str, Run], slides: Mapping[str, PlannedSlide]) -> li
         "| kappa |",
         "|---|---|---|---|---|---|---|",
     ]
-    baseline = METHODS[4]
+    baseline = METHODS[5]
     pooled: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     for run in runs.values():
         pooled.append((_truth(run, slides), OURS.decide(run), baseline.decide(run)))
