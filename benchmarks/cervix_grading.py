@@ -39,7 +39,7 @@ from pathoai_training.tasks.slide_grading import SlideGrading
 
 _RECIPE = "cervix-grading"
 LEARNING_RATE = 0.01
-"""Ten times the recipe's, for two fifths of its steps; found on other splits of the first slides."""
+"""Ten times the recipe's, for two fifths of its steps; tried out on other splits."""
 LOSSES = {
     "ordinal": ["model.ordinal_weight=1.0", f"model.reader_noise={READER_NOISE}"],
     "entropy": ["model.ordinal_weight=0.0", "model.reader_noise=0.0"],
