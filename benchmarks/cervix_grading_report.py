@@ -63,7 +63,7 @@ METHODS = (
     Method("attention, ordinal loss, most probable", "ordinal", "network", False),
     Method("attention, cross entropy, least expected cost", "entropy", "network", True),
     Method("attention, cross entropy, most probable", "entropy", "network", False),
-    Method("attention, cross entropy stopped half-way, most probable", "stopped", "network", False),
+    Method("attention, cross entropy stopped early, most probable", "stopped", "network", False),
     Method("mean pooling, ordinal loss, least expected cost", "ordinal", "baseline", True),
     Method("mean pooling, ordinal loss, most probable", "ordinal", "baseline", False),
 )
