@@ -67,17 +67,18 @@ class Fit:
 
 def fits(study: Study, planned: Sequence[PlannedSlide], seeds: int) -> list[Fit]:
     """All runs, their splits written: each loss by patient, one of them without each centre."""
-    runs = [
-        Fit(f"{loss}-seed-{seed}", _split(study, planned, f"seed-{seed}", seed=seed), seed, loss)
-        for seed in range(seeds)
+    dealt = [_split(study, planned, f"seed-{seed}", seed=seed) for seed in range(seeds)]
+    left_out = _split(study, planned, "centres", leave_one_centre_out=True)
+    by_patient = [
+        Fit(f"{loss}-seed-{seed}", split, seed, loss)
+        for seed, split in enumerate(dealt)
         for loss in LOSSES
     ]
-    left_out = _split(study, planned, "centres", leave_one_centre_out=True)
-    centres = sorted({slide.centre for slide in planned})
-    return runs + [
+    by_centre = [
         Fit(f"centre-{centre}", f"{left_out}/{fold}", 0, "ordinal")
-        for fold, centre in enumerate(centres, start=1)
+        for fold, centre in enumerate(sorted({slide.centre for slide in planned}), start=1)
     ]
+    return sorted([*by_patient, *by_centre], key=lambda fit: fit.loss == "stopped")
 
 
 def _split(
