@@ -58,13 +58,16 @@ class Method:
 
 
 OURS = Method("attention, ordinal loss, least expected cost", "ordinal", "network", True)
+MEAN_POOLING = Method(
+    "mean pooling, ordinal loss, least expected cost", "ordinal", "baseline", True
+)
 METHODS = (
     OURS,
     Method("attention, ordinal loss, most probable", "ordinal", "network", False),
     Method("attention, cross entropy, least expected cost", "entropy", "network", True),
     Method("attention, cross entropy, most probable", "entropy", "network", False),
     Method("attention, cross entropy stopped early, most probable", "stopped", "network", False),
-    Method("mean pooling, ordinal loss, least expected cost", "ordinal", "baseline", True),
+    MEAN_POOLING,
     Method("mean pooling, ordinal loss, most probable", "ordinal", "baseline", False),
 )
 _BEATEN = METHODS[3:]
@@ -255,10 +258,9 @@ def _centres(found: Mapping[str, Run], slides: Mapping[str, PlannedSlide]) -> li
         "| kappa |",
         "|---|---|---|---|---|---|---|",
     ]
-    baseline = METHODS[5]
     pooled: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     for run in runs.values():
-        pooled.append((_truth(run, slides), OURS.decide(run), baseline.decide(run)))
+        pooled.append((_truth(run, slides), OURS.decide(run), MEAN_POOLING.decide(run)))
         centre = slides[str(run["test_ids"][0])].centre + 1
         lines.append(_centre_row(str(centre), *pooled[-1]))
     truth, ours, others = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
