@@ -2,15 +2,19 @@
 
 Seeded watershed: Beucher S, Meyer F. The morphological approach to segmentation. 1993. A summit
 counts where a saddle of some depth parts it from any higher one (h-maxima: Soille P. Morphological
-image analysis. 2003).
+image analysis. 2003). Heights are those of the network's map, which knows no sizes, and of the
+foreground's own depth, which does: a large nucleus is rough, but has one deepest place.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pathoai.errors import InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +23,37 @@ class InstancePolicy:
 
     Args:
         foreground: Least probability of being any object.
-        saddle: Least depth between two summits of the map that are two objects.
+        saddle: Least depth between two summits of the height that are two objects.
+        depth_per_um: Height that each µm between a pixel and the foreground's rim adds to the map.
         smoothing_um: Deviation of the blur before summits are sought.
         largest_hole_um2: Larger holes stay: tissue between objects, not chromatin within one.
         smallest_um2: Smaller objects are noise: the nuclei of lymphocytes cover about 20 µm².
+        least_mean: An object whose mean probability over its pixels is lower is a doubt, not an
+            object: what is in focus is mostly certain, whatever its rim.
     """
 
     foreground: float = 0.5
     saddle: float = 0.1
+    depth_per_um: float = 0.1
     smoothing_um: float = 0.5
     largest_hole_um2: float = 12.0
     smallest_um2: float = 8.0
+    least_mean: float = 0.7
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that nothing, or everything, would pass."""
+        if not 0 < self.saddle < math.inf:
+            raise InvalidValueError("InstancePolicy.saddle", found=self.saddle, allowed="above 0")
+        for name in ("foreground", "least_mean"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InvalidValueError(
+                    f"InstancePolicy.{name}", found=getattr(self, name), allowed="0 to below 1"
+                )
+        for name in ("depth_per_um", "smoothing_um", "largest_hole_um2", "smallest_um2"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InvalidValueError(
+                    f"InstancePolicy.{name}", found=getattr(self, name), allowed="0 or more"
+                )
 
 
 _POLICY = InstancePolicy()
@@ -61,7 +85,9 @@ def find_instances(
     mask = remove_small_holes(
         foreground > policy.foreground, max_size=int(policy.largest_hole_um2 / mpp**2)
     )
-    height = ndimage.gaussian_filter(maps[0], policy.smoothing_um / mpp)
+    depth_um = ndimage.distance_transform_edt(mask) * mpp
+    height = maps[0] + np.float32(policy.depth_per_um) * depth_um.astype(np.float32)
+    height = ndimage.gaussian_filter(height, policy.smoothing_um / mpp)
     # What is left of the map when it is flooded from so far below its summits.
     flooded = reconstruction(height - policy.saddle, height)
     summits = (height - flooded >= _ALMOST * policy.saddle) & mask
@@ -72,13 +98,14 @@ def find_instances(
     alone = mask & ~np.isin(pieces, seeded)
     seeds = np.where(alone, pieces + count, seeds)
     grown = watershed(-height, seeds, mask=mask)
-    return _renumbered(grown, policy.smallest_um2 / mpp**2)
+    area_px = np.bincount(grown.ravel())
+    total = np.bincount(grown.ravel(), weights=foreground.ravel())
+    keep = area_px >= policy.smallest_um2 / mpp**2
+    return _renumbered(grown, keep & (total >= policy.least_mean * area_px))
 
 
-def _renumbered(numbers: NDArray[np.integer], smallest_px: float) -> NDArray[np.uint32]:
-    """Consecutive numbers, without what is too small."""
-    area = np.bincount(numbers.ravel())
-    keep = area >= smallest_px
+def _renumbered(numbers: NDArray[np.integer], keep: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Consecutive numbers of what is kept."""
     keep[0] = False
     new = np.where(keep, np.cumsum(keep), 0).astype(np.uint32)
     return np.asarray(new[numbers])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pathoai.errors import InvalidValueError
 from pathoai.inference.instances import InstancePolicy, apart, classes_of_instances, find_instances
 from pathoai.models.instance_maps import instance_maps
 
@@ -103,3 +104,40 @@ def test_tissue_that_a_ring_encloses_is_no_object() -> None:
     found = find_instances(foreground, np.zeros((1, 80, 80), np.float32), mpp=0.5)
     assert found[2, 2] > 0
     assert not found[12:68, 12:68].any()
+
+
+def test_a_large_nucleus_is_rough_and_still_one() -> None:
+    y, x = np.mgrid[:80, :80]
+    foreground = (np.hypot(x - 40, y - 40) < 24).astype(np.float32)
+    maps = np.maximum(0, 1 - np.hypot(x - 40, y - 40) / 24).astype(np.float32)[None]
+    for side in (-10, 10):  # clumps of chromatin that the network took for two middles
+        maps[0] += 0.55 * np.exp(-np.hypot(x - 40 - side, y - 40) ** 2 / 8).astype(np.float32)
+    assert find_instances(foreground, maps, mpp=0.5).max() == 1
+    blind = InstancePolicy(depth_per_um=0)
+    assert find_instances(foreground, maps, mpp=0.5, policy=blind).max() > 1
+
+
+def test_a_doubt_is_no_object() -> None:
+    foreground = np.zeros((40, 40), np.float32)
+    foreground[5:15, 5:15], foreground[25:35, 25:35] = 0.9, 0.6
+    maps = np.zeros((1, 40, 40), np.float32)
+    found = find_instances(foreground, maps, mpp=0.5)
+    assert (found[5:15, 5:15] == 1).all()
+    assert found.max() == 1
+    every = InstancePolicy(least_mean=0)
+    assert find_instances(foreground, maps, mpp=0.5, policy=every).max() == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("saddle", 0),
+        ("foreground", 1),
+        ("least_mean", -0.1),
+        ("depth_per_um", float("nan")),
+        ("smallest_um2", -1),
+    ],
+)
+def test_a_policy_that_nothing_or_everything_passes_is_refused(key: str, value: float) -> None:
+    with pytest.raises(InvalidValueError, match=key):
+        InstancePolicy(**{key: value})
