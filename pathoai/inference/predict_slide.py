@@ -139,7 +139,8 @@ class Predictor:
         probabilities, maps = outputs[:classes], outputs[classes : self.bundle.outputs]
         if not len(maps):
             return np.asarray(probabilities.argmax(axis=0), np.uint8)
-        numbers = find_instances(1 - probabilities[0], maps, mpp=mpp)
+        # Not 1 - background: where no tile was, every probability is 0, and there is no object.
+        numbers = find_instances(probabilities[1:].sum(axis=0), maps, mpp=mpp)
         channel, _ = classes_of_instances(numbers, probabilities)
         named = np.concatenate([np.zeros(1, np.uint8), channel])[numbers]
         return np.where(apart(numbers), named, np.uint8(0))
@@ -187,11 +188,10 @@ def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance
     for done, shard in enumerate(shards, start=1):
         planes = (writer.uncertainty, writer.probability, writer.class_map)
         if not all(plane.is_done(shard) for plane in planes):
-            margin = _margin_px(predictor.bundle)
-            block = _predict_shard(store, predictor, shard_slices(shard, shape), margin, origins)
-            outputs, seen = block.result()
+            within = shard_slices(shard, shape)
+            around, inner = _with_margin(within, _margin_px(predictor.bundle), shape)
+            outputs, seen = _predict_block(store, predictor, around, origins).result()
             winner = values[predictor.winners(outputs, predictor.bundle.spec.mpp)]
-            inner = np.s_[margin : winner.shape[0] - margin, margin : winner.shape[1] - margin]
             probabilities = outputs[1 : len(values), *inner]
             uncertainty = np.where(seen, predictor.uncertainty(outputs), np.uint8(0))
             writer.uncertainty.write(shard, uncertainty[:, *inner])
@@ -250,16 +250,32 @@ def _margin_px(bundle: ModelBundle) -> int:
     return round(_INSTANCE_MARGIN_UM / bundle.spec.mpp)
 
 
-def _predict_shard(
+def _with_margin(
+    within: tuple[slice, slice], margin_px: int, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns with a margin, as far as the slide goes, and where the first lie in them.
+
+    An object that the slide's edge cuts has no rim there, and nothing beyond.
+    """
+    around = tuple(
+        slice(max(0, part.start - margin_px), min(length, part.stop + margin_px))
+        for part, length in zip(within, shape, strict=True)
+    )
+    inner = tuple(
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(within, around, strict=True)
+    )
+    return (around[0], around[1]), (inner[0], inner[1])
+
+
+def _predict_block(
     store: SlideStore,
     predictor: Predictor,
-    within: tuple[slice, slice],
-    margin_px: int,
+    around: tuple[slice, slice],
     origins: NDArray[np.int64],
 ) -> BlendedBlock:
-    """Outputs of a shard's rows and columns, and of a margin around them."""
-    left, top = within[1].start - margin_px, within[0].start - margin_px
-    right, bottom = within[1].stop + margin_px, within[0].stop + margin_px
+    """Outputs of a block of rows and columns."""
+    left, top, right, bottom = around[1].start, around[0].start, around[1].stop, around[0].stop
     bundle, size = predictor.bundle, predictor.bundle.spec.size_px
     block = BlendedBlock(
         predictor.ensemble.outputs,

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 
-def _twice(inputs: int, outputs: int) -> nn.Sequential:
+def twice(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3 × 3 convolutions with batch normalisation, to ``outputs`` channels."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers += [
@@ -31,14 +32,14 @@ class UNet(nn.Module):
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         self.encoders = nn.ModuleList(
-            _twice(i, o) for i, o in zip([3, *widths[:-2]], widths[:-1], strict=True)
+            twice(i, o) for i, o in zip([3, *widths[:-2]], widths[:-1], strict=True)
         )
-        self.bottom = _twice(widths[-2], widths[-1])
+        self.bottom = twice(widths[-2], widths[-1])
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(o, i, 2, stride=2)
             for i, o in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
-        self.decoders = nn.ModuleList(_twice(2 * w, w) for w in widths[-2::-1])
+        self.decoders = nn.ModuleList(twice(2 * w, w) for w in widths[-2::-1])
         self.head = nn.Conv2d(width, classes, 1)
         self.pool = nn.MaxPool2d(2)
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from pathoai.errors import StudyError
 from pathoai.inference.find_objects import find_objects
+from pathoai.inference.instances import apart
 from pathoai.inference.predict_slide import Predictor, predict_slide
 from pathoai.models.bundle import load_bundle, load_network
 from pathoai.models.instance_maps import instance_maps
@@ -20,8 +21,9 @@ from pathoai_training.metrics.panoptic import count_objects
 from pathoai_training.recipes.build import build
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.splits.split import SplitKind
-from pathoai_training.tasks.instance_segmentation import InstanceLoss
+from pathoai_training.tasks.instance_segmentation import InstanceLoss, gaps, lined
 from pathoai_training.train import train
+from tests.training.conftest import LABEL
 
 NAME = "breast-nuclei-segmentation"
 PATIENT = "P000000000000000"
@@ -61,13 +63,25 @@ def test_objects_are_learnt_predicted_and_counted(make_study: StudyMaker, small:
 def test_every_batch_holds_maps_that_follow_from_its_numbers(
     make_study: StudyMaker, small: list[str]
 ) -> None:
-    data = module(make_study(PATIENT), small)
+    study = make_study(PATIENT)
+    data = module(study, small)
     images, target, maps, numbers = next(iter(data.val_dataloader()))
     assert (images.dtype, target.dtype, maps.dtype) == (torch.uint8, torch.uint8, torch.float32)
-    for tile in range(len(images)):
-        expected = instance_maps(numbers[tile].numpy().astype(np.uint32))
-        np.testing.assert_array_equal(maps[tile].numpy(), expected)
     assert torch.equal(target == 1, numbers > 0)
+    # A tile does not change what it cuts: its maps are those of a larger piece of the slide.
+    label = SlideStore(study.store_path(data.slides[0].slide_id)).label(LABEL)
+    whole = np.asarray(label.instances()[:])
+    size = data.tiles["validation"].size_px
+    for (x, y), one_maps, one_numbers in zip(
+        data.tiles["validation"].origins_px, maps, numbers, strict=False
+    ):
+        top, left = max(0, y - 32), max(0, x - 32)
+        expected = instance_maps(whole[top : y + size + 32, left : x + size + 32])
+        here = np.s_[y - top : y - top + size, x - left : x - left + size]
+        np.testing.assert_allclose(one_maps.numpy(), expected[:, *here], rtol=1e-6)
+        np.testing.assert_array_equal(
+            one_numbers.numpy(), whole[y : y + size, x : x + size].astype(np.int32)
+        )
 
 
 def test_a_label_whose_objects_run_together_is_refused(
@@ -94,14 +108,38 @@ def test_a_label_whose_objects_run_together_is_refused(
 
 
 def test_maps_weigh_only_where_someone_looked() -> None:
-    loss = InstanceLoss(dice_weight=1.0, map_weight=4.0)
+    loss = InstanceLoss(dice_weight=1.0, map_weight=4.0, gap_weight=4.0)
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(1, 3, 8, 8, generator=generator)
     target = torch.full((1, 8, 8), 255)
     target[0, :4] = 1
+    numbers = (target == 1).int()
     maps = torch.rand(1, 1, 8, 8, generator=generator)
     changed = outputs.clone()
     changed[:, :, 4:] += 5
-    assert loss(outputs, target, maps) == loss(changed, target, maps)
+    assert loss(outputs, target, maps, numbers) == loss(changed, target, maps, numbers)
     nowhere = torch.full((1, 8, 8), 255)
-    assert torch.isfinite(loss(outputs, nowhere, maps))
+    assert torch.isfinite(loss(outputs, nowhere, maps, numbers))
+
+
+def test_neighbours_are_parted_by_a_line_and_what_lies_between_weighs_more() -> None:
+    numbers = torch.zeros(1, 12, 12, dtype=torch.int32)
+    numbers[0, 2:10, 1:5], numbers[0, 2:10, 5:9] = 7, 3  # touch between columns 4 and 5
+    target = (numbers > 0).long()
+    expected = numbers[0].numpy() > 0
+    expected &= apart(numbers[0].numpy().astype(np.uint32))
+    np.testing.assert_array_equal(lined(target, numbers)[0].numpy() == 1, expected)
+    between = gaps(numbers)[0]
+    for row, column in np.ndindex(12, 12):
+        square = numbers[0, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
+        assert between[row, column] == (len(set(square[square > 0].tolist())) > 1)
+    unknown = torch.where(target == 1, 255, 0)
+    assert torch.equal(lined(unknown, numbers), unknown)
+    outputs = torch.zeros(1, 3, 12, 12)
+    outputs[0, 1, 2:10, 1:9] = 9.0  # sees one object, and is sure of it
+    maps = torch.from_numpy(instance_maps(numbers[0].numpy()))[None]
+    plain, weighed = (
+        InstanceLoss(dice_weight=0, map_weight=0, gap_weight=w)(outputs, target, maps, numbers)
+        for w in (0.0, 4.0)
+    )
+    assert weighed > 1.5 * plain

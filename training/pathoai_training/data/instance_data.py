@@ -16,6 +16,9 @@ from pathoai.store.label_image import LabelImage
 from pathoai_training.data.data_module import StoreDataModule
 from pathoai_training.data.tiles_dataset import ReadPart, TilesDataset, label_tile
 
+_MARGIN_PX = 32
+"""Seen around a tile: a nucleus that the tile cuts has its own middle, not the piece's."""
+
 
 class InstanceTilesDataset(TilesDataset):
     """Tiles with the numbers of their objects, and the maps that follow from these."""
@@ -31,9 +34,15 @@ class InstanceTilesDataset(TilesDataset):
         (label,) = reader.label_images.values()
         x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
         read = label.read_instances if label.with_instances else _numbering(label)
-        numbers = label_tile(read, label.grid(), reader.grid, x_px, y_px, self.tiles.size_px)
-        maps = torch.from_numpy(instance_maps(numbers))
-        return maps, torch.from_numpy(numbers.astype(np.int32))
+        left, top, side = x_px - _MARGIN_PX, y_px - _MARGIN_PX, self.tiles.size_px + 2 * _MARGIN_PX
+        numbers = label_tile(read, label.grid(), reader.grid, left, top, side)
+        # Outside of the slide nothing is known: what its edge cuts goes on there, and has no rim.
+        size = reader.grid.size_px
+        rows = np.arange(top, top + side).clip(0, size.height - 1) - top
+        columns = np.arange(left, left + side).clip(0, size.width - 1) - left
+        inner = np.s_[_MARGIN_PX:-_MARGIN_PX, _MARGIN_PX:-_MARGIN_PX]
+        maps = instance_maps(numbers[np.ix_(rows, columns)])[:, *inner]
+        return torch.from_numpy(maps), torch.from_numpy(numbers[inner].astype(np.int32))
 
 
 def _numbering(label: LabelImage) -> ReadPart:

@@ -40,13 +40,22 @@ class SegmentationLoss(nn.Module):
         super().__init__()
         self.dice_weight = dice_weight
 
-    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The loss of logits ``(N, C, H, W)`` against channels ``(N, H, W)`` int64 or 255."""
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The loss.
+
+        Args:
+            logits: ``(N, C, H, W)``.
+            target: ``(N, H, W)`` int64 channels or 255.
+            weight: ``(N, H, W)`` of each pixel in the cross entropy; 1 everywhere where None.
+        """
         assessed = target != NOT_ASSESSED
+        share = assessed if weight is None else assessed * weight
         known = torch.where(assessed, target, 0)
         per_pixel = nn.functional.cross_entropy(logits, known, reduction="none")
         # A batch without assessed pixels weighs nothing instead of becoming NaN.
-        cross_entropy = (per_pixel * assessed).sum() / assessed.sum().clamp(min=1)
+        cross_entropy = (per_pixel * share).sum() / share.sum().clamp(min=1)
         if not self.dice_weight:
             return cross_entropy
         probability = logits.softmax(1) * assessed[:, None]
