@@ -4,8 +4,8 @@ python benchmarks/nuclei_dsb2018.py nuclei_dsb2018_colour --out results/nuclei_d
 
 The images enter a study, their true outlines the journal; they are tiled, labelled, split, trained
 on and predicted as any user's slides. What is scored are the objects of ``pathoai predict`` on
-whole images that the fold's training did not see. Nothing is chosen by the scores: settings are
-fixed beforehand, and a fold's network is its last.
+whole images that the fold's training did not see. Settings are fixed: see the report for what
+they were chosen on; a fold's network is its last. A killed run goes on after its last whole fold.
 """
 
 from __future__ import annotations
@@ -224,6 +224,8 @@ def report(scores: Sequence[Score], cpu_s: float, steps: int) -> str:
             for name, i in rows
         ),
         "",
+        "Thresholds of objects were chosen on 41 of the images, in another division into folds: of",
+        "that division's network, 20 it had learnt from and 21 it had not. True maps give F1 0.97.",
         "Dice pools all pixels, F1 all nuclei. The data name no patients: images of one may lie in",
         "several folds. The scale of the images is not stated; 0.5 µm per pixel is assumed.",
     ]
@@ -238,7 +240,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "pathoai-dsb2018"
     )
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--folds", type=int, nargs="+", default=range(1, _FOLDS + 1))
     options = parser.parse_args()
     os.environ.update(
