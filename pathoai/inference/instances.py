@@ -34,7 +34,7 @@ class InstancePolicy:
 
     foreground: float = 0.5
     saddle: float = 0.1
-    depth_per_um: float = 0.1
+    depth_per_um: float = 0.05
     smoothing_um: float = 0.5
     largest_hole_um2: float = 12.0
     smallest_um2: float = 8.0
