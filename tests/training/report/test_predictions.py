@@ -70,6 +70,18 @@ def test_without_costs_the_most_probable_class_is_decided() -> None:
     assert not any("costs" in name or "kappa" in name for name in plain.headline())
 
 
+def test_probabilities_of_what_is_true_are_compared_as_those_of_what_is_read() -> None:
+    """By the definition; certain of the truth, one in five is read as a neighbour."""
+    certain = replace(made.graded(4, 1), probabilities=np.eye(4), truth=np.arange(4))
+    assert certain.of_readings is certain.probabilities
+    told = replace(certain, reader_noise=0.2)
+    expected = [[0.8, 0.2, 0, 0], [0.1, 0.8, 0.1, 0], [0, 0.1, 0.8, 0.1], [0, 0, 0.2, 0.8]]
+    np.testing.assert_allclose(told.of_readings, expected, atol=1e-12)
+    assert np.array_equal(told.decided, certain.decided)
+    again = SlidePredictions.from_dict(told.slides, told.classes, told.to_dict())
+    assert again.reader_noise == 0.2
+
+
 def test_slides_without_a_patient_count_as_patients() -> None:
     slides = made.slides(4)
     unknown = replace(slides, patient_ids=("", "", *slides.patient_ids[2:]))

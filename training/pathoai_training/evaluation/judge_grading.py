@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,7 @@ from pathoai_training.evaluation.worst_tiles import CASES
 from pathoai_training.report.context import CaseRegion
 from pathoai_training.report.decision_sections import Decisions
 from pathoai_training.report.predictions import SlidePredictions
+from pathoai_training.tasks.slide_grading import SlideGrading
 
 
 def judge_grading(exam: Exam, advance: Advance) -> Judgement:
@@ -41,7 +43,8 @@ def judge_grading(exam: Exam, advance: Advance) -> Judgement:
 
 
 def _predictions(exam: Exam, decision: GradeDecision, subset: str) -> SlidePredictions:
-    found = exam.model.examine(exam.data, subset)
+    model = cast(SlideGrading, exam.model)
+    found = model.examine(exam.data, subset)
     return SlidePredictions(
         evaluated_slides(exam.cohort, found.slide_ids),
         exam.bundle.classes,
@@ -49,6 +52,7 @@ def _predictions(exam: Exam, decision: GradeDecision, subset: str) -> SlidePredi
         exam.bundle.calibration.probabilities(found.logits).double().numpy(),
         costs=decision.referral.costs,
         ordinal=True,
+        reader_noise=model.reader_noise,
     )
 
 

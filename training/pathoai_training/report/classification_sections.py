@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,10 +32,20 @@ def classification_sections(
     if predictions.costs is not None:
         sections.append(_costs(predictions, predictions.costs, bootstrap))
     counts = reliability_counts(
-        predictions.probabilities, predictions.truth, np.arange(count), items=count
+        predictions.of_readings, predictions.truth, np.arange(count), items=count
     )
-    sections.append(calibration_section(counts, bootstrap, "cases"))
+    calibration = calibration_section(counts, bootstrap, "cases")
+    if predictions.reader_noise:
+        calibration = replace(calibration, text=(_of_readings(predictions), *calibration.text))
+    sections.append(calibration)
     return sections + decision_sections(predictions, bootstrap, decisions)
+
+
+def _of_readings(predictions: SlidePredictions) -> str:
+    return (
+        "The model's probabilities are of the true grade; here they are turned into those of what "
+        f"readers say, {predictions.reader_noise:.0%} of whose grades are one off."
+    )
 
 
 def _classes(predictions: SlidePredictions, bootstrap: PatientBootstrap) -> Section:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pathoai.errors import InvalidValueError
 from pathoai.models.class_probabilities import check_probabilities, check_truth
 from pathoai.models.expected_cost import CostMatrix
+from pathoai.models.reader_noise import reading_matrix
 from pathoai_training.metrics.agreement import accuracy, balanced_accuracy, kappa, recall
 from pathoai_training.metrics.confusion import confusion_by_item, quotient
 from pathoai_training.metrics.cost_score import cost_score
@@ -42,6 +43,8 @@ class SlidePredictions:
         probabilities: ``(N, K)`` calibrated.
         costs: What decisions rest on; the most probable class is decided where None.
         ordinal: Whether the classes are ordered.
+        reader_noise: Share of the true classes that are readings one class off, where the
+            probabilities are of what is true; see :mod:`pathoai.models.reader_noise`.
 
     Raises:
         InvalidValueError: The arrays do not fit together, or the costs are of other classes.
@@ -55,6 +58,7 @@ class SlidePredictions:
     probabilities: Column
     costs: CostMatrix | None = None
     ordinal: bool = False
+    reader_noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
@@ -80,6 +84,14 @@ class SlidePredictions:
     def confusion(self) -> NDArray[np.int64]:
         """One matrix per item, ``(N, K, K)``."""
         return confusion_by_item(self.truth, self.decided, classes=len(self.classes))
+
+    @property
+    def of_readings(self) -> Column:
+        """Probabilities of what readers say, ``(N, K)``: what can be compared with their grades."""
+        if not self.reader_noise:
+            return self.probabilities
+        matrix = reading_matrix(len(self.classes), self.reader_noise).numpy()
+        return np.asarray(self.probabilities @ matrix)
 
     @property
     def first_high(self) -> int | None:
@@ -140,6 +152,7 @@ class SlidePredictions:
             "probabilities": np.round(self.probabilities, 7).tolist(),
             "costs": None if self.costs is None else self.costs.to_dict(),
             "ordinal": self.ordinal,
+            "reader_noise": self.reader_noise,
         }
 
     @classmethod
@@ -155,6 +168,7 @@ class SlidePredictions:
             np.array(raw["probabilities"], np.float64).reshape(-1, len(classes)),
             None if costs is None else CostMatrix.from_dict(costs),
             raw["ordinal"],
+            raw["reader_noise"],
         )
 
 

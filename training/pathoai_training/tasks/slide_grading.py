@@ -97,6 +97,7 @@ class SlideGrading(Task[BagData, GradingExamination]):
                 raise InvalidValueError(name, found=rate, allowed="above 0, below 1")
         self.accepted_miss_rate = accepted_miss_rate
         self.set_error_rate = set_error_rate
+        self.reader_noise = reader_noise
         self.readings = reading_matrix(len(self.channels), reader_noise)
         self.loss = GradeLoss(ordinal_weight, reader_noise)
         self.baseline: nn.Module = nn.Identity()
