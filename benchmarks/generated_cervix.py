@@ -31,7 +31,7 @@ from pathoai.preprocess.stain.reference import reference_profile
 from pathoai.preprocess.stain.stain_jitter import change_stains
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.cohort import Cohort, CohortRow

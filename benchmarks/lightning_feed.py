@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from pathoai.ontology import load_ontology
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study

@@ -14,7 +14,8 @@ from pathoai.geometry import Size
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
 from pathoai.provenance import sha256_of_json
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.label_image import LabelImage, is_label_complete
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked

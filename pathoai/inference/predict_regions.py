@@ -23,7 +23,8 @@ from pathoai.models.region_decision import RegionDecision
 from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter
+from pathoai.store.label_image import LabelImage
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.objects import ObjectTable
 from pathoai.store.region_views import RegionViews, place_regions
 from pathoai.store.shards import shard_slices, shards_of

@@ -26,7 +26,8 @@ from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, 
 from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.progress import Advance, silent
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.label_image import LabelImage, is_label_complete
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked

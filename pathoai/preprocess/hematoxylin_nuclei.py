@@ -16,7 +16,8 @@ from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.preprocess.stain.deconvolution import deconvolve
 from pathoai.progress import Advance, silent
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.label_image import LabelImage, is_label_complete
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import Shard, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked

@@ -26,7 +26,7 @@ from pathoai.slide.reader import SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
 from pathoai.store.store_lock import locked
 from pathoai.store.tile_index import write_tile_index

@@ -33,7 +33,8 @@ from pathoai.quality.fold import find_folds
 from pathoai.quality.glass_edge import black_share, find_glass_edges
 from pathoai.quality.pen import find_pen
 from pathoai.quality.rim import rim_share
-from pathoai.store.label_image import LabelRecipe, LabelWriter, is_label_complete
+from pathoai.store.label_image import is_label_complete
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from pathoai.ontology import LabelClass
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study

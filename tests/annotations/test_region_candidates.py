@@ -13,7 +13,8 @@ from pathoai.models.expected_cost import load_costs
 from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter
+from pathoai.store.label_image import LabelImage
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
 from pathoai_annotations.region_candidates import (

@@ -16,7 +16,7 @@ from scipy import ndimage
 from pathoai.ontology import LabelClass, load_ontology
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study

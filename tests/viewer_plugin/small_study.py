@@ -13,7 +13,7 @@ from pathoai.geometry import Mpp
 from pathoai.ontology import LabelClass
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.objects import ObjectTable, write_objects
 from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore

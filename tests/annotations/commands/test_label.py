@@ -14,7 +14,7 @@ from pathoai.cli.main import main
 from pathoai.ontology import LabelClass, load_ontology
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.objects import read_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import IncomingSlide

@@ -11,7 +11,7 @@ from shapely import box
 
 from pathoai.cli.main import main
 from pathoai.errors import StudyError
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study

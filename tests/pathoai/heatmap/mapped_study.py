@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pathoai.inference.slide_grade import SlideGrade
 from pathoai.ontology import LabelClass
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.objects import ObjectTable, write_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow

@@ -13,7 +13,7 @@ from pathoai.heatmap.map_choice import MapChoice
 from pathoai.ontology import LabelClass
 from pathoai.preprocess.tile_slide import TISSUE_CLASS
 from pathoai.store.header import CopiedLevel, StoreHeader
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from tests.pathoai.heatmap.mapped_study import (

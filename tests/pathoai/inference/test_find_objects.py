@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from pathoai.inference.find_objects import find_objects
 from pathoai.ontology import LabelClass
-from pathoai.store.label_image import LabelImage, LabelRecipe, LabelWriter
+from pathoai.store.label_image import LabelImage
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 

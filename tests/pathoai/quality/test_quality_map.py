@@ -18,7 +18,7 @@ from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.quality.artefacts import ARTEFACTS, BLUR, FOLD, LABEL, PEN
 from pathoai.quality.quality_map import assess_quality, read_quality
 from pathoai.slide.open_slide import open_slide
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.tiling.spec import TileSpec
 from tests.pathoai.quality.judged_slides import reader_of, slide

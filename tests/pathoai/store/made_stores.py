@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pathoai.ontology import LabelClass
 from pathoai.store.header import CopiedLevel, StoreHeader
 from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 
 SLIDE_ID = "0123456789ABCDEF"

@@ -13,13 +13,8 @@ import zarr
 from pathoai.errors import StoreError
 from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, load_ontology
-from pathoai.store.label_image import (
-    LabelImage,
-    LabelRecipe,
-    LabelWriter,
-    group_name,
-    is_label_complete,
-)
+from pathoai.store.label_image import LabelImage, group_name, is_label_complete
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 

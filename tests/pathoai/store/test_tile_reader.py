@@ -19,7 +19,7 @@ from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store.compressed_chunks import Chunk, CompressedChunks
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.tile_reader import TileReader
 from pathoai.tiling.spec import TileSpec

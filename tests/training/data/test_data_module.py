@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pathoai.errors import LeakError, NoTissueError, StoreError, StudyError
-from pathoai.store.label_image import LabelRecipe, LabelWriter
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
