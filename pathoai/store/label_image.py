@@ -98,9 +98,19 @@ class LabelImage:
 
     @cached_property
     def reader(self) -> MapReader:
-        """The chunks of the finest level, straight from its shards."""
-        layout = LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
-        return MapReader(self._path / "0", layout, f"{self._header.slide_id} {self.name}")
+        """The finest level of the class map, straight from its shards."""
+        return MapReader(self._path / "0", self._layout, f"{self._header.slide_id} {self.name}")
+
+    @cached_property
+    def instance_reader(self) -> MapReader:
+        """The finest numbers of the objects, straight from their shards; 0 outside objects."""
+        name = f"{self._header.slide_id} {self.name} {INSTANCE}"
+        folder = self._path / INSTANCE / "0"
+        return MapReader(folder, self._layout, name, dtype=np.uint32, absent=0)
+
+    @property
+    def _layout(self) -> LevelLayout:
+        return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
 
     @property
     def mpp(self) -> float:

@@ -8,6 +8,7 @@ and by forked processes: no file stays open.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,8 @@ class LevelReader:
         return out
 
 
-def paste(pixels: NDArray[np.uint8], out: NDArray[np.uint8], left: int, top: int) -> None:
-    """Put ``(h, w, 3)`` pixels into ``out`` at a place that may lie partly outside of it."""
+def paste(pixels: NDArray[Any], out: NDArray[Any], left: int, top: int) -> None:
+    """Put pixels ``(h, w, …)`` into ``out`` at a place that may lie partly outside of it."""
     height, width = out.shape[:2]
     y0, y1 = max(top, 0), min(top + pixels.shape[0], height)
     x0, x1 = max(left, 0), min(left + pixels.shape[1], width)

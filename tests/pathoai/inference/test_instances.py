@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from pathoai.errors import InvalidValueError
 from pathoai.inference.instances import InstancePolicy, apart, classes_of_instances, find_instances
-from pathoai.models.instance_maps import instance_maps
+from pathoai_training.data.instance_maps import instance_maps
 
 
 def touching_discs(seed: int, side: int = 160, count: int = 14) -> NDArray[np.uint32]:

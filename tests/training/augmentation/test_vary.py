@@ -9,7 +9,6 @@ import pytest
 import torch
 from scipy import ndimage
 
-from pathoai.models.instance_maps import instance_maps
 from pathoai_training.augmentation.albumentations_operations import AlbumentationsOperations
 from pathoai_training.augmentation.amounts import Affine, Blur, Colour, Elastic, Noise
 from pathoai_training.augmentation.augmentation import Augmentation
@@ -17,6 +16,7 @@ from pathoai_training.augmentation.torch_operations import TorchOperations
 from pathoai_training.augmentation.variation import Variation, Views, Warp
 from pathoai_training.augmentation.vary import ImageOperations, vary
 from pathoai_training.augmentation.warped import warped_places, warped_plane
+from pathoai_training.data.instance_maps import instance_maps
 
 SIDE, MPP = 64, 0.5
 VIEWS = Views(SIDE, (MPP,))

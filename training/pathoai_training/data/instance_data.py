@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pathoai.errors import StudyError
 from pathoai.geometry import Size
-from pathoai.models.instance_maps import instance_maps
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
 from pathoai.store.label_image import LabelImage
 from pathoai_training.data.data_module import StoreDataModule
+from pathoai_training.data.instance_maps import instance_maps
 from pathoai_training.data.tiles_dataset import ReadPart, TilesDataset, label_tile
 
 _MARGIN_PX = 32
@@ -33,7 +33,7 @@ class InstanceTilesDataset(TilesDataset):
         reader = self._reader(int(self.tiles.slide[index]))
         (label,) = reader.label_images.values()
         x_px, y_px = (int(value) for value in self.tiles.origins_px[index])
-        read = label.read_instances if label.with_instances else _numbering(label)
+        read = label.instance_reader.read if label.with_instances else _numbering(label)
         left, top, side = x_px - _MARGIN_PX, y_px - _MARGIN_PX, self.tiles.size_px + 2 * _MARGIN_PX
         numbers = label_tile(read, label.grid(), reader.grid, left, top, side)
         # Outside of the slide nothing is known: what its edge cuts goes on there, and has no rim.
@@ -51,7 +51,7 @@ def _numbering(label: LabelImage) -> ReadPart:
     def read(x_px: int, y_px: int, size_px: Size) -> NDArray[np.int32]:
         from scipy import ndimage
 
-        values = label.read(x_px, y_px, size_px)
+        values = label.reader.read(x_px, y_px, size_px)
         objects = (values != BACKGROUND_INDEX) & (values != NOT_ASSESSED)
         numbers: NDArray[np.int32] = ndimage.label(objects)[0]
         return numbers

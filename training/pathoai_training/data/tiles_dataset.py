@@ -68,7 +68,7 @@ class TileColumns:
 
 
 ReadPart = Callable[[int, int, Size], NDArray[Any]]
-"""``LabelImage.read`` or ``LabelImage.read_instances``."""
+"""``MapReader.read``, or what makes more of it."""
 
 
 def label_tile(
