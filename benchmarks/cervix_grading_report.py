@@ -108,8 +108,9 @@ def report(
         "against the true grade**, unless said. Ordinal loss: cross entropy and cumulative terms, "
         f"told that readers err on {READER_NOISE:.0%}; cross entropy: neither.",
         "Settings were chosen in trials of two splits each, on a cohort that shares painted "
-        "fragments with this one, and by the true grade: 300 steps gave less than cross entropy (-0.002 and "
-        "-0.008), 500 and 800 more. The gains below may be a little too good for that.",
+        "fragments with this one, and by the true grade: 300 steps gave less "
+        "than cross entropy (-0.002 and -0.008), 500 and 800 more. "
+        "The gains below may be a little too good for that.",
         "",
         *_methods(found, slides, seeds),
         "",
