@@ -180,8 +180,25 @@ def test_numbers_of_objects_lie_beside_the_classes(store: SlideStore) -> None:
     np.testing.assert_array_equal(label.instances(1)[:], numbers[::2, ::2])
     part = label.read_instances(-3, 5, Size(10, 4))
     np.testing.assert_array_equal(part, np.pad(numbers[5:9, :7], ((0, 0), (3, 0))))
+    _assert_read_alike(label, shape)
     assert any("/instance/0/c/" in key for key in label.shards)
     store.verify()
+
+
+def _assert_read_alike(label: LabelImage, shape: tuple[int, ...]) -> None:
+    """Straight from the shards comes what zarr reads, also beyond all edges and where none is."""
+    height, width = shape
+    for x, y, w, h in (
+        (-3, 5, 10, 4),
+        (200, 250, 700, 300),
+        (width - 9, height - 5, 20, 30),
+        (width + 4, -40, 8, 8),
+        (-50, -50, 20, 20),
+    ):
+        size = Size(w, h)
+        np.testing.assert_array_equal(label.reader.read(x, y, size), label.read(x, y, size))
+        found = label.instance_reader.read(x, y, size)
+        np.testing.assert_array_equal(found, label.read_instances(x, y, size))
 
 
 def test_a_label_without_numbers_says_so(store: SlideStore) -> None:
