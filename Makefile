@@ -13,8 +13,9 @@ export OMP_WAIT_POLICY ?= passive
 demo: install-demo
 	$(BIN)/pathoai demo --out demo $(if $(SLIDE),--slide "$(SLIDE)") $(if $(MPP),--mpp $(MPP))
 
+# Files side by side; each keeps its own tests in one process, where they share what is costly to make.
 test: install-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: install-test
 	$(BIN)/ruff check .
