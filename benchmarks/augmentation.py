@@ -13,7 +13,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,21 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """What is varied, each always."""
+    named = _of_places() | _of_colours()
+    parts = list(named.values())
+    both = [part for part in parts if part.torchvision]
+    return named | {"all but stains": _together(both), "all": _together(parts, torchvision=False)}
+
+
+def _together(parts: Sequence[Case], *, torchvision: bool = True) -> Case:
+    return Case(
+        {key: value for part in parts for key, value in part.ours.items()},
+        tuple(t for part in parts for t in part.albumentations),
+        tuple(t for part in parts for t in part.torchvision) if torchvision else (),
+    )
+
+
+def _of_places() -> dict[str, Case]:
     degrees, scale, shear, shift = 20.0, 0.1, 5.0, 4.0
     share = shift / _MPP / _TILE_PX
     affine = Case(
@@ -92,6 +107,28 @@ def cases() -> dict[str, Case]:
         (A.ElasticTransform(alpha=60, sigma=12, border_mode=cv2.BORDER_REFLECT, p=1),),
         (v2.ElasticTransform(alpha=30.0, sigma=8.0),),
     )
+    symmetry = Case(
+        {"dihedral": True},
+        (A.D4(p=1),),
+        (v2.RandomHorizontalFlip(), v2.RandomChoice([_turn(k) for k in range(4)])),
+    )
+    return {"symmetries": symmetry, "affine": affine, "elastic": elastic}
+
+
+def _of_colours() -> dict[str, Case]:
+    stains = Case(
+        {"stain_scale": 0.15, "stain_shift": 0.03},
+        (
+            A.HEStain(
+                method="preset",
+                preset="ruifrok",
+                intensity_scale_range=(0.85, 1.15),
+                intensity_shift_range=(-0.03, 0.03),
+                p=1,
+            ),
+        ),
+        (),
+    )
     colour = Case(
         {"colour": Colour(brightness=0.15, contrast=0.15, saturation=0.15, hue_deg=9)},
         (A.ColorJitter((0.85, 1.15), (0.85, 1.15), (0.85, 1.15), (-0.025, 0.025), p=1),),
@@ -111,47 +148,7 @@ def cases() -> dict[str, Case]:
             v2.ToDtype(torch.uint8, scale=True),
         ),
     )
-    symmetry = Case(
-        {"dihedral": True},
-        (A.D4(p=1),),
-        (v2.RandomHorizontalFlip(), v2.RandomChoice([_turn(k) for k in range(4)])),
-    )
-    stains = Case(
-        {"stain_scale": 0.15, "stain_shift": 0.03},
-        (
-            A.HEStain(
-                method="preset",
-                preset="ruifrok",
-                intensity_scale_range=(0.85, 1.15),
-                intensity_shift_range=(-0.03, 0.03),
-                p=1,
-            ),
-        ),
-        (),
-    )
-    named = {
-        "symmetries": symmetry,
-        "affine": affine,
-        "elastic": elastic,
-        "stains": stains,
-        "light and hue": colour,
-        "blur": blur,
-        "noise": noise,
-    }
-    parts = list(named.values())
-    both = [part for part in parts if part.torchvision]
-    return named | {
-        "all but stains": Case(
-            {key: value for part in both for key, value in part.ours.items()},
-            tuple(t for part in both for t in part.albumentations),
-            tuple(t for part in both for t in part.torchvision),
-        ),
-        "all": Case(
-            {key: value for part in parts for key, value in part.ours.items()},
-            tuple(t for part in parts for t in part.albumentations),
-            (),
-        ),
-    }
+    return {"stains": stains, "light and hue": colour, "blur": blur, "noise": noise}
 
 
 def _turn(quarters: int) -> Any:  # noqa: ANN401 - torchvision is not typed

@@ -13,7 +13,6 @@ import argparse
 import os
 import platform
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,17 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openslide
 import torch
 from device_report import Report
+from gpu_utilisation import Utilisation
 from mirrored_slide import mirrored_slide
-from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+from training_tiles import ChunkBatches, OpenSlideTiles, Origins
 
 from pathoai.models.unet import UNet
 from pathoai.preprocess import nvjpeg
-from pathoai.preprocess.compressed_batch import CompressedBatch, StoreTiles, read_compressed
 from pathoai.preprocess.device_batch import BatchDecoder, decoded_ahead
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.stage_clock import StageClock, unmeasured
@@ -46,48 +44,6 @@ from pathoai_training.augmentation.augmentation import Augmentation
 from pathoai_training.augmentation.variation import Views
 
 _DARK = 0.65
-Origins = NDArray[np.int64]
-
-
-class ChunkBatches(Dataset[tuple[CompressedBatch, torch.Tensor]]):
-    """Batches of a store's tiles, undecoded; opened at first use, in each worker for itself."""
-
-    def __init__(self, path: Path, origins: Origins, batch: int, size_px: int) -> None:
-        """``origins`` is ``(N, 2)``; the last, smaller batch is left out."""
-        self._path, self._size = path, size_px
-        self._batches = origins[: len(origins) // batch * batch].reshape(-1, batch, 2)
-        self._store: SlideStore | None = None
-
-    def __len__(self) -> int:
-        """Number of batches."""
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> tuple[CompressedBatch, torch.Tensor]:
-        """One batch, and a target for each tile that nothing learns from."""
-        self._store = self._store or SlideStore(self._path)
-        origins = self._batches[index]
-        tiles = StoreTiles(self._store, 0, origins, np.arange(len(origins)))
-        return read_compressed([tiles], self._size), torch.zeros(len(origins))
-
-
-class OpenSlideTiles(Dataset[torch.Tensor]):
-    """Tiles by OpenSlide, as training scripts read them."""
-
-    def __init__(self, path: Path, origins: Origins, size_px: int) -> None:
-        """Open nothing yet."""
-        self._path, self._origins, self._size = path, origins, size_px
-        self._slide: openslide.OpenSlide | None = None
-
-    def __len__(self) -> int:
-        """Number of tiles."""
-        return len(self._origins)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        """``(3, S, S)`` uint8."""
-        self._slide = self._slide or openslide.OpenSlide(self._path)
-        place = tuple(self._origins[index].tolist())
-        region = self._slide.read_region(place, 0, (self._size, self._size)).convert("RGB")
-        return torch.from_numpy(np.asarray(region).copy()).permute(2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -164,44 +120,6 @@ class Training:
         loss.backward()
         self._optimiser.step()
         return loss.detach()
-
-
-class Utilisation:
-    """NVML's samples of how busy the GPU is, while in the context."""
-
-    def __init__(self, device: torch.device) -> None:
-        """Sample nothing yet."""
-        self.samples: list[int] = []
-        self._device = device
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> Utilisation:
-        """Begin."""
-        if self._device.type == "cuda":
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _sample(self) -> None:
-        try:
-            import pynvml
-
-            pynvml.nvmlInit()
-            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-            while not self._stop.wait(0.1):
-                self.samples.append(int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))
-        except Exception as error:  # noqa: BLE001 - a measurement less, not a run less
-            print("no NVML:", error, flush=True)
-
-    def __str__(self) -> str:
-        """In the mean."""
-        return f"{np.mean(self.samples):.0f} %" if self.samples else "–"
 
 
 def _synchronised(device: torch.device) -> float:

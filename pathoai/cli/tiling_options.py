@@ -20,6 +20,11 @@ _TILE_MPP = 0.5
 
 def add_tiling_options(parser: ArgumentParser) -> None:
     """Add the options to the command's parser."""
+    _add_pixels(parser)
+    _add_tiles(parser)
+
+
+def _add_pixels(parser: ArgumentParser) -> None:
     pixels = parser.add_argument_group("pixels")
     pixels.add_argument(
         "--mpp", type=float, help="resample to this scale, µm per pixel (default: the slide's own)"
@@ -61,6 +66,9 @@ def add_tiling_options(parser: ArgumentParser) -> None:
         metavar="SHARE",
         help="fail a slide with more damaged tiles, e.g. 0.5%% (default: 0.1%%)",
     )
+
+
+def _add_tiles(parser: ArgumentParser) -> None:
     tiles = parser.add_argument_group("tissue and tiles")
     tiles.add_argument(
         "--tissue",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pathoai.cluster.sbatch import sbatch
 from pathoai.errors import ClusterError, InvalidValueError, MissingFileError
 
 if TYPE_CHECKING:  # importing it writes a commented example into the user's dask configuration
@@ -93,16 +93,8 @@ def slurm_workers(count: int, config: Path | None = None) -> Iterator[SLURMClust
 
 def _check_accepted(script: str) -> None:
     """Ask SLURM whether it would take the job: Dask would submit it, and be silent if not."""
-    answer = subprocess.run(
-        ["sbatch", "--test-only"], input=script, text=True, capture_output=True, check=False
-    )
-    if answer.returncode != 0:
-        raise ClusterError(
-            "SLURM refuses the job",
-            where="--cluster slurm",
-            found=answer.stderr.strip(),
-            remedy="correct the settings of jobs: --cluster-config, or your dask configuration",
-        )
+    remedy = "correct the settings of jobs: --cluster-config, or your dask configuration"
+    sbatch(script, "--test-only", remedy=remedy)
 
 
 def _submit(cluster: SLURMCluster, count: int) -> None:

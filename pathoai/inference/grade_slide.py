@@ -57,12 +57,13 @@ class SlideGrader:
 
     def __post_init__(self) -> None:
         """Refuse models that grade no slides."""
-        if self.bundle.task != SLIDE_GRADING or not isinstance(self.network, BagClassifier):
+        self.bundle.check_task(SLIDE_GRADING)
+        if not isinstance(self.network, BagClassifier):
             raise ModelError(
-                "the model does another task",
+                "the network classifies no bags of tiles",
                 where=self.bundle.name,
-                found=self.bundle.task,
-                allowed=SLIDE_GRADING,
+                found=self.bundle.architecture,
+                allowed="gated-attention, mean-pool, or another BagClassifier",
             )
         self.bundle.channel_classes(self.ontology)
 
@@ -79,14 +80,8 @@ class SlideGrader:
             ModelError: They are of other weights or other tiles than the model was trained on.
         """
         features = self.features(store)
-        return {
-            "origin": "model",
-            "status": "proposed",
-            "model": self.bundle.name,
-            "model_sha256": self.bundle.identity,
-            "store_sha256": store.identity,
-            "features_sha256": sha256_of_json(features.shards),
-            "trained_on": self.bundle.training.get("label_statement", "labels: unknown"),
+        return self.bundle.proposal(store.identity) | {
+            "features_sha256": sha256_of_json(features.shards)
         }
 
     def features(self, store: SlideStore) -> SlideFeatures:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pathoai.errors import InvalidValueError, ModelError
+from pathoai.errors import InvalidValueError
 from pathoai.inference.kept_rows import KeptRows
 from pathoai.inference.predict_slide import ENTROPY
 from pathoai.inference.regions import Regions, Squares
@@ -67,13 +67,7 @@ class RegionPredictor:
         """Refuse what names no regions of this study."""
         if self.batch_size < 1:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
-        if self.bundle.task != REGION_CLASSIFICATION:
-            raise ModelError(
-                "the model does another task",
-                where=self.bundle.name,
-                found=self.bundle.task,
-                allowed=REGION_CLASSIFICATION,
-            )
+        self.bundle.check_task(REGION_CLASSIFICATION)
         self.bundle.channel_classes(self.ontology)
         _ = self.decision
 
@@ -84,15 +78,7 @@ class RegionPredictor:
 
     def about(self, store: SlideStore, regions: Regions) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""
-        return {
-            "origin": "model",
-            "status": "proposed",
-            "model": self.bundle.name,
-            "model_sha256": self.bundle.identity,
-            "store_sha256": store.identity,
-            "regions": regions.about,
-            "trained_on": self.bundle.training.get("label_statement", "labels: unknown"),
-        }
+        return self.bundle.proposal(store.identity) | {"regions": regions.about}
 
     def views(self, store: SlideStore) -> RegionViews:
         """What the network is shown of a slide."""

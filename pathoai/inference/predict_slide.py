@@ -71,13 +71,7 @@ class Predictor:
         """Refuse batches without tiles, and models that do not name the class of every pixel."""
         if self.batch_size < 1:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
-        if self.bundle.task not in _TASKS:
-            raise ModelError(
-                "the model does another task",
-                where=self.bundle.name,
-                found=self.bundle.task,
-                allowed=" or ".join(_TASKS),
-            )
+        self.bundle.check_task(*_TASKS)
         _ = self.ensemble
 
     @property
@@ -96,15 +90,7 @@ class Predictor:
 
     def about(self, store: SlideStore) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""
-        return {
-            "origin": "model",
-            "status": "proposed",
-            "model": self.bundle.name,
-            "model_sha256": self.bundle.identity,
-            "store_sha256": store.identity,
-            "trained_on": self.bundle.training.get("label_statement", "labels: unknown"),
-            **self.ensemble.about,
-        }
+        return self.bundle.proposal(store.identity) | self.ensemble.about
 
     def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the networks say of tiles ``(N, S, S, 3)`` uint8, 0 to 1, ``(N, C, S, S)``.

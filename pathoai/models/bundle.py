@@ -120,6 +120,35 @@ class ModelBundle:
         """SHA-256 over description and weights: what predictions are signed with."""
         return sha256_of_json(asdict(self))
 
+    def check_task(self, *tasks: str) -> None:
+        """Refuse to do another task than the model's.
+
+        Raises:
+            ModelError: It is none of these.
+        """
+        if self.task not in tasks:
+            raise ModelError(
+                "the model does another task",
+                where=self.name,
+                found=self.task,
+                allowed=" or ".join(tasks),
+            )
+
+    def proposal(self, store: str) -> dict[str, Any]:
+        """What anything that the model says of a slide says of itself.
+
+        Args:
+            store: Identity of the slide's store.
+        """
+        return {
+            "origin": "model",
+            "status": "proposed",
+            "model": self.name,
+            "model_sha256": self.identity,
+            "store_sha256": store,
+            "trained_on": self.training.get("label_statement", "labels: unknown"),
+        }
+
     def channel_classes(self, ontology: Ontology) -> tuple[LabelClass, ...]:
         """The ontology's class of each output channel.
 

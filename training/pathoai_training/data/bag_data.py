@@ -25,7 +25,7 @@ from pathoai_training.data.bag_dataset import (
 from pathoai_training.data.graded_slides import GradedSlide, graded_slides
 from pathoai_training.data.study_data import StudyData
 from pathoai_training.splits.chosen_split import split_of_slides
-from pathoai_training.splits.split import SUBSETS, Split, SplitKind
+from pathoai_training.splits.split import SUBSETS, SplitKind
 
 _SAMPLED_SLIDES = 64
 """Their features tell the scale of all; a cohort's would not fit in memory."""
@@ -115,20 +115,12 @@ class BagData(StudyData):
         self._graded_by = graded_by
         self.slides: list[GradedSlide] = []
         self._without: list[str] = []
-        self._split: Split | None = None
         self._served: tuple[str, ...] = ()
 
     @property
     def ontology(self) -> Ontology:
         """The study's classes."""
         return self._study.ontology
-
-    @property
-    def split(self) -> Split:
-        """The subsets; known after :meth:`setup`."""
-        if self._split is None:
-            raise StudyError("the data is not set up", remedy="call setup first")
-        return self._split
 
     @property
     def encoder(self) -> Mapping[str, Any]:

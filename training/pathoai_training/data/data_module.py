@@ -131,14 +131,6 @@ class StoreDataModule(AugmentedData):
         self._decoder: BatchDecoder | None = None
         self.slides: list[SlideSurvey] = []
         self.tiles: dict[str, TileColumns] = {}
-        self._split: Split | None = None
-
-    @property
-    def split(self) -> Split:
-        """The subsets; known after :meth:`setup`."""
-        if self._split is None:
-            raise StudyError("the data is not set up", remedy="call setup first")
-        return self._split
 
     def setup(self, stage: str | None = None) -> None:
         """Look at every labelled slide, split, and check that nothing leaks; done once.

@@ -105,20 +105,12 @@ class RegionData(AugmentedData):
         self._workers = workers
         self._temperature = temperature
         self._survey: RegionSurvey | None = None
-        self._split: Split | None = None
         self.regions: dict[str, RegionColumns] = {}
 
     @property
     def ontology(self) -> Ontology:
         """The study's."""
         return self._study.ontology
-
-    @property
-    def split(self) -> Split:
-        """The subsets; known after :meth:`setup`."""
-        if self._split is None:
-            raise StudyError("the data is not set up", remedy="call setup first")
-        return self._split
 
     @property
     def survey(self) -> RegionSurvey:

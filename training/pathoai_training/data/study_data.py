@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 
-from pathoai.errors import LeakError
+from pathoai.errors import LeakError, StudyError
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_training.sampling.class_slide_sampler import ClassSlideSampler
@@ -42,15 +42,18 @@ class StudyData(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch
+        self._split: Split | None = None
 
     @abstractmethod
     def setup(self, stage: str | None = None) -> None:
         """Look at the study, split, and check that nothing leaks; done once."""
 
     @property
-    @abstractmethod
     def split(self) -> Split:
-        """The subsets; known after ``setup``."""
+        """The subsets; known after :meth:`setup`, which sets them."""
+        if self._split is None:
+            raise StudyError("the data is not set up", remedy="call setup first")
+        return self._split
 
     @abstractmethod
     def inputs(self) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from pathoai.cluster.sbatch import sbatch
 from pathoai.errors import ClusterError, InvalidValueError, MissingFileError
 
 JOB_LOG = "slurm-"
@@ -194,14 +194,5 @@ def submit(script: str, folder: Path) -> str:
             remedy="run this on a login node of the cluster, or look at the job with --dry-run",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    answer = subprocess.run(
-        ["sbatch", "--parsable"], input=script, text=True, capture_output=True, check=False
-    )
-    if answer.returncode != 0:
-        raise ClusterError(
-            "SLURM refuses the job",
-            where="--cluster slurm",
-            found=answer.stderr.strip(),
-            remedy="correct the options of the job: pathoai train --help",
-        )
-    return answer.stdout.strip().split(";")[0]
+    remedy = "correct the options of the job: pathoai train --help"
+    return sbatch(script, "--parsable", remedy=remedy).split(";")[0]
