@@ -160,8 +160,8 @@ class Grid:
             downsample_y,
         )
 
-    def coarser(self, factor: int) -> Grid:
-        """The grid whose pixels span ``factor`` × ``factor`` pixels of this one."""
+    def coarser(self, factor: float) -> Grid:
+        """The grid whose pixels span ``factor`` × ``factor`` pixels of this one; finer below 1."""
         return Grid(
             self.size_px.scaled_down(factor),
             self.downsample_x * factor,

@@ -179,7 +179,7 @@ def _busiest_corner(label: LabelImage) -> tuple[int, int]:
 
     coarse = label.read_all(len(label.factors) - 1)
     found = ((coarse > 0) & (coarse < NOT_ASSESSED)).astype(float)
-    factor = label.factors[-1] // label.factors[0]
+    factor = round(label.factors[-1] / label.factors[0])
     side = max(1, _CLOSE_UP_PX // factor)
     row, column = np.unravel_index(int(ndimage.uniform_filter(found, side).argmax()), found.shape)
     return (

@@ -9,7 +9,7 @@ from pathoai.cluster.work_item import Done
 from pathoai.progress import Advance
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
-    from pathoai.inference.predict_slide import Predictor
+    from pathoai.inference.predictor import Predictor
 
 
 def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> Done:
@@ -57,7 +57,7 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
 def pixel_predictor(work: PredictWork) -> Predictor:
     """The model, ready; refuses what cannot predict this study."""
     from pathoai.inference.ensemble import Member
-    from pathoai.inference.predict_slide import Predictor
+    from pathoai.inference.predictor import Predictor
     from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
     from pathoai.study.study import Study

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -17,48 +18,51 @@ def blending_window(size_px: int) -> NDArray[np.float32]:
 
 
 class BlendedBlock:
-    """A block of the output under construction: the sums of w·p and of w.
+    """A block of the output under construction: the sums of w·p and of w, on a device.
+
+    The same tiles in the same order give the same bits, whatever block of them is blended.
 
     Args:
         channels: Channels of the probabilities.
-        x_px: Left edge of the block, in pixels of the output.
-        y_px: Top edge likewise.
-        width_px: Width likewise.
-        height_px: Height likewise.
+        around: Rows and columns of the block, in pixels of the output.
+        window: ``(size, size)`` float32, weights of a tile, on the device.
     """
 
-    def __init__(
-        self, channels: int, *, x_px: int, y_px: int, width_px: int, height_px: int
-    ) -> None:
+    def __init__(self, channels: int, around: tuple[slice, slice], window: torch.Tensor) -> None:
         """Start from nothing."""
-        self._x, self._y = x_px, y_px
-        self._sum = np.zeros((channels, height_px, width_px), np.float32)
-        self._weight = np.zeros((height_px, width_px), np.float32)
+        rows, columns = around
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        self._x, self._y, self._window = columns.start, rows.start, window
+        self._sum = torch.zeros((channels, *shape), device=window.device)
+        self._weight = torch.zeros(shape, device=window.device)
 
-    def add(
-        self, x_px: int, y_px: int, probabilities: NDArray[np.float32], window: NDArray[np.float32]
-    ) -> None:
+    def add(self, x_px: int, y_px: int, probabilities: torch.Tensor) -> None:
         """Add what a tile says; parts outside the block are left to the neighbouring blocks.
 
         Args:
             x_px: Left edge of the tile, in pixels of the output.
             y_px: Top edge likewise.
-            probabilities: ``(channels, size, size)`` float32.
-            window: ``(size, size)`` float32.
+            probabilities: ``(channels, size, size)`` float32, on the device.
         """
-        size = window.shape[0]
+        size = len(self._window)
         height, width = self._weight.shape
         left, top = max(x_px, self._x), max(y_px, self._y)
         right, bottom = min(x_px + size, self._x + width), min(y_px + size, self._y + height)
         if left >= right or top >= bottom:
             return
-        inside = np.s_[top - y_px : bottom - y_px, left - x_px : right - x_px]
-        here = np.s_[top - self._y : bottom - self._y, left - self._x : right - self._x]
-        self._sum[:, here[0], here[1]] += probabilities[:, inside[0], inside[1]] * window[inside]
-        self._weight[here] += window[inside]
+        inside = np.s_[..., top - y_px : bottom - y_px, left - x_px : right - x_px]
+        here = np.s_[..., top - self._y : bottom - self._y, left - self._x : right - self._x]
+        weight = self._window[inside]
+        # Two roundings, as in the definition: a fused operation is used only where it is at hand.
+        self._sum[here] += probabilities[inside] * weight
+        self._weight[here] += weight
 
-    def result(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Blended probabilities ``(channels, h, w)`` float32, and which pixels any tile saw."""
+    def finish(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Blended probabilities and which pixels any tile saw; nothing can be added afterwards.
+
+        Returns:
+            ``(channels, h, w)`` float32, 0 where no tile was, and ``(h, w)`` bool.
+        """
         seen = self._weight > 0
-        blended = self._sum / np.where(seen, self._weight, np.float32(1))
-        return blended.astype(np.float32), seen
+        # In place: a shard of many channels is most of what is held in memory.
+        return self._sum.div_(self._weight.masked_fill_(~seen, 1)), seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -100,14 +101,15 @@ class Ensemble:
             for turn, back in _symmetries(turned=self.turned):
                 found = back(member.outputs(turn(batch)))
                 if not self.asks_once:
-                    found = torch.cat([found, _relative_entropy(found[:, :classes])], dim=1)
+                    found = torch.cat([found, relative_entropy(found[:, :classes], dim=1)], dim=1)
                 total, count = total.to(found.device) + found, count + 1
         return total / count
 
 
-def _relative_entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=1, keepdim=True)
-    return entropy / torch.log(torch.tensor(float(probabilities.shape[1])))
+def relative_entropy(probabilities: torch.Tensor, *, dim: int) -> torch.Tensor:
+    """Entropy of classes along an axis, which stays, divided by its largest value, ln K."""
+    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=dim, keepdim=True)
+    return entropy / math.log(probabilities.shape[dim])
 
 
 def _symmetries(*, turned: bool) -> Iterator[tuple[_Turn, _Turn]]:

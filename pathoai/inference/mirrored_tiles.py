@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.geometry import Grid, Size
+from pathoai.geometry import Grid
+from pathoai.store.grid_tiles import grid_tiles
+from pathoai.store.slide_store import SlideStore
 
 
-class ReadsGrids(Protocol):
-    """A store, as far as this is concerned."""
-
-    def read_grid(self, grid: Grid, x_px: int, y_px: int, size_px: Size) -> NDArray[np.uint8]:
-        """A block of a raster over the slide, ``(height, width, 3)`` uint8."""
-        ...
-
-
-def mirrored_tile(
-    store: ReadsGrids, grid: Grid, x_px: int, y_px: int, size_px: int
+def mirrored_tiles(
+    store: SlideStore, grid: Grid, origins_px: NDArray[np.int64], size_px: int
 ) -> NDArray[np.uint8]:
-    """A square of a raster; what lies outside of the slide is its mirror image at the edge.
+    """Squares of a raster; what lies outside of the slide is its mirror image at the edge.
 
     Args:
         store: Of the slide.
         grid: The raster.
-        x_px: Left edge in pixels of ``grid``; may be negative.
-        y_px: Top edge likewise.
-        size_px: Side likewise.
+        origins_px: ``(N, 2)`` int64: x and y of each square's top left, in pixels of ``grid``; may
+            be negative, but each square shares a pixel with the raster.
+        size_px: Side of the squares, likewise.
 
     Returns:
-        ``(size_px, size_px, 3)`` uint8.
+        ``(N, size_px, size_px, 3)`` uint8.
+
+    Raises:
+        StoreError: A chunk cannot be decoded.
     """
-    width, height = grid.size_px.width, grid.size_px.height
-    if 0 <= x_px <= width - size_px and 0 <= y_px <= height - size_px:
-        return store.read_grid(grid, x_px, y_px, Size(size_px, size_px))
-    columns, rows = _folded(x_px, size_px, width), _folded(y_px, size_px, height)
-    left, top = int(columns.min()), int(rows.min())
-    span = Size(int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-    pixels = store.read_grid(grid, left, top, span)
-    return pixels[np.ix_(rows - top, columns - left)]
+    length = np.array([grid.size_px.width, grid.size_px.height])
+    # A square moved inside holds all that its mirror image is made of.
+    inside = np.clip(origins_px, 0, np.maximum(length - size_px, 0))
+    tiles = grid_tiles(store, grid, inside, size_px)
+    within = (origins_px >= 0) & (origins_px <= length - size_px)
+    for tile in np.flatnonzero(~within.all(axis=1)):
+        (x, y), (left, top) = origins_px[tile].tolist(), inside[tile].tolist()
+        columns = _folded(x, size_px, grid.size_px.width) - left
+        rows = _folded(y, size_px, grid.size_px.height) - top
+        tiles[tile] = tiles[tile][np.ix_(rows, columns)]
+    return tiles
 
 
 def _folded(start_px: int, count: int, length_px: int) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from torch import nn
 
 from pathoai.errors import InvalidValueError
 from pathoai.inference.kept_rows import KeptRows
-from pathoai.inference.predict_slide import ENTROPY
+from pathoai.inference.predictor import ENTROPY
 from pathoai.inference.regions import Regions, Squares
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
 from pathoai.models.probability_network import RegionProbabilities

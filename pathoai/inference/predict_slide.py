@@ -1,43 +1,46 @@
 """A slide's prediction: tiles, blended probabilities, a class map in the store.
 
-Work goes shard by shard, so memory does not depend on the slide's size and a killed run resumes at
-the shard it had reached. Tiles at the border of two shards are computed for both, which makes each
-shard's pixels independent of the others.
+Work goes shard by shard, as a plan of tiles says, so memory does not depend on the slide's size and
+a killed run resumes at the shards it had not finished. Reading, computing, blending and finishing
+go on at the same time, each a bounded number of steps ahead of the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import closing
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from pathoai.errors import InvalidValueError, ModelError
-from pathoai.geometry import Grid
 from pathoai.inference.blending import BlendedBlock, blending_window
-from pathoai.inference.ensemble import EXPECTED_ENTROPY, Ensemble, Member
-from pathoai.inference.instances import apart, classes_of_instances, find_instances
-from pathoai.inference.mirrored_tiles import mirrored_tile
-from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
-from pathoai.models.uncertainty import relative_entropy
-from pathoai.ontology import NOT_ASSESSED, Ontology
+from pathoai.inference.device_turn import device_turn
+from pathoai.inference.finish_shard import BlendedShard, finish_shard, planes_of, write_nothing
+from pathoai.inference.label_raster import label_factor, label_raster, tissue_tiles
+from pathoai.inference.mirrored_tiles import mirrored_tiles
+from pathoai.inference.predictor import Predictor
+from pathoai.inference.tile_outputs import TileComputing
+from pathoai.inference.tile_plan import ShardStep, TilePlan
+from pathoai.models.bundle import INSTANCE_SEGMENTATION, ModelBundle
+from pathoai.preprocess.torch_threads import all_threads, undivided, undivided_threads
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage, is_label_complete
-from pathoai.store.label_writer import LabelRecipe, LabelWriter
-from pathoai.store.shards import shard_slices, shards_of
+from pathoai.store.label_writer import LabelRecipe, LabelWriter, begun_with
+from pathoai.store.shards import Shard
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 
-ENTROPY = "entropy"
-MUTUAL_INFORMATION = "mutual_information"
-_LARGEST_MPP_ERROR = 0.02
-_TASKS = (SEMANTIC_SEGMENTATION, INSTANCE_SEGMENTATION)
 # More than the largest nucleus: what is cut by a shard's border is seen whole from both sides.
 _INSTANCE_MARGIN_UM = 32.0
+_KEPT_BYTES = 768 << 20
+"""Outputs of tiles that later shards need: the wider the stripes, the fewer tiles are computed
+twice, and with these it is one in twenty at most."""
+_FINISHERS = 2
+"""Threads, and so shards, that are finished at once."""
 
 
 def prediction_name(model: str) -> str:
@@ -45,110 +48,30 @@ def prediction_name(model: str) -> str:
     return f"prediction/{model}"
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A model ready to predict.
-
-    Args:
-        bundle: What the model is.
-        network: Its weights, on ``device``.
-        ontology: The study's classes.
-        device: Where it computes.
-        batch_size: Tiles per batch.
-        others: What else is asked, and averaged with it.
-        turned: Every network is asked about all eight symmetries of a tile.
-    """
-
-    bundle: ModelBundle
-    network: nn.Module
-    ontology: Ontology
-    device: torch.device
-    batch_size: int = 8
-    others: tuple[Member, ...] = ()
-    turned: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse batches without tiles, and models that do not name the class of every pixel."""
-        if self.batch_size < 1:
-            raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
-        self.bundle.check_task(*_TASKS)
-        _ = self.ensemble
-
-    @property
-    def ensemble(self) -> Ensemble:
-        """All that is asked.
-
-        Raises:
-            ModelError: The others have other classes, input or task.
-        """
-        return Ensemble((Member(self.bundle, self.network), *self.others), turned=self.turned)
-
-    @property
-    def uncertainty_channels(self) -> tuple[str, ...]:
-        """What is stored of uncertainty: 0 for none, 255 for the most that classes allow."""
-        return (ENTROPY,) if self.ensemble.asks_once else (ENTROPY, MUTUAL_INFORMATION)
-
-    def about(self, store: SlideStore) -> dict[str, Any]:
-        """What a prediction says of itself: model, version of its input, and that it is one."""
-        return self.bundle.proposal(store.identity) | self.ensemble.about
-
-    def probabilities(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the networks say of tiles ``(N, S, S, 3)`` uint8, 0 to 1, ``(N, C, S, S)``.
-
-        Calibrated probabilities of the classes; then, where objects are told apart, their maps;
-        then, where more than one is asked, the mean of their entropies, relative to the largest.
-        """
-        batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
-        with torch.inference_mode():
-            found = self.ensemble(batch.to(self.device))
-        return np.asarray(found.cpu().numpy(), dtype=np.float32)
-
-    def uncertainty(self, outputs: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Channels of uncertainty, ``(U, H, W)`` uint8, of blended outputs ``(C, H, W)``.
-
-        Entropy of the mean probability, divided by ln of the number of classes; then what of it is
-        mutual information: disagreement, between members and between overlapping tiles.
-        """
-        total = relative_entropy(outputs[: len(self.bundle.classes)], axis=0)
-        channels = [total]
-        if MUTUAL_INFORMATION in self.uncertainty_channels:
-            channels.append(np.clip(total - outputs[EXPECTED_ENTROPY], 0, 1))
-        return np.rint(255 * np.stack(channels)).astype(np.uint8)
-
-    def winners(self, outputs: NDArray[np.float32], mpp: float) -> NDArray[np.uint8]:
-        """The channel of each pixel, ``(H, W)`` uint8; objects that touch with a line between.
-
-        Args:
-            outputs: ``(C, H, W)`` float32 of :meth:`probabilities`, blended.
-            mpp: Scale of the pixels.
-        """
-        classes = len(self.bundle.classes)
-        probabilities, maps = outputs[:classes], outputs[classes : self.bundle.outputs]
-        if not len(maps):
-            return np.asarray(probabilities.argmax(axis=0), np.uint8)
-        # Not 1 - background: where no tile was, every probability is 0, and there is no object.
-        numbers = find_instances(probabilities[1:].sum(axis=0), maps, mpp=mpp)
-        channel, _ = classes_of_instances(numbers, probabilities)
-        named = np.concatenate([np.zeros(1, np.uint8), channel])[numbers]
-        return np.where(apart(numbers), named, np.uint8(0))
-
-
 def predict_slide(
-    store: SlideStore, predictor: Predictor, *, advance: Advance = silent
+    store: SlideStore,
+    predictor: Predictor,
+    *,
+    threads: int | None = None,
+    advance: Advance = silent,
 ) -> LabelImage:
     """Predict a whole slide into its store, or go on where an interrupted run stopped.
+
+    An unfinished label that was begun on another device, or by other versions, is begun anew.
 
     Args:
         store: The slide's store.
         predictor: The model.
-        advance: Told of shards done and shards in all.
+        threads: That compute, on a CPU, or else read; None takes as many as torch does.
+        advance: Told of shards done and shards in all; again and again, so that it can stop us.
 
     Returns:
         The label ``prediction/<model>``: the class map and, beside it, the probability of each
         class but background, uint8, 255 for certainty, and the uncertainty of each pixel.
 
     Raises:
-        ModelError: The store has no level of the model's scale, or another ontology.
+        ModelError: The study has another ontology.
+        StoreError: Another run writes the store, or a chunk of it cannot be decoded.
     """
     bundle = predictor.bundle
     name, about = prediction_name(bundle.name), predictor.about(store)
@@ -158,76 +81,34 @@ def predict_slide(
             name,
             classes,
             about,
-            factor=_factor_of(store, bundle),
+            factor=label_factor(store, bundle),
             probability_channels=tuple(c.key for c in classes[1:]),
             uncertainty_channels=predictor.uncertainty_channels,
+            made_on=predictor.made_on,
         )
-        with locked(store.path):
-            _write(store, predictor, LabelWriter(store.path, store.header, recipe), advance)
+        with locked(store.path), undivided():
+            writer = LabelWriter(store.path, store.header, recipe)
+            computing = tile_computing(store, predictor, threads or all_threads())
+            predict_shards(predictor, writer, tile_plan(store, predictor), computing, advance)
+            writer.finish()
     return store.label(name)
 
 
-def _write(store: SlideStore, predictor: Predictor, writer: LabelWriter, advance: Advance) -> None:
-    origins = tile_origins(store, predictor.bundle)
-    values = np.array(predictor.bundle.class_indices(predictor.ontology), np.uint8)
-    shape = writer.class_map.array.shape
-    shards = list(shards_of(shape))
-    for done, shard in enumerate(shards, start=1):
-        planes = (writer.uncertainty, writer.probability, writer.class_map)
-        if not all(plane.is_done(shard) for plane in planes):
-            within = shard_slices(shard, shape)
-            around, inner = _with_margin(within, _margin_px(predictor.bundle), shape)
-            outputs, seen = _predict_block(store, predictor, around, origins).result()
-            winner = values[predictor.winners(outputs, predictor.bundle.spec.mpp)]
-            probabilities = outputs[1 : len(values), *inner]
-            uncertainty = np.where(seen, predictor.uncertainty(outputs), np.uint8(0))
-            writer.uncertainty.write(shard, uncertainty[:, *inner])
-            writer.probability.write(shard, np.rint(probabilities * 255).astype(np.uint8))
-            class_map = np.where(seen, winner, np.uint8(NOT_ASSESSED))
-            writer.class_map.write(shard, class_map[inner])
-        advance(done, len(shards))
-    writer.finish()
+def begun_elsewhere(store: SlideStore, predictor: Predictor) -> bool:
+    """True where an unfinished prediction lies there that something else was making."""
+    name = prediction_name(predictor.bundle.name)
+    made_on = begun_with(store.path, name, predictor.about(store))
+    return made_on is not None and made_on != predictor.made_on
 
 
-def _factor_of(store: SlideStore, bundle: ModelBundle) -> int:
-    """Store pixels per pixel of the model."""
-    factor = max(1, round(bundle.spec.mpp / store.mpp))
-    if abs(store.mpp * factor / bundle.spec.mpp - 1) <= _LARGEST_MPP_ERROR:
-        return factor
-    raise ModelError(
-        "the store's scale does not fit the model",
-        where=f"{store.slide_id} {bundle.name}",
-        found=f"{store.mpp:g} µm per pixel",
-        allowed=f"{bundle.spec.mpp:g} µm per pixel, or that divided by a whole number",
-        remedy=f"tile the slide at --mpp {bundle.spec.mpp:g}, or train at the store's scale",
-    )
-
-
-def grid_of(store: SlideStore, bundle: ModelBundle) -> Grid:
-    """The raster that the model sees, on which its label lies."""
-    factor = _factor_of(store, bundle)
-    return store.header.grid.coarser(factor) if factor > 1 else store.header.grid
-
-
-def _overlap_px(bundle: ModelBundle) -> int:
-    # A quarter of a tile is what hides the seams when the model's own tiles did not overlap.
-    return bundle.spec.overlap_px or bundle.spec.size_px // 4
-
-
-def tile_origins(store: SlideStore, bundle: ModelBundle) -> NDArray[np.int64]:
-    """Origins x, y ``(N, 2)`` of the tiles with tissue, in pixels that the model sees."""
-    size, overlap = bundle.spec.size_px, _overlap_px(bundle)
-    grid = grid_of(store, bundle)
-    # Starting half an overlap outside keeps the fading edge of tiles off the slide's own edge.
-    x = np.arange(-(overlap // 2), grid.size_px.width, size - overlap)
-    y = np.arange(-(overlap // 2), grid.size_px.height, size - overlap)
-    origins = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.int64)
-    fraction = store.tissue.fraction(
-        origins[:, 0] * grid.downsample_x,
-        origins[:, 1] * grid.downsample_y,
-        (size * grid.downsample_x, size * grid.downsample_y),
-    )
-    return np.asarray(origins[fraction > 0])
+def tile_plan(store: SlideStore, predictor: Predictor) -> TilePlan:
+    """The tiles of a slide, and the order in which its shards are predicted."""
+    bundle = predictor.bundle
+    size = label_raster(store, bundle).size_px
+    bytes_of_a_tile = predictor.ensemble.outputs * bundle.spec.size_px**2 * 4
+    most_kept = _KEPT_BYTES // bytes_of_a_tile
+    lattice = tissue_tiles(store, bundle)
+    return TilePlan(lattice, (size.height, size.width), _margin_px(bundle), most_kept)
 
 
 def _margin_px(bundle: ModelBundle) -> int:
@@ -237,53 +118,121 @@ def _margin_px(bundle: ModelBundle) -> int:
     return round(_INSTANCE_MARGIN_UM / bundle.spec.mpp)
 
 
-def _with_margin(
-    within: tuple[slice, slice], margin_px: int, shape: tuple[int, ...]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns with a margin, as far as the slide goes, and where the first lie in them.
-
-    An object that the slide's edge cuts has no rim there, and nothing beyond.
-    """
-    around = tuple(
-        slice(max(0, part.start - margin_px), min(length, part.stop + margin_px))
-        for part, length in zip(within, shape, strict=True)
+def tile_computing(store: SlideStore, predictor: Predictor, threads: int) -> TileComputing:
+    """How the tiles of a slide become outputs of a model."""
+    size, grid = predictor.bundle.spec.size_px, label_raster(store, predictor.bundle)
+    return TileComputing(
+        read=lambda origins_px: mirrored_tiles(store, grid, origins_px, size),
+        forward=predictor.outputs,
+        device=predictor.device,
+        size_px=size,
+        batch_size=predictor.batch_size,
+        threads=threads,
+        in_threads=predictor.device.type == "cpu",
     )
-    inner = tuple(
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(within, around, strict=True)
-    )
-    return (around[0], around[1]), (inner[0], inner[1])
 
 
-def _predict_block(
-    store: SlideStore,
+def predict_shards(
     predictor: Predictor,
-    around: tuple[slice, slice],
-    origins: NDArray[np.int64],
-) -> BlendedBlock:
-    """Outputs of a block of rows and columns."""
-    left, top, right, bottom = around[1].start, around[0].start, around[1].stop, around[0].stop
-    bundle, size = predictor.bundle, predictor.bundle.spec.size_px
-    block = BlendedBlock(
-        predictor.ensemble.outputs,
-        x_px=left,
-        y_px=top,
-        width_px=right - left,
-        height_px=bottom - top,
-    )
-    touching = (
-        (origins[:, 0] < right)
-        & (origins[:, 0] + size > left)
-        & (origins[:, 1] < bottom)
-        & (origins[:, 1] + size > top)
-    )
-    window, grid = blending_window(size), grid_of(store, bundle)
-    for batch in _batches(origins[touching], predictor.batch_size):
-        tiles = np.stack([mirrored_tile(store, grid, int(x), int(y), size) for x, y in batch])
-        for (x, y), found in zip(batch, predictor.probabilities(tiles), strict=True):
-            block.add(int(x), int(y), found, window)
-    return block
+    writer: LabelWriter,
+    plan: TilePlan,
+    computing: TileComputing,
+    advance: Advance = silent,
+) -> None:
+    """Write what is not there yet of a label's finest level.
+
+    Args:
+        predictor: The model.
+        writer: Of the label.
+        plan: The tiles.
+        computing: What gives their outputs.
+        advance: Told of shards done and shards in all, and often in between.
+    """
+    shards = writer.class_map.shards
+    left = [s for s in shards if not all(p.is_done(s) for p in planes_of(writer))]
+    with undivided_threads(_FINISHERS) as pool:
+        finishing = _Finishing(pool, advance, len(shards) - len(left), len(shards))
+        with device_turn():
+            finishing.tell()
+            for step, block in _blended(predictor, plan, computing, left, finishing.tell):
+                finishing.start(partial(_finish, predictor, writer, step, block))
+                del block  # its memory is the next one's
+        finishing.wait()
 
 
-def _batches(origins: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    return (origins[start : start + size] for start in range(0, len(origins), size))
+def _finish(
+    predictor: Predictor, writer: LabelWriter, step: ShardStep, block: BlendedBlock | None
+) -> None:
+    if block is None:
+        write_nothing(writer, step.shard)
+    else:
+        finish_shard(predictor, writer, BlendedShard(step.shard, *block.finish(), step.inner))
+
+
+def _blended(
+    predictor: Predictor,
+    plan: TilePlan,
+    computing: TileComputing,
+    left: list[Shard],
+    beat: Callable[[], None],
+) -> Iterator[tuple[ShardStep, BlendedBlock | None]]:
+    """Each shard with its tiles blended; None where there is no tile."""
+    window = torch.from_numpy(blending_window(plan.lattice.size_px)).to(predictor.device)
+    kept: dict[tuple[int, int], torch.Tensor] = {}
+    with closing(computing.outputs(_origins(plan, left))) as outputs:
+        for step in plan.steps(left):
+            if not len(step.tiles):
+                yield step, None
+                continue
+            block = BlendedBlock(predictor.ensemble.outputs, step.around, window)
+            places = _places(plan.lattice.origins_px(step.tiles))
+            for place, computed, keep in zip(places, step.computed, step.kept, strict=True):
+                output = next(outputs) if computed else kept.pop(place)
+                if keep:
+                    # A copy: what was computed with it shall not be kept alive.
+                    kept[place] = output.clone() if computed else output
+                block.add(*place, output)
+                beat()
+            yield step, block
+            del block, output
+
+
+def _origins(plan: TilePlan, left: list[Shard]) -> Iterator[tuple[int, int]]:
+    """Where the tiles lie that are computed, in the order in which they are."""
+    for step in plan.steps(left):
+        yield from _places(plan.lattice.origins_px(step.tiles[step.computed]))
+
+
+def _places(origins_px: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return [(x, y) for x, y in origins_px.tolist()]
+
+
+class _Finishing:
+    """Shards that are finished while others are computed; as many as there are threads."""
+
+    def __init__(self, pool: Executor, advance: Advance, done: int, total: int) -> None:
+        self._pool, self._advance = pool, advance
+        self._done, self._total = done, total
+        self._under_way: deque[Future[None]] = deque()
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Begin to finish a shard, once there is room."""
+        while len(self._under_way) >= _FINISHERS:
+            self._await_first()
+        self._under_way.append(self._pool.submit(work))
+
+    def wait(self) -> None:
+        """Until all are finished."""
+        while self._under_way:
+            self._await_first()
+
+    def tell(self) -> None:
+        """Say how far we are."""
+        while self._under_way and self._under_way[0].done():
+            self._await_first()
+        self._advance(self._done, self._total)
+
+    def _await_first(self) -> None:
+        self._under_way.popleft().result()
+        self._done += 1
+        self._advance(self._done, self._total)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import NoTissueError, StoreError
-from pathoai.inference.predict_slide import Predictor
+from pathoai.inference.predictor import Predictor
 from pathoai.models.pooled_features import pooled_features
 from pathoai.models.reference_statistics import ReferenceStatistics
 from pathoai.ontology import NOT_ASSESSED

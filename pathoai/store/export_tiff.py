@@ -126,10 +126,10 @@ class _Pyramid:
                 number += 1
 
 
-def _pixels_per_cm(mpp: Mpp, factor: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def _pixels_per_cm(mpp: Mpp, factor: float) -> tuple[tuple[int, int], tuple[int, int]]:
     """The resolution along x and y as TIFF's rationals, exact for any scale of few digits."""
     # By way of the shortest text: 0.499 is meant, not the binary fraction nearest to it.
-    exact = [_UM_PER_CM / (Fraction(repr(axis)) * factor) for axis in (mpp.x, mpp.y)]
+    exact = [_UM_PER_CM / (Fraction(repr(axis)) * Fraction(factor)) for axis in (mpp.x, mpp.y)]
     limit = [int(_LARGEST_UINT32 / max(Fraction(1), ratio)) for ratio in exact]
     x, y = (ratio.limit_denominator(most) for ratio, most in zip(exact, limit, strict=True))
     return (x.numerator, x.denominator), (y.numerator, y.denominator)

@@ -45,17 +45,17 @@ class CopiedLevel:
 
 @dataclass(frozen=True, slots=True)
 class LevelLayout:
-    """How one level of a store's image is stored.
+    """How one level of a store's image, or of a label, is stored.
 
     Args:
-        factor: Pixels of the finest level per pixel.
+        factor: Pixels of the image's finest level per pixel; of a label it may be no whole number.
         size_px: Of the level, in its own pixels.
         chunk_px: Side of its chunks.
         shard_px: Side of its shards, a multiple of it.
         coding: Compression of its chunks.
     """
 
-    factor: int
+    factor: int | float
     size_px: Size
     chunk_px: int
     shard_px: int

@@ -70,7 +70,8 @@ class LabelImage:
         self.probability_channels: tuple[str, ...] = tuple(about["probability_channels"])
         self.uncertainty_channels: tuple[str, ...] = tuple(about.get("uncertainty_channels", ()))
         self.with_instances = bool(about.get("with_instances"))
-        self._factor = int(about["factor"])
+        self.made_on: dict[str, Any] = about.get("made_on", {})
+        self._factor: int | float = about["factor"]
         self.factors = [self._factor * f for f in header.factors]
 
     @property
@@ -216,9 +217,9 @@ def label_names(store_path: Path) -> tuple[str, ...]:
     return tuple(name.replace(".", "/", 1) for name in ome_attribute.get("labels", ()))
 
 
-def label_grid(header: StoreHeader, factor: int) -> Grid:
-    """The raster of a label whose pixels are ``factor`` pixels of the store."""
-    return header.grid.coarser(factor) if factor > 1 else header.grid
+def label_grid(header: StoreHeader, factor: float) -> Grid:
+    """The raster of a label whose pixels are ``factor`` pixels of the store, or parts of one."""
+    return header.grid.coarser(factor) if factor != 1 else header.grid
 
 
 def array_in(group: zarr.Group, path: str) -> zarr.Array[Any]:

@@ -50,15 +50,18 @@ class LabelRecipe:
         with_instances: Objects are numbered beside the class map.
         uncertainty_channels: Names of the measures of uncertainty that are kept beside the class
             map, as probabilities are; 255 for the largest value that classes allow.
+        made_on: What computed it, where that may change its bits: an unfinished label is gone on
+            with only by the same, and a finished one counts whatever made it.
     """
 
     name: str
     classes: Sequence[LabelClass]
     about: dict[str, Any]
-    factor: int = 1
+    factor: int | float = 1
     probability_channels: tuple[str, ...] = field(default=())
     with_instances: bool = False
     uncertainty_channels: tuple[str, ...] = field(default=())
+    made_on: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that could not be told apart once they are groups."""
@@ -125,8 +128,9 @@ class LabelWriter:
         if path in root:
             group = root[path]
             attributes = dict(group.attrs).get("pathoai")
-            about = attributes.get("about") if isinstance(attributes, dict) else None
-            if isinstance(group, zarr.Group) and about == self._recipe.about:
+            found = attributes if isinstance(attributes, dict) else {}
+            same = _provenance(found) == (self._recipe.about, self._recipe.made_on)
+            if isinstance(group, zarr.Group) and same:
                 remove_partial_writes(self._store_path / path)
                 return group
         root.require_group("labels")
@@ -153,6 +157,7 @@ class LabelWriter:
 
     def _attributes(self, *, complete: bool) -> dict[str, Any]:
         recipe = self._recipe
+        made_on = {} if recipe.made_on is None else {"made_on": recipe.made_on}
         return {
             "ome": ome.label_attributes(
                 recipe.name, self.factors, self._header.pixel_mpp, recipe.classes
@@ -165,6 +170,7 @@ class LabelWriter:
                 "with_instances": recipe.with_instances,
                 "uncertainty_channels": list(recipe.uncertainty_channels),
                 "shards": {},
+                **made_on,
             },
         }
 
@@ -205,9 +211,32 @@ class LabelWriter:
     ) -> None:
         for index, (below, level) in enumerate(pairwise(levels)):
             writer = ShardWriter(self._store_path, level, self._journal)
-            step = self.factors[index + 1] // self.factors[index]
+            step = round(self.factors[index + 1] / self.factors[index])
             read = read_finest if read_finest and index == 0 else _block_reader(below)
             build_level(read, writer, reduce, step)
+
+
+def begun_with(store_path: Path, name: str, about: dict[str, Any]) -> dict[str, Any] | None:
+    """What was computing the unfinished label of that name and provenance; None if there is none.
+
+    Args:
+        store_path: The store.
+        name: Of the label.
+        about: Where it comes from.
+    """
+    path = store_path / "labels" / group_name(name)
+    if not (path / "zarr.json").exists():
+        return None
+    found = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).get("pathoai")
+    if not isinstance(found, dict) or found.get("complete") or found.get("about") != about:
+        return None
+    made_on: Any = found.get("made_on") or {}
+    return dict(made_on)
+
+
+def _provenance(attributes: dict[str, Any]) -> tuple[Any, Any]:
+    """Where a label comes from, and what computed it."""
+    return attributes.get("about"), attributes.get("made_on")
 
 
 def _block_reader(array: zarr.Array[Any]) -> ReadBlock:

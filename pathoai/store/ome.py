@@ -11,7 +11,7 @@ from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, LabelClass
 VERSION = "0.5"
 
 
-def multiscales(name: str, factors: Sequence[int], mpp: Mpp, *, channels: bool) -> dict[str, Any]:
+def multiscales(name: str, factors: Sequence[float], mpp: Mpp, *, channels: bool) -> dict[str, Any]:
     """The ``multiscales`` entry of an image or label.
 
     Args:
@@ -40,7 +40,7 @@ def multiscales(name: str, factors: Sequence[int], mpp: Mpp, *, channels: bool) 
     return {"name": name, "axes": axes, "datasets": datasets}
 
 
-def image_attributes(name: str, factors: Sequence[int], mpp: Mpp) -> dict[str, Any]:
+def image_attributes(name: str, factors: Sequence[float], mpp: Mpp) -> dict[str, Any]:
     """The ``ome`` attribute of an RGB image."""
     channels = [
         {
@@ -59,7 +59,7 @@ def image_attributes(name: str, factors: Sequence[int], mpp: Mpp) -> dict[str, A
 
 
 def label_attributes(
-    name: str, factors: Sequence[int], mpp: Mpp, classes: Sequence[LabelClass]
+    name: str, factors: Sequence[float], mpp: Mpp, classes: Sequence[LabelClass]
 ) -> dict[str, Any]:
     """The ``ome`` attribute of a label that lies in the group ``labels`` of its image."""
     shown = {c.index: (c.key, c.name, [*c.rgb, 255]) for c in classes}

@@ -270,9 +270,9 @@ def slide_levels(reader: SlideReader) -> list[SlideLevel]:
     return levels
 
 
-def _exact_shapes(finest: Size, factors: Sequence[int]) -> list[tuple[int, int]]:
+def _exact_shapes(finest: Size, factors: Sequence[float]) -> list[tuple[int, int]]:
     """Shapes (height, width) whose ratios are exactly the ratios of the factors."""
-    steps = [factor // factors[0] for factor in factors]
+    steps = [round(factor / factors[0]) for factor in factors]
     coarsest = finest.scaled_down(steps[-1])
     return [
         (coarsest.height * steps[-1] // step, coarsest.width * steps[-1] // step) for step in steps

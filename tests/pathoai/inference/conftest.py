@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.geometry import Mpp
-from pathoai.inference.predict_slide import Predictor
+from pathoai.inference.predictor import Predictor
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import ModelBundle, load_network, save_bundle
 from pathoai.ontology import load_ontology

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pathoai.errors import ModelError
 from pathoai.inference.ensemble import Member
-from pathoai.inference.predict_slide import Predictor, predict_slide
+from pathoai.inference.predict_slide import predict_slide
+from pathoai.inference.predictor import Predictor
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import INSTANCE_SEGMENTATION
 from pathoai.models.uncertainty import mutual_information, relative_entropy
@@ -21,6 +22,7 @@ from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.verify_store import find_damage
 from pathoai.tiling.spec import TileSpec
+from tests.pathoai.inference.killed_prediction import KilledError, kill_after_one_shard
 
 
 @pytest.fixture
@@ -113,10 +115,6 @@ def test_one_opinion_stores_its_entropy(store: SlideStore, predictor: Predictor)
     assert label.about["test_time_augmentation"] == "none"
 
 
-class _KilledError(BaseException):
-    """Nobody catches it to clean up."""
-
-
 def test_a_shard_counts_as_done_with_all_its_planes(
     store: SlideStore, predictor: Predictor, other: Member, tmp_path: Path
 ) -> None:
@@ -129,16 +127,13 @@ def test_a_shard_counts_as_done_with_all_its_planes(
     assert not find_damage(store.path)
     folder = store.path / "labels" / "prediction.tiny"
 
-    def kill(done: int, total: int) -> None:
-        raise _KilledError
-
     for plane in ("0", "probability/0", "uncertainty/0"):
         copy = tmp_path / plane.replace("/", "-") / store.path.name
         shutil.copytree(store.path, copy)
         shutil.rmtree(copy / "labels" / "prediction.tiny")
         again = SlideStore(copy)
-        with pytest.raises(_KilledError):
-            predict_slide(again, many, advance=kill)
+        with pytest.raises(KilledError):
+            predict_slide(again, many, advance=kill_after_one_shard(again, many))
         found = copy / "labels" / "prediction.tiny"
         (file,) = (f for f in (found / plane / "c").rglob("*") if f.is_file())
         file.unlink()

@@ -17,7 +17,7 @@ from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.stain.reference import reference_profile
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.preprocess.torch_threads import undivided_threads
+from pathoai.preprocess.torch_threads import undivided, undivided_threads
 from pathoai.slide.open_slide import open_slide
 from pathoai.testing.generated_slide import SlideTruth
 from pathoai.tiling.spec import TileSpec
@@ -80,3 +80,25 @@ def test_normalised_pixels_are_the_same_in_any_number_of_threads(
     ]
     assert shards[0]
     assert shards[0] == shards[1]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_pools_of_several_threads_leave_everything_as_it_was() -> None:
+    """The first to come is not the last to go."""
+    first, second = undivided_threads(1), undivided_threads(1)
+    first.__enter__().submit(torch.get_num_threads).result()
+    with ThreadPoolExecutor(1) as other:  # a thread that begins while new ones compute alone
+        other.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        assert _in_a_new_thread() == 1
+        other.submit(second.__exit__, None, None, None).result()
+    assert (torch.get_num_threads(), _in_a_new_thread()) == (3, 3)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_thread_that_computes_alone_for_a_while() -> None:
+    with undivided():
+        assert torch.get_num_threads() == 1
+        with undivided_threads(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 1
+    assert (torch.get_num_threads(), _in_a_new_thread()) == (3, 3)

@@ -15,7 +15,7 @@ import torch
 
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, LeakError, ModelError
-from pathoai.inference.predict_slide import Predictor
+from pathoai.inference.predictor import Predictor
 from pathoai.models.bundle import load_bundle, load_network, save_bundle
 from pathoai.models.onnx_model import load_onnx_model
 from pathoai.store.slide_store import SlideStore

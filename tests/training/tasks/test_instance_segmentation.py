@@ -10,7 +10,8 @@ from scipy import ndimage
 from pathoai.errors import StudyError
 from pathoai.inference.find_objects import find_objects
 from pathoai.inference.instances import apart
-from pathoai.inference.predict_slide import Predictor, predict_slide
+from pathoai.inference.predict_slide import predict_slide
+from pathoai.inference.predictor import Predictor
 from pathoai.models.bundle import load_bundle, load_network
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
