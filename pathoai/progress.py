@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -44,6 +45,11 @@ class ProgressBar:
         """Figures of the moment, e.g. ``loss 0.31``."""
         self._bar.update(self._task, note=text)
 
+    def remove(self) -> None:
+        """Make room for others, where there is a screen: a log keeps it."""
+        if self._bar.console.is_terminal:
+            self._bar.remove_task(self._task)
+
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[ProgressBar]:
@@ -51,6 +57,18 @@ def progress_bar(description: str) -> Iterator[ProgressBar]:
 
     Where standard error is no terminal (a log file, a cluster job), only the end is written.
     """
+    with _bars() as bars:
+        yield ProgressBar(bars, description)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str], ProgressBar]]:
+    """Show several bars at once, one for each call of what it yields, from any thread."""
+    with _bars() as bars:
+        yield lambda description: ProgressBar(bars, description)
+
+
+def _bars() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,5 +77,5 @@ def progress_bar(description: str) -> Iterator[ProgressBar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield ProgressBar(bar, description)
+    # Results go above the bars on a terminal; into a file they must go unchanged.
+    return Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())

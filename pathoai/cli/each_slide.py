@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pathoai.cli.cohort_report import CohortReport, cohort_bar
+from pathoai.cli.slide_lanes import in_lanes
 from pathoai.cluster.work_item import Done, Outcome, WorkItem, attempt_until_settled
 from pathoai.errors import PathoaiError, StudyError
 from pathoai.progress import Advance, progress_bar
@@ -18,6 +19,7 @@ from pathoai.study.study import Study
 if TYPE_CHECKING:  # dask is heavy, and an extra
     from pathoai.cluster.connect import ClusterChoice
 
+_Outcomes = Generator[Outcome, None, None]
 _GPU = "GPU"
 """The resource that workers with a GPU declare: ``dask worker --resources GPU=1``."""
 
@@ -31,12 +33,15 @@ class Execution:
         retries: New tries of a slide whose worker died or whose disk did not answer.
         threads: For each slide in this process; None is no bound. Workers have their own.
         wants_gpu: Workers that declare a GPU, if any do, get all the slides.
+        lanes: Slides that are under way at once in this process: one computes, while others are
+            prepared and finished. Only for work that takes turns at what it computes on.
     """
 
     cluster: ClusterChoice | None = None
     retries: int = 0
     threads: int | None = None
     wants_gpu: bool = False
+    lanes: int = 1
 
     @property
     def is_on_this_machine(self) -> bool:
@@ -109,19 +114,28 @@ def run_over_slides(
         except PathoaiError as error:
             report.tell(Outcome.failed(row.slide_id, error))
     if execution.cluster is None:
-        for outcome in _here(items, description, execution):
-            report.tell(outcome)
+        with closing(_here(items, description, execution)) as outcomes:
+            for outcome in outcomes:
+                report.tell(outcome)
     elif items:
         _on_cluster(items, description, execution, execution.cluster, report)
     report.conclude()
 
 
-def _here(items: Iterable[WorkItem], description: str, execution: Execution) -> Iterator[Outcome]:
+def _here(
+    items: Sequence[WorkItem], description: str, execution: Execution
+) -> Generator[Outcome, None, None]:
+    def settle(item: WorkItem, advance: Advance) -> Outcome:
+        return attempt_until_settled(
+            item, retries=execution.retries, threads=execution.threads, advance=advance
+        )
+
+    if execution.lanes > 1 and len(items) > 1:
+        yield from in_lanes(items, description, execution.lanes, settle)
+        return
     for item in items:
         with progress_bar(f"{description} {item.name}") as advance:
-            outcome = attempt_until_settled(
-                item, retries=execution.retries, threads=execution.threads, advance=advance
-            )
+            outcome = settle(item, advance)
         yield outcome
 
 

@@ -14,10 +14,8 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
 
 def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> Done:
     """Predict one slide into its store, write its objects, its report and its provenance record."""
-    import torch
-
     from pathoai.inference.find_objects import find_objects
-    from pathoai.inference.predict_slide import predict_slide, prediction_name
+    from pathoai.inference.predict_slide import begun_elsewhere, predict_slide, prediction_name
     from pathoai.inference.slide_report import report_on, write_report
     from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
     from pathoai.store.label_image import is_label_complete
@@ -25,8 +23,6 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.study import Study
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     started = utc_now()
     study, predictor = Study(work.study), pixel_predictor(work)
     bundle = predictor.bundle
@@ -34,14 +30,15 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     name = prediction_name(bundle.name)
     path, report_path = (of(work.slide_id, name) for of in (study.objects_path, study.report_path))
     skipped = is_label_complete(store.path, name, predictor.about(store)) and path.exists()
-    label = predict_slide(store, predictor, advance=advance)
+    anew = ["begun anew: it was begun elsewhere"] if begun_elsewhere(store, predictor) else []
+    label = predict_slide(store, predictor, threads=threads, advance=advance)
     objects = find_objects(label, classes=tuple(bundle.class_indices(study.ontology)[1:]))
     write_objects(path, objects)
     report = report_on(store, predictor, label)
     write_report(report_path, report)
     ProvenanceRecord(
         "predict",
-        {"model": bundle.name, **predictor.ensemble.about},
+        {"model": bundle.name, **predictor.ensemble.about, "made_on": label.made_on},
         {f"store/{work.slide_id}": store.identity, "model": bundle.identity},
         {
             f"objects/{work.slide_id}": sha256_of_file(path),
@@ -51,7 +48,7 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
         utc_now(),
     ).write(study.provenance_path)
     text = f"{len(objects)} objects proposed by {bundle.name}; a doctor decides"
-    return Done("; ".join([text, *report["warnings"]]), skipped)
+    return Done("; ".join([text, *anew, *report["warnings"]]), skipped)
 
 
 def pixel_predictor(work: PredictWork) -> Predictor:
@@ -59,7 +56,7 @@ def pixel_predictor(work: PredictWork) -> Predictor:
     from pathoai.inference.ensemble import Member
     from pathoai.inference.predictor import Predictor
     from pathoai.models.bundle import load_bundle
-    from pathoai.preprocess.device import choose_device
+    from pathoai.preprocess.device import choose_device, choose_precision
     from pathoai.study.study import Study
 
     study = Study(work.study)
@@ -76,4 +73,5 @@ def pixel_predictor(work: PredictWork) -> Predictor:
         work.batch_size,
         others=tuple(others),
         turned=work.tta,
+        precision=choose_precision(work.precision, device),
     )

@@ -23,6 +23,7 @@ class PredictWork:
         batch_size: Tiles per batch.
         ensemble: Names of the bundles averaged with it.
         tta: Averages over the symmetries of each tile.
+        precision: In which a network computes that names pixels, by name.
         regions: Where regions come from; what the bundle states where empty.
     """
 
@@ -33,6 +34,7 @@ class PredictWork:
     batch_size: int
     ensemble: tuple[str, ...] = ()
     tta: bool = False
+    precision: str = "auto"
     regions: str = ""
 
 

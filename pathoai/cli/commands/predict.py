@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathoai.study.study import Study
 
 _WORKERS = 2
+_LANES = 3
+"""One slide is finished while another computes and a third is ready to."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -50,6 +52,13 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=8, help="tiles or regions (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="numbers that a model of pixels computes with (default: auto: bfloat16 on a GPU that "
+        "has it, else float32)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
@@ -68,12 +77,14 @@ class _Kind:
         predict: Does one slide.
         gather: Run once after the slides, also when some of them failed.
         names_regions: It takes ``--regions``.
+        lanes: Slides under way at once in one process.
     """
 
     ready: Callable[[PredictWork], object]
     predict: Callable[[PredictWork, int | None, Advance], Done]
     gather: Callable[[Study, str], None] | None = None
     names_regions: bool = False
+    lanes: int = 1
 
 
 def _kind_of(task: str) -> _Kind:
@@ -84,7 +95,7 @@ def _kind_of(task: str) -> _Kind:
         return _Kind(slide_grader, predict_grade, gather_grades)
     if task == REGION_CLASSIFICATION:
         return _Kind(region_predictor, predict_regions, names_regions=True)
-    return _Kind(pixel_predictor, predict_pixels)
+    return _Kind(pixel_predictor, predict_pixels, lanes=_LANES)
 
 
 def run(options: Namespace) -> None:
@@ -97,7 +108,11 @@ def run(options: Namespace) -> None:
     if options.workers is not None and options.workers < 1:
         raise InvalidValueError("workers", found=options.workers, allowed="1 or more")
     cluster = chosen_cluster(options, options.workers or _WORKERS)
-    execution = Execution(cluster, options.retries, threads=options.workers, wants_gpu=True)
+    task = load_bundle(study.model_path(options.model)).task
+    kind = _kind_of(task)
+    execution = Execution(
+        cluster, options.retries, threads=options.workers, wants_gpu=True, lanes=kind.lanes
+    )
 
     def item_of(slide_id: str, device: str) -> PredictWork:
         return PredictWork(
@@ -108,11 +123,10 @@ def run(options: Namespace) -> None:
             options.batch_size,
             ensemble=tuple(options.ensemble),
             tta=options.tta,
+            precision=options.precision,
             regions=options.regions,
         )
 
-    task = load_bundle(study.model_path(options.model)).task
-    kind = _kind_of(task)
     if options.regions and not kind.names_regions:
         raise InvalidValueError("--regions is for models that name regions", found=task)
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.
