@@ -1,4 +1,4 @@
-"""Slides of any scale are seen at the model's own: what it finds lies where it is, as large as it is."""
+"""Slides of any scale are seen at the model's own: what it finds lies where it is."""
 
 from __future__ import annotations
 
@@ -143,11 +143,12 @@ def test_other_programs_read_it(predicted: SlideStore, tmp_path: Path) -> None:
     assert not find_damage(predicted.path)
     path = predicted.path / "labels" / "prediction.dark"
     image = v05.ImageLabel.from_zarr(zarr.open_group(path, mode="r", zarr_format=3))
-    first = image.attributes.ome.multiscales[0].datasets[0].coordinateTransformations
-    assert first[0].scale == pytest.approx([MODEL_MPP, MODEL_MPP])
+    first = image.attributes.ome.multiscales[0].datasets[0].model_dump()
+    scale, translation = first["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([MODEL_MPP, MODEL_MPP])
     # The centre of the first pixel: half of it, less half of one of the store's.
     shift = (MODEL_MPP - predicted.mpp) / 2
-    assert first[1].translation == pytest.approx([shift, shift])  # type: ignore[union-attr]
+    assert translation["translation"] == pytest.approx([shift, shift])
     export_ome_zarr(predicted, tmp_path / "out.zarr")
     exported = zarr.open_group(tmp_path / "out.zarr/labels/prediction.dark", mode="r")
     assert v04.ImageLabel.from_zarr(exported)

@@ -1,4 +1,4 @@
-"""The same bits whatever computes beside: threads, batches, interruptions; said where they may not."""
+"""The same bits whatever the threads, batches and interruptions; and what may change them."""
 
 from __future__ import annotations
 

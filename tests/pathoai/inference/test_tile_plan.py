@@ -108,7 +108,7 @@ def test_in_one_stripe_each_tile_is_computed_once() -> None:
 
 
 def test_a_huge_slide_keeps_no_more_than_its_stripes_allow() -> None:
-    """150,000 × 100,000 px full of tissue, six outputs of tiles of 512 px, objects with a margin."""
+    """150,000 × 100,000 px of tissue, six outputs of tiles of 512 px, a margin for objects."""
     shape, size = (100_000, 150_000), 512
     bytes_of_a_tile = 6 * size * size * 4
     lattice = _lattice(shape, size, 384, -64)
