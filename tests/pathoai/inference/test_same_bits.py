@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from pathoai.inference.predict_slide import (
 from pathoai.inference.predictor import Predictor
 from pathoai.inference.tile_outputs import TileComputing
 from pathoai.inference.tile_plan import TilePlan
+from pathoai.preprocess.torch_threads import all_threads
 from pathoai.store.label_image import label_names
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
@@ -152,3 +154,15 @@ def test_bfloat16_is_near_float32(new_store: NewStore, predictor: Predictor) -> 
     difference = np.abs(found - exact)
     assert 0 < difference.max() < 40
     assert difference.mean() < 1.5
+
+
+def test_slides_side_by_side_are_those_alone(new_store: NewStore, predictor: Predictor) -> None:
+    """They take turns at computing, and leave torch as it was."""
+    alone, *others = (new_store() for _ in range(4))
+    predict_slide(alone, predictor)
+    before = all_threads()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda store: predict_slide(store, predictor, threads=2), others))
+    assert all_threads() == before
+    expected = _files(alone)
+    assert all(_files(store) == expected for store in others)
