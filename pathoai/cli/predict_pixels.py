@@ -34,7 +34,7 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     label = predict_slide(store, predictor, threads=threads, advance=advance)
     objects = find_objects(label, classes=tuple(bundle.class_indices(study.ontology)[1:]))
     write_objects(path, objects)
-    report = report_on(store, predictor, label)
+    report = report_on(store, predictor, label, threads=threads)
     write_report(report_path, report)
     ProvenanceRecord(
         "predict",

@@ -36,11 +36,11 @@ from pathoai.store.store_lock import locked
 
 # More than the largest nucleus: what is cut by a shard's border is seen whole from both sides.
 _INSTANCE_MARGIN_UM = 32.0
-_KEPT_BYTES = 768 << 20
+_KEPT_BYTES = 640 << 20
 """Outputs of tiles that later shards need: the wider the stripes, the fewer tiles are computed
-twice, and with these it is one in twenty at most."""
-_FINISHERS = 2
-"""Threads, and so shards, that are finished at once."""
+twice. Six outputs of tiles of 512 px make stripes of seven shards: one tile in twenty."""
+_FINISHED_AT_ONCE = 2
+"""Shards whose outputs are held while they are finished, or wait for that."""
 
 
 def prediction_name(model: str) -> str:
@@ -150,7 +150,8 @@ def predict_shards(
     """
     shards = writer.class_map.shards
     left = [s for s in shards if not all(p.is_done(s) for p in planes_of(writer))]
-    with undivided_threads(_FINISHERS) as pool:
+    # Telling objects apart takes as much memory again as a shard's outputs.
+    with undivided_threads(min(_FINISHED_AT_ONCE, 1 + computing.threads // 4)) as pool:
         finishing = _Finishing(pool, advance, len(shards) - len(left), len(shards))
         with device_turn():
             finishing.tell()
@@ -208,7 +209,7 @@ def _places(origins_px: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 class _Finishing:
-    """Shards that are finished while others are computed; as many as there are threads."""
+    """Shards that are finished while others are computed."""
 
     def __init__(self, pool: Executor, advance: Advance, done: int, total: int) -> None:
         self._pool, self._advance = pool, advance
@@ -217,7 +218,7 @@ class _Finishing:
 
     def start(self, work: Callable[[], None]) -> None:
         """Begin to finish a shard, once there is room."""
-        while len(self._under_way) >= _FINISHERS:
+        while len(self._under_way) >= _FINISHED_AT_ONCE:
             self._await_first()
         self._under_way.append(self._pool.submit(work))
 

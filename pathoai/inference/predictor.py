@@ -80,8 +80,7 @@ class Predictor:
         """What computes: predictions made elsewhere may differ by rounding."""
         found = {
             "pathoai": pathoai.__version__,
-            "torch": torch.__version__,
-            "runtime": "torch",
+            "runtime": f"torch {torch.__version__}",
             "device": self.device.type,
             "device_name": device_name(self.device),
             "precision": self.precision,

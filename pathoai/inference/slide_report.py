@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import NoTissueError, StoreError
 from pathoai.inference.predictor import Predictor
+from pathoai.inference.tile_outputs import TileComputing
 from pathoai.models.pooled_features import pooled_features
 from pathoai.models.reference_statistics import ReferenceStatistics
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.preprocess.stain.stain_vector import stain_vector_of_store
+from pathoai.preprocess.torch_threads import all_threads
 from pathoai.store.grid_tiles import grid_tiles
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
@@ -37,13 +39,16 @@ _MOST_TILES = 200
 _MOST_PIXELS = 1 << 24
 
 
-def report_on(store: SlideStore, predictor: Predictor, label: LabelImage) -> dict[str, Any]:
+def report_on(
+    store: SlideStore, predictor: Predictor, label: LabelImage, *, threads: int | None = None
+) -> dict[str, Any]:
     """Summarise a finished prediction, ready for JSON; the same however often it was interrupted.
 
     Args:
         store: The slide.
         predictor: What made the prediction.
         label: The prediction.
+        threads: For looking at tiles again; None takes as many as torch does.
 
     Returns:
         ``uncertainty``: mean and 95th percentile over assessed pixels, 0 to 1, by measure;
@@ -52,7 +57,9 @@ def report_on(store: SlideStore, predictor: Predictor, label: LabelImage) -> dic
     """
     reference = predictor.bundle.reference
     stain = _stain(store, reference[STAIN]) if STAIN in reference else None
-    tiles = _tiles(store, predictor, reference[TILES]) if TILES in reference else None
+    tiles = None
+    if TILES in reference:
+        tiles = _tiles(store, predictor, reference[TILES], threads or all_threads())
     return {
         "schema": SCHEMA,
         "slide_id": store.slide_id,
@@ -132,14 +139,16 @@ def _stain(store: SlideStore, raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tiles(store: SlideStore, predictor: Predictor, raw: dict[str, Any]) -> dict[str, Any]:
+def _tiles(
+    store: SlideStore, predictor: Predictor, raw: dict[str, Any], threads: int
+) -> dict[str, Any]:
     statistics = ReferenceStatistics.from_dict(raw)
     try:
         origins = store.tiles(predictor.bundle.spec).origins_px
     except NoTissueError as error:
         return {"unknown": error.what}
     chosen = origins[np.unique(np.linspace(0, len(origins) - 1, _MOST_TILES).astype(np.int64))]
-    distance = statistics.distance(_features(store, predictor, chosen))
+    distance = statistics.distance(_features(store, predictor, chosen, threads))
     percentile = statistics.percentile(distance)
     return {
         "tiles": len(chosen),
@@ -151,20 +160,27 @@ def _tiles(store: SlideStore, predictor: Predictor, raw: dict[str, Any]) -> dict
 
 
 def _features(
-    store: SlideStore, predictor: Predictor, origins_px: NDArray[np.int64]
+    store: SlideStore, predictor: Predictor, origins_px: NDArray[np.int64], threads: int
 ) -> NDArray[np.float64]:
     """Of tiles at the model's scale, ``(N, D)``; of an ensemble, its first member speaks."""
-    spec = predictor.bundle.spec
+    spec, device = predictor.bundle.spec, predictor.device
     grid = store.slide.grid(spec.mpp)
-    parts = []
-    for start in range(0, len(origins_px), predictor.batch_size):
-        batch = origins_px[start : start + predictor.batch_size]
-        pixels = grid_tiles(store, grid, batch, spec.size_px)
-        images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            normalised = predictor.bundle.normalisation(images.to(predictor.device))
-            parts.append(pooled_features(predictor.network, normalised).cpu().numpy())
-    return np.concatenate(parts).astype(np.float64)
+            return pooled_features(predictor.network, predictor.bundle.normalisation(images))
+
+    computing = TileComputing(
+        read=lambda origins: grid_tiles(store, grid, origins, spec.size_px),
+        forward=forward,
+        device=device,
+        size_px=spec.size_px,
+        batch_size=predictor.batch_size,
+        threads=threads,
+        in_threads=device.type == "cpu",
+    )
+    vectors = list(computing.outputs((x, y) for x, y in origins_px.tolist()))
+    return torch.stack(vectors).cpu().numpy().astype(np.float64)
 
 
 def _stain_warnings(stain: dict[str, Any] | None) -> list[str]:

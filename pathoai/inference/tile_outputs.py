@@ -29,7 +29,7 @@ _JOB_PX = 1 << 19
 Read = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """From origins x, y ``(N, 2)`` to tiles ``(N, S, S, 3)`` uint8."""
 Forward = Callable[[torch.Tensor], torch.Tensor]
-"""From tiles ``(N, 3, S, S)`` uint8 to outputs ``(N, C, S, S)`` float32, on the same device."""
+"""From tiles ``(N, 3, S, S)`` uint8 to what is said of each, ``(N, …)``, on the same device."""
 Outputs = Generator[torch.Tensor, None, None]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -58,7 +58,7 @@ class TileComputing:
     in_threads: bool
 
     def outputs(self, origins_px: Iterable[tuple[int, int]]) -> Outputs:
-        """Outputs ``(C, S, S)`` float32 of tiles on the device, in their order.
+        """What ``forward`` says of each tile, on the device, in their order.
 
         Of tiles that are not used yet only a bounded number is held. Close it to stop early.
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import get_ident
+
 import torch
 from torch import nn
 
@@ -10,6 +12,8 @@ from pathoai.errors import ModelError
 
 def pooled_features(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """The input of a network's last convolution or linear layer, pooled over each image.
+
+    Threads may ask the same network at once.
 
     Args:
         network: Any; its last such layer in the order of registration is its head.
@@ -24,8 +28,15 @@ def pooled_features(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """
     heads = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     seen: list[torch.Tensor] = []
+    own = get_ident()
+
+    def look(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        # Other threads may ask the same network about other images.
+        if get_ident() == own:
+            seen.append(inputs[0])
+
     if heads:
-        handle = heads[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        handle = heads[-1].register_forward_pre_hook(look)
         try:
             network(images)
         finally:
