@@ -19,11 +19,15 @@ def kill_after_one_shard(store: SlideStore, predictor: Predictor) -> Advance:
     """Kills among the tiles of the second shard, once the first is finished."""
     calls = count()
     first = next(tile_plan(store, predictor).steps([(0, 0)]))
+    written = store.path / "labels" / "prediction.tiny" / "0" / "c" / "0" / "0"
 
     def kill(done: int, total: int) -> None:
         if done:
             raise KilledError
         if next(calls) > len(first.tiles) + 1:
-            time.sleep(0.02)
+            give_up = time.monotonic() + 60
+            while not written.exists() and time.monotonic() < give_up:
+                time.sleep(0.01)
+            time.sleep(0.05)  # what is left of finishing it
 
     return kill
