@@ -83,5 +83,5 @@ def _banded(
     work: Callable[[torch.Tensor], torch.Tensor], outputs: torch.Tensor
 ) -> NDArray[np.uint8]:
     """What the device makes of outputs ``(C, H, W)``, ``(…, H, W)`` of whole numbers."""
-    bands = [work(band).to(torch.uint8).cpu() for band in outputs.split(_BAND_ROWS, dim=1)]
-    return torch.cat(bands, dim=-2).numpy()
+    bands = [work(band).to(torch.uint8) for band in outputs.split(_BAND_ROWS, dim=1)]
+    return torch.cat(bands, dim=-2).cpu().numpy()

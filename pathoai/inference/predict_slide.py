@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.inference.blending import BlendedBlock, blending_window
+from pathoai.inference.device_mark import DeviceMark
 from pathoai.inference.device_turn import device_turn
 from pathoai.inference.finish_shard import BlendedShard, finish_shard, planes_of, write_nothing
 from pathoai.inference.label_raster import label_factor, label_raster, tissue_tiles
@@ -39,8 +40,9 @@ _INSTANCE_MARGIN_UM = 32.0
 _KEPT_BYTES = 640 << 20
 """Outputs of tiles that later shards need: the wider the stripes, the fewer tiles are computed
 twice. Six outputs of tiles of 512 px make stripes of seven shards: one tile in twenty."""
-_FINISHED_AT_ONCE = 2
-"""Shards whose outputs are held while they are finished, or wait for that."""
+_FINISHED_AT_ONCE, _OF_BYTES = 2, 6
+"""Shards whose outputs are held while they are finished, or wait for that; and where these lie on a
+GPU and only bytes come back from it."""
 
 
 def prediction_name(model: str) -> str:
@@ -150,23 +152,31 @@ def predict_shards(
     """
     shards = writer.class_map.shards
     left = [s for s in shards if not all(p.is_done(s) for p in planes_of(writer))]
+    only_bytes = predictor.device.type != "cpu" and not predictor.tells_objects_apart
+    most = _OF_BYTES if only_bytes else _FINISHED_AT_ONCE
     # Telling objects apart takes as much memory again as a shard's outputs.
-    with undivided_threads(min(_FINISHED_AT_ONCE, 1 + computing.threads // 4)) as pool:
-        finishing = _Finishing(pool, advance, len(shards) - len(left), len(shards))
+    with undivided_threads(min(most, 1 + computing.threads // 4)) as pool:
+        finishing = _Finishing(pool, most, advance, len(shards) - len(left), len(shards))
         with device_turn():
             finishing.tell()
             for step, block in _blended(predictor, plan, computing, left, finishing.tell):
-                finishing.start(partial(_finish, predictor, writer, step, block))
+                mark = DeviceMark(predictor.device)
+                finishing.start(partial(_finish, predictor, writer, step, block, mark))
                 del block  # its memory is the next one's
         finishing.wait()
 
 
 def _finish(
-    predictor: Predictor, writer: LabelWriter, step: ShardStep, block: BlendedBlock | None
+    predictor: Predictor,
+    writer: LabelWriter,
+    step: ShardStep,
+    block: BlendedBlock | None,
+    mark: DeviceMark,
 ) -> None:
     if block is None:
         write_nothing(writer, step.shard)
-    else:
+        return
+    with mark.reached():
         finish_shard(predictor, writer, BlendedShard(step.shard, *block.finish(), step.inner))
 
 
@@ -211,14 +221,14 @@ def _places(origins_px: NDArray[np.int64]) -> list[tuple[int, int]]:
 class _Finishing:
     """Shards that are finished while others are computed."""
 
-    def __init__(self, pool: Executor, advance: Advance, done: int, total: int) -> None:
-        self._pool, self._advance = pool, advance
+    def __init__(self, pool: Executor, most: int, advance: Advance, done: int, total: int) -> None:
+        self._pool, self._most, self._advance = pool, most, advance
         self._done, self._total = done, total
         self._under_way: deque[Future[None]] = deque()
 
     def start(self, work: Callable[[], None]) -> None:
         """Begin to finish a shard, once there is room."""
-        while len(self._under_way) >= _FINISHED_AT_ONCE:
+        while len(self._under_way) >= self._most:
             self._await_first()
         self._under_way.append(self._pool.submit(work))
 
