@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ _LARGEST_BYTES = 2_000_000_000
 _ENCODER = ("key", "weights_sha256")
 """What tells the encoder whose features a model of slides takes."""
 _SIDES = frozenset({"height", "width"})
+_ONE_AT_A_TIME = Lock()
+"""Torch keeps what it is translating in the process, not in the thread."""
 
 
 def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
@@ -45,6 +48,18 @@ def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
         ModelError: Another task, too large, or a network that cannot be written so.
         MissingDependencyError: The extra ``onnx`` is not installed.
     """
+    write_bytes_atomically(path, onnx_bytes(bundle, network))
+
+
+def onnx_bytes(bundle: ModelBundle, network: nn.Module, *, one_tile: bool = False) -> bytes:
+    """The same in memory; arguments and errors as of :func:`export_onnx`.
+
+    Args:
+        bundle: Likewise.
+        network: Likewise.
+        one_tile: For one tile or region at a time, of the bundle's size, which is translated in
+            seconds; free axes take minutes where a network has many layers.
+    """
     signature = signature_of(bundle)
     size_bytes = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     if size_bytes > _LARGEST_BYTES:
@@ -55,11 +70,13 @@ def export_onnx(bundle: ModelBundle, network: nn.Module, path: Path) -> None:
             allowed=f"{_LARGEST_BYTES / 1e9:g} GB",
         )
     onnx = onnx_package("onnx")
-    model = _translated(bundle, network, signature)
+    free = {axis for one in signature.inputs for axis in one.free_axes.values()}
+    with _ONE_AT_A_TIME:
+        model = _translated(bundle, network, signature, set() if one_tile else free)
     _forget_origins(model)
     onnx.helper.set_model_props(model, description(bundle, signature))
     onnx.checker.check_model(model, full_check=True)
-    write_bytes_atomically(path, model.SerializeToString(deterministic=True))
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def description(bundle: ModelBundle, signature: Signature) -> dict[str, str]:
@@ -85,12 +102,13 @@ def description(bundle: ModelBundle, signature: Signature) -> dict[str, str]:
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in said.items()}
 
 
-def _translated(bundle: ModelBundle, network: nn.Module, signature: Signature) -> Any:  # noqa: ANN401 - onnx.ModelProto
-    """The graph, its height and width free if they can be."""
+def _translated(
+    bundle: ModelBundle, network: nn.Module, signature: Signature, free: set[str]
+) -> Any:  # noqa: ANN401 - onnx.ModelProto
+    """The graph, its height and width free if they shall and can be."""
     onnx_package("onnxscript")  # torch translates with it, and fails late and at length without
     whole, error = whole_network(bundle, network).eval(), None
-    examples = tuple(_example(one, bundle.spec.size_px) for one in signature.inputs)
-    free = {axis for one in signature.inputs for axis in one.free_axes.values()}
+    examples = tuple(_example(one, bundle.spec.size_px, free) for one in signature.inputs)
     for wanted in (free, free - _SIDES) if free & _SIDES else (free,):
         try:
             program = torch.onnx.export(
@@ -101,7 +119,7 @@ def _translated(bundle: ModelBundle, network: nn.Module, signature: Signature) -
                 opset_version=OPSET,
                 input_names=[one.name for one in signature.inputs],
                 output_names=list(signature.outputs),
-                dynamic_shapes=_dynamic_shapes(signature, wanted),
+                dynamic_shapes=_dynamic_shapes(signature, wanted) if wanted else None,
             )
         except torch.onnx.OnnxExporterError as found:
             error = found
@@ -127,9 +145,14 @@ def _dynamic_shapes(signature: Signature, wanted: set[str]) -> tuple[dict[int, A
     return tuple(shapes)
 
 
-def _example(one: Input, side_px: int) -> torch.Tensor:
+def _example(one: Input, side_px: int, free: set[str]) -> torch.Tensor:
     """Ones of an input's shape; no free axis has length one, which torch takes for a constant."""
-    lengths = {"batch": 2, "tiles": 3, "height": side_px, "width": side_px}
+    lengths = {
+        "batch": 2 if "batch" in free else 1,
+        "tiles": 3,
+        "height": side_px,
+        "width": side_px,
+    }
     shape = [axis if isinstance(axis, int) else lengths[axis] for axis in one.axes]
     return torch.ones(shape, dtype=getattr(torch, one.dtype))
 

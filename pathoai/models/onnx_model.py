@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 """Precision → name of the file beside the record."""
 _DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(bool)": np.bool_}
 _BLANK_TILES = 16
+Axes = Mapping[str, int]
+"""Free axis of the inputs, e.g. ``batch`` → the one length that it will have."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class OnnxModel:
     Args:
         about: What the file says of itself: ``name``, ``classes`` (JSON), ``mpp``, ``precision`` …
         session: Of onnxruntime.
+        sha256: Of the file.
     """
 
     about: dict[str, str]
     session: Any
+    sha256: str
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -72,38 +78,58 @@ def _white(dtype: type[np.generic]) -> int:
     return {np.uint8: 255, np.float32: 0, np.bool_: 1}[dtype]
 
 
-def open_onnx_model(path: Path, *, threads: int | None = None) -> OnnxModel:
-    """A file that was just written; what comes from elsewhere is for :func:`load_onnx_model`.
+def open_onnx_model(
+    source: Path | bytes, *, threads: int | None = None, axes: Axes | None = None
+) -> OnnxModel:
+    """What was just written or made; what comes from elsewhere is for :func:`load_onnx_model`.
+
+    It may be asked by several threads at once.
 
     Args:
-        path: Of the file.
+        source: The file, or its bytes.
         threads: That compute; all cores where None.
+        axes: Lengths that are known: what follows from them is computed once, here.
 
     Raises:
         ModelError: onnxruntime cannot read it, or it says nothing of itself.
         MissingDependencyError: The extra ``onnx`` is not installed.
     """
     runtime = onnx_package("onnxruntime")
+    where = "ONNX" if isinstance(source, bytes) else source.name
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    options = _options(runtime, threads, axes or {})
+    try:
+        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own come from C++ and share no base but this
+        raise ModelError("no ONNX model", where=where, found=str(error)) from error
+    about = dict(session.get_modelmeta().custom_metadata_map)
+    if "classes" not in about:
+        raise ModelError("the ONNX model was not exported by pathoai", where=where)
+    return OnnxModel(about, session, hashlib.sha256(data).hexdigest())
+
+
+def _options(runtime: Any, threads: int | None, axes: Axes) -> Any:  # noqa: ANN401 - of onnxruntime
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors: they are raised as well
     # Threads that spin while they wait slow down everything else on a shared machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # One block for all that a run needs is larger than what is needed at any moment, twice here.
+    options.enable_mem_pattern = False
+    options.inter_op_num_threads = 1
     if threads is not None:
         options.intra_op_num_threads = threads
-    try:
-        session = runtime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's own come from C++ and share no base but this
-        raise ModelError("no ONNX model", where=path.name, found=str(error)) from error
-    about = dict(session.get_modelmeta().custom_metadata_map)
-    if "classes" not in about:
-        raise ModelError("the ONNX model was not exported by pathoai", where=path.name)
-    return OnnxModel(about, session)
+    for axis, length in axes.items():
+        options.add_free_dimension_override_by_name(axis, length)
+    return options
 
 
 def load_onnx_model(
-    folder: Path, precision: str = "float32", *, threads: int | None = None
+    folder: Path,
+    precision: str = "float32",
+    *,
+    threads: int | None = None,
+    axes: Axes | None = None,
 ) -> OnnxModel:
     """An exported model that is what its record says.
 
@@ -111,6 +137,7 @@ def load_onnx_model(
         folder: That ``pathoai model export`` made.
         precision: ``float32`` or ``int8``.
         threads: That compute; all cores where None.
+        axes: Lengths that are known, as for :func:`open_onnx_model`.
 
     Raises:
         InvalidValueError: Another precision.
@@ -126,9 +153,9 @@ def load_onnx_model(
         raise ModelError(
             "the exported model is missing or was altered",
             where=f"{folder.name}/{name}",
-            remedy="export it again with `pathoai model export`",
+            remedy="remove the folder and export it again with `pathoai model export`",
         )
-    return open_onnx_model(path, threads=threads)
+    return open_onnx_model(path, threads=threads, axes=axes)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from pathoai.models.bag_classifier import BagClassifier
 from pathoai.models.bundle import REGION_CLASSIFICATION, SLIDE_GRADING, ModelBundle
+from pathoai.models.onnx_network import OnnxNetwork
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.turns import mean_over_turns
+
+Forward = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+"""From a uint8 batch to probabilities, and what else there is."""
 
 
 class ProbabilityNetwork(nn.Module):
@@ -104,3 +110,11 @@ def whole_network(bundle: ModelBundle, network: nn.Module) -> nn.Module:
         assert isinstance(network, BagClassifier)
         return BagProbabilities(bundle, network)
     return ProbabilityNetwork(bundle, network)
+
+
+def forward_of(bundle: ModelBundle, network: nn.Module) -> Forward:
+    """What is asked about pixels or regions: the whole network, in torch or as ONNX."""
+    if isinstance(network, OnnxNetwork):
+        return network.whole
+    whole: Forward = whole_network(bundle, network)
+    return whole
