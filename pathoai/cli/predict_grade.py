@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pathoai.cli.predict_work import PredictWork, network_of
 from pathoai.cluster.work_item import Done
 from pathoai.errors import StoreError
+from pathoai.models.runtimes import AUTO, TORCH
 from pathoai.progress import Advance
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
@@ -85,10 +86,17 @@ def slide_grader(work: PredictWork) -> SlideGrader:
             found=work.model,
             allowed="models that predict pixels",
         )
+    if work.runtime not in {AUTO, TORCH}:
+        raise InvalidValueError(
+            "models that grade slides are run by torch: what takes time is their features",
+            where="--runtime",
+            found=work.runtime,
+            allowed=f"{AUTO}, {TORCH}",
+        )
     study = Study(work.study)
     folder, device = study.model_path(work.model), choose_device(work.device)
     bundle = load_bundle(folder)
-    network = network_of(folder, bundle.identity, str(device))
+    network = network_of(folder, bundle.identity, str(device), TORCH)
     return SlideGrader(bundle, network, study.ontology, device)
 
 

@@ -56,13 +56,20 @@ def pixel_predictor(work: PredictWork) -> Predictor:
     from pathoai.inference.ensemble import Member
     from pathoai.inference.predictor import Predictor
     from pathoai.models.bundle import load_bundle
+    from pathoai.models.runtimes import AUTO, TORCH
     from pathoai.preprocess.device import choose_device, choose_precision
     from pathoai.study.study import Study
 
     study = Study(work.study)
     device = choose_device(work.device)
+    precision = choose_precision(work.precision, device)
+    # Only torch computes in other numbers than those that a file was written in.
+    runtime = TORCH if work.runtime == AUTO and precision != "float32" else work.runtime
     first, *others = (
-        Member(bundle := load_bundle(folder), network_of(folder, bundle.identity, str(device)))
+        Member(
+            bundle := load_bundle(folder),
+            network_of(folder, bundle.identity, str(device), runtime),
+        )
         for folder in map(study.model_path, (work.model, *work.ensemble))
     )
     return Predictor(
@@ -73,5 +80,5 @@ def pixel_predictor(work: PredictWork) -> Predictor:
         work.batch_size,
         others=tuple(others),
         turned=work.tta,
-        precision=choose_precision(work.precision, device),
+        precision=precision,
     )

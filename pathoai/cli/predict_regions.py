@@ -46,7 +46,7 @@ def predict_regions(work: PredictWork, threads: int | None, advance: Advance) ->
         table = _predicted(store, predictor, regions, path, advance)
     ProvenanceRecord(
         "predict",
-        {"model": predictor.bundle.name, "regions": source},
+        {"model": predictor.bundle.name, "regions": source, **predictor.runtime},
         {
             f"store/{work.slide_id}": store.identity,
             f"regions/{work.slide_id}": regions.about["sha256"],
@@ -99,7 +99,8 @@ def _predicted(
 
     kept = KeptRows(
         path.with_name(f".{path.stem}.rows"),
-        sha256_of_json(predictor.about(store, regions)),
+        # Rows of two runtimes, alike as they are, shall not come together in one table.
+        sha256_of_json(predictor.about(store, regions) | predictor.runtime),
         len(regions),
         len(predictor.bundle.classes),
     )
@@ -149,7 +150,7 @@ def region_predictor(work: PredictWork) -> RegionPredictor:
     study: Study = Study(work.study)
     folder, device = study.model_path(work.model), choose_device(work.device)
     bundle = load_bundle(folder)
-    network = network_of(folder, bundle.identity, str(device))
+    network = network_of(folder, bundle.identity, str(device), work.runtime)
     predictor = RegionPredictor(bundle, network, study.ontology, device, work.batch_size)
     check_source(work.regions or predictor.decision.regions)
     return predictor

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pathoai.models.runtimes import AUTO
+
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
     from torch import nn
 
@@ -25,6 +27,7 @@ class PredictWork:
         tta: Averages over the symmetries of each tile.
         precision: In which a network computes that names pixels, by name.
         regions: Where regions come from; what the bundle states where empty.
+        runtime: What runs the network, by name.
     """
 
     study: Path
@@ -36,6 +39,7 @@ class PredictWork:
     tta: bool = False
     precision: str = "auto"
     regions: str = ""
+    runtime: str = AUTO
 
 
 _MOST_NETWORKS = 16
@@ -43,16 +47,18 @@ _MOST_NETWORKS = 16
 
 
 @lru_cache(maxsize=_MOST_NETWORKS)
-def network_of(folder: Path, identity: str, device: str) -> nn.Module:
+def network_of(folder: Path, identity: str, device: str, runtime: str) -> nn.Module:
     """The network of a bundle; kept between slides as long as the bundle is the same.
 
     Args:
         folder: Of the bundle.
         identity: Of the bundle, as it was just read.
         device: By name.
+        runtime: By name; of models that are asked about pixels or regions.
     """
     import torch
 
-    from pathoai.models.bundle import load_bundle, load_network
+    from pathoai.models.bundle import load_bundle
+    from pathoai.models.load_runnable import load_runnable
 
-    return load_network(folder, load_bundle(folder), torch.device(device))
+    return load_runnable(folder, load_bundle(folder), torch.device(device), runtime)

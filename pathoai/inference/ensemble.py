@@ -12,7 +12,8 @@ from torch import nn
 
 from pathoai.errors import ModelError
 from pathoai.models.bundle import ModelBundle
-from pathoai.models.probability_network import ProbabilityNetwork
+from pathoai.models.onnx_network import int8_sha256, runtime_of
+from pathoai.models.probability_network import forward_of
 
 EXPECTED_ENTROPY = -1
 """Position of the members' mean entropy among the outputs."""
@@ -27,7 +28,7 @@ class Member:
 
     Args:
         bundle: What it is.
-        network: Its weights.
+        network: Its weights; or an ``OnnxNetwork``, which onnxruntime computes.
     """
 
     bundle: ModelBundle
@@ -35,7 +36,7 @@ class Member:
 
     def outputs(self, batch: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities, then maps, ``(N, C, S, S)`` float32, of uint8 images."""
-        return torch.cat(ProbabilityNetwork(self.bundle, self.network)(batch), dim=1)
+        return torch.cat(forward_of(self.bundle, self.network)(batch), dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,22 @@ class Ensemble:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a prediction says of it: identities by name, and symmetries."""
+        """What a prediction says of it: identities by name, and symmetries.
+
+        Members in 8-bit integers are named: they say something else than their bundles.
+        """
+        int8 = {member.bundle.name: int8_sha256(member.network) for member in self.members}
+        known = {name: sha256 for name, sha256 in int8.items() if sha256 is not None}
         return {
             "members": {member.bundle.name: member.bundle.identity for member in self.members},
             "test_time_augmentation": "D4" if self.turned else "none",
-        }
+        } | ({"int8": known} if known else {})
+
+    @property
+    def runtime(self) -> dict[str, str]:
+        """What computes: ``runtime`` and ``precision``; of members that differ, all of them."""
+        said = [runtime_of(member.network) for member in self.members]
+        return {key: " and ".join(sorted({one[key] for one in said})) for key in said[0]}
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         """The mean answer to tiles ``(N, 3, S, S)`` uint8, ``(N, outputs, S, S)`` float32.

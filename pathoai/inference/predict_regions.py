@@ -18,7 +18,8 @@ from pathoai.inference.kept_rows import KeptRows
 from pathoai.inference.predictor import ENTROPY
 from pathoai.inference.regions import Regions, Squares
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
-from pathoai.models.probability_network import RegionProbabilities
+from pathoai.models.onnx_network import int8_sha256, runtime_of
+from pathoai.models.probability_network import forward_of
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
@@ -78,20 +79,28 @@ class RegionPredictor:
 
     def about(self, store: SlideStore, regions: Regions) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""
-        return self.bundle.proposal(store.identity) | {"regions": regions.about}
+        sha256 = int8_sha256(self.network)
+        int8 = {} if sha256 is None else {"int8": {self.bundle.name: sha256}}
+        return self.bundle.proposal(store.identity) | {"regions": regions.about} | int8
+
+    @property
+    def runtime(self) -> dict[str, str]:
+        """What computes: ``runtime`` and ``precision``."""
+        return runtime_of(self.network)
 
     def views(self, store: SlideStore) -> RegionViews:
         """What the network is shown of a slide."""
-        return RegionViews(store, self.bundle.spec, tuple(getattr(self.network, "context", ())))
+        context = tuple(self.bundle.arguments.get("context", ()))
+        return RegionViews(store, self.bundle.spec, context)
 
     def probabilities(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated probabilities ``(N, K)`` of views ``(N, V, 3, S, S)``."""
-        whole = RegionProbabilities(self.bundle, self.network)
+        forward = forward_of(self.bundle, self.network)
         parts = []
         with torch.inference_mode():
             for start in range(0, len(views), self.batch_size):
                 batch = torch.from_numpy(views[start : start + self.batch_size])
-                (found,) = whole(batch.to(self.device))
+                (found,) = forward(batch.to(self.device))
                 parts.append(found.cpu().numpy())
         return np.concatenate(parts).astype(np.float32)
 

@@ -55,7 +55,14 @@ class Predictor:
         if self.batch_size < 1:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
         self.bundle.check_task(*_TASKS)
-        _ = self.ensemble
+        runtime = self.ensemble.runtime["runtime"]
+        if self.precision != "float32" and "onnx" in runtime:
+            raise InvalidValueError(
+                "onnxruntime computes in the numbers of its file",
+                where=self.bundle.name,
+                found=f"{self.precision} by {runtime}",
+                allowed="--precision float32, or --runtime torch",
+            )
 
     @property
     def ensemble(self) -> Ensemble:
@@ -80,11 +87,12 @@ class Predictor:
         """What computes: predictions made elsewhere may differ by rounding."""
         found = {
             "pathoai": pathoai.__version__,
-            "runtime": f"torch {torch.__version__}",
+            **self.ensemble.runtime,
             "device": self.device.type,
             "device_name": device_name(self.device),
-            "precision": self.precision,
         }
+        if self.precision != "float32":
+            found["precision"] = self.precision
         # On a CPU a tile's outputs do not depend on the tiles beside it.
         return found if self.device.type == "cpu" else found | {"batch_size": self.batch_size}
 

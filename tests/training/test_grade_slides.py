@@ -263,6 +263,12 @@ def test_features_of_another_encoder_are_refused_with_the_command(
     assert rows[0].slide_id not in text
 
 
+def test_grades_are_torch_s(study: Study, capsys: Capture) -> None:
+    words = ["predict", str(study.path), "--model", NAME, "--runtime", "onnx"]
+    line = fails(capsys, *words)
+    assert "what takes time is their features; found onnx; allowed: auto, torch" in line
+
+
 def test_features_of_other_tiles_are_refused_with_the_command(
     study: Study, capsys: Capture
 ) -> None:

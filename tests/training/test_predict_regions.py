@@ -83,7 +83,10 @@ def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
     assert len(records) == 2
     for record in records:
         assert record["inputs"]["model"] == bundle.identity
-        assert record["parameters"] == {"model": NAME, "regions": "annotations"}
+        said = record["parameters"]
+        assert (said["model"], said["regions"]) == (NAME, "annotations")
+        assert said["runtime"].startswith("onnxruntime ")
+        assert said["precision"] == "float32"
     assert {sha256_of_file(path)} <= {h for r in records for h in r["outputs"].values()}
     # Nothing is done twice.
     assert main(words(study, "--slides", code("S", 0))) == 0
