@@ -12,7 +12,7 @@ from pathoai.errors import InvalidValueError
 
 
 @contextmanager
-def new_target(target: Path, *, outside: Path) -> Iterator[Path]:
+def new_target(target: Path, *, outside: Path | None) -> Iterator[Path]:
     """Give a path beside the target to write a file or a folder to; it is renamed at the end.
 
     Whatever stops the work, nothing lies under the target's name, nor beside it; only a process
@@ -20,13 +20,14 @@ def new_target(target: Path, *, outside: Path) -> Iterator[Path]:
 
     Args:
         target: Its folder is made where needed.
-        outside: What is exported, in which the target may not lie.
+        outside: What is exported, in which the target may not lie; None where it has its place
+            there.
 
     Raises:
         InvalidValueError: Something lies there already, before the work or after it; or the
             target lies in what is exported.
     """
-    if target.resolve().is_relative_to(outside.resolve()):
+    if outside is not None and target.resolve().is_relative_to(outside.resolve()):
         raise InvalidValueError(
             "an export cannot lie in what is exported",
             where=target.name,

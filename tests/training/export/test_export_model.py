@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pathoai.cli.main import main
+from pathoai.cli.predict_work import network_of
 from pathoai.errors import InvalidValueError, LeakError, ModelError
 from pathoai.inference.predictor import Predictor
 from pathoai.models.bundle import load_bundle, load_network, save_bundle
@@ -48,8 +49,9 @@ def says(study: Study, name: str, tiles: np.ndarray[Any, Any]) -> np.ndarray[Any
 def test_a_segmentation_leaves_in_both_precisions(
     make_study: StudyMaker, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study, out = trained(make_study(*PATIENTS), SEMANTIC, [*small, *LEARNT]), tmp_path / "out"
-    words = ["model", "export", str(study.path), str(out), "--model", SEMANTIC, "--to", "onnx"]
+    study = trained(make_study(*PATIENTS), SEMANTIC, [*small, *LEARNT])
+    out = study.model_path(SEMANTIC) / "onnx"
+    words = ["model", "export", str(study.path), "--model", SEMANTIC, "--to", "onnx"]
     assert main([*words, "--int8"]) == 0
     assert "held-out tiles" in capsys.readouterr().out
     assert sorted(f.name for f in out.iterdir()) == [
@@ -75,11 +77,54 @@ def test_a_segmentation_leaves_in_both_precisions(
     assert len(list(study.provenance_path.glob("model-export-*.json"))) == 1
     assert main(["model", "verify", str(out)]) == 0
     assert "gives (1, 2, 64, 64)" in capsys.readouterr().out
+    _check_predict_takes_it(study, record, capsys)
     (out / "model.int8.onnx").write_bytes((out / "model.onnx").read_bytes())
     assert main(["model", "verify", str(out)]) == 1
     assert "missing or was altered" in capsys.readouterr().err
+    network_of.cache_clear()  # as in a new process
+    assert main([*_predicting(study), "--runtime", "onnx-int8"]) == 1
+    assert "missing or was altered" in capsys.readouterr().err
     assert main(words) == 1
     assert "something lies where the export should go" in capsys.readouterr().err
+
+
+def _predicting(study: Study) -> list[str]:
+    slide_id = next(iter(study.cohort)).slide_id
+    return [
+        "predict",
+        str(study.path),
+        "--model",
+        SEMANTIC,
+        "--device",
+        "cpu",
+        "--slides",
+        slide_id,
+    ]
+
+
+def _check_predict_takes_it(
+    study: Study, record: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In 8-bit integers it is another model: never taken for the one in float32."""
+    store = SlideStore(study.store_path(next(iter(study.cohort)).slide_id))
+    maps = {}
+    for runtime, precision in (("torch", "float32"), ("onnx-int8", "int8"), ("auto", "float32")):
+        earlier = set(study.provenance_path.glob("predict-*.json"))
+        assert main([*_predicting(study), "--runtime", runtime]) == 0
+        assert "complete before this run" not in capsys.readouterr().out
+        (path,) = set(study.provenance_path.glob("predict-*.json")) - earlier
+        said = json.loads(path.read_text("utf8"))["parameters"]
+        assert said["precision"] == precision
+        assert said["runtime"].split()[0] == ("torch" if runtime == "torch" else "onnxruntime")
+        label = store.label(f"prediction/{SEMANTIC}")
+        int8 = {SEMANTIC: record["files"]["model.int8.onnx"]["sha256"]}
+        assert label.about.get("int8") == (int8 if precision == "int8" else None)
+        maps[runtime] = label.read_all()
+    # In float32 it is one model, whoever computes.
+    assert main([*_predicting(study), "--runtime", "torch"]) == 0
+    assert "complete before this run" in capsys.readouterr().out
+    assert (maps["auto"] != maps["torch"]).mean() <= 1e-3
+    assert (maps["onnx-int8"] != maps["torch"]).mean() <= 0.01
 
 
 def _tile(read: Callable[..., Any], x: int) -> np.ndarray[Any, Any]:
@@ -155,7 +200,7 @@ def test_what_cannot_be_exported_is_refused_and_a_kill_leaves_nothing_whole(
     assert not out.exists()
     folder = study.model_path(SEMANTIC)
     with pytest.raises(InvalidValueError, match="in what is exported"):
-        export_model(study, SEMANTIC, folder / "onnx")
+        export_model(study, SEMANTIC, folder / "elsewhere")
     # A patient who turns out to be another: the split, by patient, comes out another way.
     rows = list(study.cohort)
     other = [replace(row, patient_id=f"P{9 - i:015d}") for i, row in enumerate(rows)]

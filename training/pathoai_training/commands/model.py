@@ -17,7 +17,13 @@ def configure(parser: ArgumentParser) -> None:
 
     export = words.add_parser("export", help="write a model for programs without torch")
     _configure_choice(export, _export)
-    export.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    export.add_argument(
+        "out",
+        type=Path,
+        nargs="?",
+        metavar="OUT",
+        help="the folder to make (default: onnx in the model's, where `pathoai predict` looks)",
+    )
     export.add_argument(
         "--to", required=True, choices=("onnx",), help="onnx, for onnxruntime, QuPath and others"
     )
@@ -58,16 +64,17 @@ def _card(options: Namespace) -> None:
 
 
 def _export(options: Namespace) -> None:
+    from pathoai.models.runtimes import EXPORT
     from pathoai.study.study import Study
     from pathoai_training.export.export_model import export_model
 
+    study = Study(options.study)
+    out = options.out or study.model_path(options.model) / EXPORT
     with progress_bar(f"comparing {options.model} with torch") as advance:
-        record = export_model(
-            Study(options.study), options.model, options.out, int8=options.int8, advance=advance
-        )
+        record = export_model(study, options.model, out, int8=options.int8, advance=advance)
     for name, about in record["files"].items():
         print(f"{name}: {about['bytes'] / 1e6:.1f} MB. {_verdict(about['verified_on_validation'])}")
-    print(f"{options.out.name}: models, card, export.json. {record['intended_use']}")
+    print(f"{out.name}: models, card, export.json. {record['intended_use']}")
 
 
 def _verdict(found: dict[str, Any]) -> str:

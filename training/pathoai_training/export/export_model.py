@@ -19,6 +19,7 @@ from pathoai.models.onnx_model import FILES, RECORD, open_onnx_model
 from pathoai.models.onnx_signature import Signature, signature_of
 from pathoai.models.probability_network import whole_network
 from pathoai.models.quantise_onnx import METHOD, quantise_onnx
+from pathoai.models.runtimes import EXPORT
 from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, software_versions, utc_now
 from pathoai.store.new_target import new_target
@@ -57,7 +58,7 @@ def export_model(
     Args:
         study: In which it was trained.
         name: Of the model.
-        target: Folder to make.
+        target: Folder to make; in the model's own only ``onnx``, where ``pathoai predict`` looks.
         int8: Also in 8-bit integers.
         advance: Told of items compared, and of those in all.
 
@@ -73,7 +74,7 @@ def export_model(
     started, folder = utc_now(), study.model_path(name)
     bundle = load_bundle(folder)
     signature = signature_of(bundle)
-    with new_target(target, outside=folder) as partial:
+    with new_target(target, outside=None if target == folder / EXPORT else folder) as partial:
         work = _work(study, bundle, signature, advance)
         partial.mkdir()
         files = {FILES["float32"]: _exported(work, partial / FILES["float32"])}
