@@ -14,12 +14,12 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
 
 def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> Done:
     """Predict one slide into its store, write its objects, its report and its provenance record."""
-    from pathoai.inference.find_objects import find_objects
+    from pathoai.inference.find_objects import objects_of
     from pathoai.inference.predict_slide import begun_elsewhere, predict_slide, prediction_name
     from pathoai.inference.slide_report import report_on, write_report
     from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
     from pathoai.store.label_image import is_label_complete
-    from pathoai.store.objects import write_objects
+    from pathoai.store.objects import write_object_batches
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.study import Study
 
@@ -32,8 +32,8 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     skipped = is_label_complete(store.path, name, predictor.about(store)) and path.exists()
     anew = ["begun anew: it was begun elsewhere"] if begun_elsewhere(store, predictor) else []
     label = predict_slide(store, predictor, threads=threads, advance=advance)
-    objects = find_objects(label, classes=tuple(bundle.class_indices(study.ontology)[1:]))
-    write_objects(path, objects)
+    classes = tuple(bundle.class_indices(study.ontology)[1:])
+    count = write_object_batches(path, objects_of(label, classes=classes))
     report = report_on(store, predictor, label, threads=threads)
     write_report(report_path, report)
     ProvenanceRecord(
@@ -47,7 +47,7 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
         started,
         utc_now(),
     ).write(study.provenance_path)
-    text = f"{len(objects)} objects proposed by {bundle.name}; a doctor decides"
+    text = f"{count} objects proposed by {bundle.name}; a doctor decides"
     return Done("; ".join([text, *anew, *report["warnings"]]), skipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pathoai.geometry import Size
+from pathoai.inference.numbered_objects import numbered_objects
 from pathoai.store.label_image import LabelImage
 from pathoai.store.objects import ObjectTable
 from pathoai.store.shards import SHARD_PX, shard_slices, shards_of
@@ -16,6 +18,22 @@ from pathoai.vector.polygonise import Piece, merge_seams, polygonise, to_level_0
 
 SMALLEST_OBJECT_UM2 = 8.0
 """Smaller regions are noise: the smallest nuclei of lymphocytes cover about 20 µm²."""
+
+
+def objects_of(label: LabelImage, *, classes: tuple[int, ...]) -> Iterator[ObjectTable]:
+    """The objects of a prediction, a part at a time: those it numbers, or else its regions.
+
+    Args:
+        label: With probabilities.
+        classes: Values in the class map of the probability channels.
+
+    Yields:
+        One table or more.
+    """
+    if label.with_instances:
+        yield from numbered_objects(label, classes=classes)
+    else:
+        yield find_objects(label, classes=classes)
 
 
 def find_objects(

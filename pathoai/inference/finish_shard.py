@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathoai.inference.object_planes import ObjectPlanes
 from pathoai.inference.predictor import Predictor
 from pathoai.inference.tile_plan import Block
 from pathoai.ontology import NOT_ASSESSED
@@ -36,42 +37,53 @@ class BlendedShard:
     inner: Block
 
 
-def finish_shard(predictor: Predictor, writer: LabelWriter, blended: BlendedShard) -> None:
-    """Name the class of each pixel of a shard, and write all its planes.
+def finish_shard(
+    predictor: Predictor,
+    writer: LabelWriter,
+    blended: BlendedShard,
+    objects: ObjectPlanes | None = None,
+) -> None:
+    """Write the planes of a shard, and name the class of each pixel or keep what objects it shows.
 
     Args:
         predictor: Whose outputs they are.
-        writer: Of the label; the shard counts as done once its class map is written.
+        writer: Of the label.
         blended: The outputs.
+        objects: Of the label, where the model tells them apart.
     """
     bundle, inner = predictor.bundle, blended.inner
     outputs, seen = blended.outputs[:, *inner], blended.seen[inner].cpu().numpy()
-    if predictor.tells_objects_apart:
-        found = predictor.winners(blended.outputs.cpu().numpy(), bundle.spec.mpp)[inner]
-    else:
-        # Ten times as fast on a CPU as argmax, which says the same.
-        found = _banded(lambda part: part[: len(bundle.classes)].max(0).indices, outputs)
-    named = np.array(bundle.class_indices(predictor.ontology), np.uint8)[found]
     probability = _banded(lambda part: _quantised(part[1 : len(bundle.classes)]), outputs)
     uncertainty = _banded(lambda part: _quantised(predictor.uncertainty(part)), outputs)
-    pixels = (
-        np.where(seen, uncertainty, np.uint8(0)),
-        probability,
-        np.where(seen, named, np.uint8(NOT_ASSESSED)),
-    )
-    for plane, values in zip(planes_of(writer), pixels, strict=True):
-        plane.write(blended.shard, values)
+    writer.uncertainty.write(blended.shard, np.where(seen, uncertainty, np.uint8(0)))
+    writer.probability.write(blended.shard, probability)
+    if objects:
+        objects.keep(blended.shard, blended.outputs.cpu().numpy(), blended.seen.cpu().numpy())
+        return
+    # Ten times as fast on a CPU as argmax, which says the same.
+    found = _banded(lambda part: part[: len(bundle.classes)].max(0).indices, outputs)
+    named = np.array(bundle.class_indices(predictor.ontology), np.uint8)[found]
+    writer.class_map.write(blended.shard, np.where(seen, named, np.uint8(NOT_ASSESSED)))
 
 
-def write_nothing(writer: LabelWriter, shard: Shard) -> None:
+def write_nothing(writer: LabelWriter, shard: Shard, objects: ObjectPlanes | None = None) -> None:
     """Note as done a shard on which there is no tile."""
-    for plane in planes_of(writer):
+    for plane in _planes_of(writer, objects):
         plane.write_chunks(shard, ())
+    if objects:
+        objects.keep_nothing(shard)
 
 
-def planes_of(writer: LabelWriter) -> tuple[ShardWriter, ...]:
-    """What is written of each shard, in that order; it is done with all of them."""
-    return writer.uncertainty, writer.probability, writer.class_map
+def is_finished(writer: LabelWriter, shard: Shard, objects: ObjectPlanes | None = None) -> bool:
+    """True where nothing of a shard has to be computed."""
+    kept = objects is None or objects.is_kept(shard)
+    return kept and all(plane.is_done(shard) for plane in _planes_of(writer, objects))
+
+
+def _planes_of(writer: LabelWriter, objects: ObjectPlanes | None) -> tuple[ShardWriter, ...]:
+    """What is written of each shard at once, in that order."""
+    planes = writer.uncertainty, writer.probability
+    return planes if objects else (*planes, writer.class_map)
 
 
 def _quantised(values: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
+from pathoai.inference.flooding import flooded
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def find_instances(
         ``(H, W)`` uint32 from 1 upward, 0 outside objects.
     """
     from scipy import ndimage
-    from skimage.morphology import reconstruction, remove_small_holes
+    from skimage.morphology import remove_small_holes
     from skimage.segmentation import watershed
 
     mask = remove_small_holes(
@@ -88,9 +89,7 @@ def find_instances(
     depth_um = ndimage.distance_transform_edt(mask) * mpp
     height = maps[0] + np.float32(policy.depth_per_um) * depth_um.astype(np.float32)
     height = ndimage.gaussian_filter(height, policy.smoothing_um / mpp)
-    # What is left of the map when it is flooded from so far below its summits.
-    flooded = reconstruction(height - policy.saddle, height)
-    summits = (height - flooded >= _ALMOST * policy.saddle) & mask
+    summits = (height - flooded(height, policy.saddle) >= _ALMOST * policy.saddle) & mask
     seeds, count = ndimage.label(summits, np.ones((3, 3)))
     # A piece in which no summit shows is one object: nothing that was seen is dropped for that.
     pieces, _ = ndimage.label(mask)

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.inference.device_mark import DeviceMark
 from pathoai.inference.device_turn import device_turn
-from pathoai.inference.finish_shard import BlendedShard, finish_shard, planes_of, write_nothing
+from pathoai.inference.finish_shard import BlendedShard, finish_shard, is_finished, write_nothing
 from pathoai.inference.label_raster import label_factor, label_raster, tissue_tiles
 from pathoai.inference.mirrored_tiles import mirrored_tiles
+from pathoai.inference.object_planes import MARGIN_UM, ObjectPlanes
 from pathoai.inference.predictor import Predictor
 from pathoai.inference.tile_outputs import TileComputing
 from pathoai.inference.tile_plan import ShardStep, TilePlan
@@ -35,8 +36,6 @@ from pathoai.store.shards import Shard
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 
-# More than the largest nucleus: what is cut by a shard's border is seen whole from both sides.
-_INSTANCE_MARGIN_UM = 32.0
 _KEPT_BYTES = 640 << 20
 """Outputs of tiles that later shards need: the wider the stripes, the fewer tiles are computed
 twice. Six outputs of tiles of 512 px make stripes of seven shards: one tile in twenty."""
@@ -86,6 +85,7 @@ def predict_slide(
             factor=label_factor(store, bundle),
             probability_channels=tuple(c.key for c in classes[1:]),
             uncertainty_channels=predictor.uncertainty_channels,
+            with_instances=predictor.tells_objects_apart,
             made_on=predictor.made_on,
         )
         with locked(store.path), undivided():
@@ -117,7 +117,7 @@ def _margin_px(bundle: ModelBundle) -> int:
     """What is predicted around a shard: nothing where pixels are named one by one."""
     if bundle.task != INSTANCE_SEGMENTATION:
         return 0
-    return round(_INSTANCE_MARGIN_UM / bundle.spec.mpp)
+    return round(MARGIN_UM / bundle.spec.mpp)
 
 
 def tile_computing(store: SlideStore, predictor: Predictor, threads: int) -> TileComputing:
@@ -150,10 +150,9 @@ def predict_shards(
         computing: What gives their outputs.
         advance: Told of shards done and shards in all, and often in between.
     """
-    shards = writer.class_map.shards
-    left = [s for s in shards if not all(p.is_done(s) for p in planes_of(writer))]
-    only_bytes = predictor.device.type != "cpu" and not predictor.tells_objects_apart
-    most = _OF_BYTES if only_bytes else _FINISHED_AT_ONCE
+    shards, objects = writer.class_map.shards, _objects(predictor, writer)
+    left = [shard for shard in shards if not is_finished(writer, shard, objects)]
+    most = _FINISHED_AT_ONCE if objects or predictor.device.type == "cpu" else _OF_BYTES
     # Telling objects apart takes as much memory again as a shard's outputs.
     with undivided_threads(min(most, 1 + computing.threads // 4)) as pool:
         finishing = _Finishing(pool, most, advance, len(shards) - len(left), len(shards))
@@ -161,23 +160,35 @@ def predict_shards(
             finishing.tell()
             for step, block in _blended(predictor, plan, computing, left, finishing.tell):
                 mark = DeviceMark(predictor.device)
-                finishing.start(partial(_finish, predictor, writer, step, block, mark))
-                del block  # its memory is the next one's
+                work = partial(_finish, predictor, writer, objects, step, block, mark)
+                finishing.start(work)
+                del work, block  # its memory is the next one's
         finishing.wait()
+    if objects:
+        objects.finish(finishing.tell)
+
+
+def _objects(predictor: Predictor, writer: LabelWriter) -> ObjectPlanes | None:
+    if not predictor.tells_objects_apart:
+        return None
+    values = np.array(predictor.bundle.class_indices(predictor.ontology), np.uint8)
+    return ObjectPlanes(writer, values, predictor.bundle.spec.mpp)
 
 
 def _finish(
     predictor: Predictor,
     writer: LabelWriter,
+    objects: ObjectPlanes | None,
     step: ShardStep,
     block: BlendedBlock | None,
     mark: DeviceMark,
 ) -> None:
     if block is None:
-        write_nothing(writer, step.shard)
+        write_nothing(writer, step.shard, objects)
         return
     with mark.reached():
-        finish_shard(predictor, writer, BlendedShard(step.shard, *block.finish(), step.inner))
+        blended = BlendedShard(step.shard, *block.finish(), step.inner)
+        finish_shard(predictor, writer, blended, objects)
 
 
 def _blended(

@@ -14,7 +14,6 @@ from torch import nn
 import pathoai
 from pathoai.errors import InvalidValueError
 from pathoai.inference.ensemble import EXPECTED_ENTROPY, Ensemble, Member, relative_entropy
-from pathoai.inference.instances import apart, classes_of_instances, find_instances
 from pathoai.inference.tile_outputs import images
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
 from pathoai.ontology import Ontology
@@ -137,18 +136,3 @@ class Predictor:
     def tells_objects_apart(self) -> bool:
         """True where classes are those of whole objects."""
         return self.bundle.task == INSTANCE_SEGMENTATION
-
-    def winners(self, outputs: NDArray[np.float32], mpp: float) -> NDArray[np.uint8]:
-        """The channel of each pixel, ``(H, W)`` uint8; objects that touch with a line between.
-
-        Args:
-            outputs: ``(C, H, W)`` float32 of a model that tells objects apart, blended.
-            mpp: Scale of the pixels.
-        """
-        classes = len(self.bundle.classes)
-        probabilities, maps = outputs[:classes], outputs[classes : self.bundle.outputs]
-        # Not 1 - background: where no tile was, every probability is 0, and there is no object.
-        numbers = find_instances(probabilities[1:].sum(axis=0), maps, mpp=mpp)
-        channel, _ = classes_of_instances(numbers, probabilities)
-        named = np.concatenate([np.zeros(1, np.uint8), channel])[numbers]
-        return np.where(apart(numbers), named, np.uint8(0))

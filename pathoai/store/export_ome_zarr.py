@@ -129,7 +129,7 @@ def _levels(
 
 
 def _values_of(source: zarr.Array[Any]) -> ReadBlock:
-    return lambda rows, columns: np.asarray(source[..., rows, columns], np.uint8)
+    return lambda rows, columns: np.asarray(source[..., rows, columns])
 
 
 def _create(group: zarr.Group, name: str, source: zarr.Array[Any]) -> zarr.Array[Any]:
@@ -137,7 +137,7 @@ def _create(group: zarr.Group, name: str, source: zarr.Array[Any]) -> zarr.Array
     return group.create_array(
         name,
         shape=source.shape,
-        dtype="uint8",
+        dtype=source.dtype,
         chunks=source.chunks,
         fill_value=source.fill_value,
         compressors=_BLOSC,

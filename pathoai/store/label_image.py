@@ -146,12 +146,13 @@ class LabelImage:
 
     @property
     def planes(self) -> dict[str, ReadLevel]:
-        """What lies beside the class map, in channels, by the name of its group."""
+        """What lies beside the class map, by the name of its group."""
         planes = (
             (PROBABILITY, self.probability_channels),
             (UNCERTAINTY, self.uncertainty_channels),
         )
-        return {name: partial(self._plane, name) for name, channels in planes if channels}
+        found = {name: partial(self._plane, name) for name, channels in planes if channels}
+        return found | ({INSTANCE: partial(self._plane, INSTANCE)} if self.with_instances else {})
 
     def _plane(self, name: str, level: int) -> zarr.Array[Any]:
         return array_in(self._group, f"{name}/{level}")
@@ -162,7 +163,7 @@ class LabelImage:
         Raises:
             StoreError: The label's objects are not numbered.
         """
-        return array_in(self._group, f"{INSTANCE}/{level}")
+        return self._plane(INSTANCE, level)
 
     def read(self, x_px: int, y_px: int, size_px: Size, level: int = 0) -> NDArray[np.uint8]:
         """A part of the class map, ``(height, width)`` uint8; 255 outside the image.

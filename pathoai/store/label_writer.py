@@ -82,7 +82,7 @@ class LabelWriter:
 
     def __init__(self, store_path: Path, header: StoreHeader, recipe: LabelRecipe) -> None:
         """Create the arrays, or find those of an unfinished run of the same recipe."""
-        self._store_path = store_path
+        self.store_path = store_path
         self._header = header
         self._recipe = recipe
         # OME-Zarr wants as many levels in a label as in its image, wherever the label starts.
@@ -99,6 +99,16 @@ class LabelWriter:
             self._instances = self._levels(inner, (), np.uint32(0))
 
     @property
+    def name(self) -> str:
+        """Kind and name."""
+        return self._recipe.name
+
+    @property
+    def made_on(self) -> dict[str, Any] | None:
+        """What computes it, where that may change its bits."""
+        return self._recipe.made_on
+
+    @property
     def about(self) -> dict[str, Any]:
         """Where the label comes from."""
         return self._recipe.about
@@ -110,28 +120,28 @@ class LabelWriter:
     @property
     def probability(self) -> ShardWriter:
         """The writer of probabilities, uint8, 255 for certainty."""
-        return ShardWriter(self._store_path, self._probabilities[0], self._journal)
+        return ShardWriter(self.store_path, self._probabilities[0], self._journal)
 
     @property
     def uncertainty(self) -> ShardWriter:
         """The writer of uncertainties, uint8, 255 for the largest that classes allow."""
-        return ShardWriter(self._store_path, self._uncertainties[0], self._journal)
+        return ShardWriter(self.store_path, self._uncertainties[0], self._journal)
 
     @property
     def instance(self) -> ShardWriter:
         """The writer of the objects' numbers, uint32, 0 outside objects."""
-        return ShardWriter(self._store_path, self._instances[0], self._journal)
+        return ShardWriter(self.store_path, self._instances[0], self._journal)
 
     def _open_or_create(self) -> zarr.Group:
         path = f"labels/{self._file_name}"
-        root = zarr.open_group(self._store_path, mode="r+", zarr_format=3)
+        root = zarr.open_group(self.store_path, mode="r+", zarr_format=3)
         if path in root:
             group = root[path]
             attributes = dict(group.attrs).get("pathoai")
             found = attributes if isinstance(attributes, dict) else {}
             same = _provenance(found) == (self._recipe.about, self._recipe.made_on)
             if isinstance(group, zarr.Group) and same:
-                remove_partial_writes(self._store_path / path)
+                remove_partial_writes(self.store_path / path)
                 return group
         root.require_group("labels")
         group = root.create_group(path, overwrite=True)
@@ -193,7 +203,7 @@ class LabelWriter:
         attributes = self._attributes(complete=True)
         attributes["pathoai"]["shards"] = self._journal.hashes(f"labels/{self._file_name}")
         self._group.attrs.put(attributes)
-        _list_label(self._store_path, self._recipe.name)
+        _list_label(self.store_path, self._recipe.name)
         self._journal.forget()
 
     def _describe(self, part: str, *, channels: bool) -> None:
@@ -210,7 +220,7 @@ class LabelWriter:
         read_finest: ReadBlock | None = None,
     ) -> None:
         for index, (below, level) in enumerate(pairwise(levels)):
-            writer = ShardWriter(self._store_path, level, self._journal)
+            writer = ShardWriter(self.store_path, level, self._journal)
             step = round(self.factors[index + 1] / self.factors[index])
             read = read_finest if read_finest and index == 0 else _block_reader(below)
             build_level(read, writer, reduce, step)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,37 @@ class ObjectTable:
 
 def write_objects(path: Path, objects: ObjectTable) -> None:
     """Write the table; an old one stays until the new one is whole."""
+    write_object_batches(path, [objects])
+
+
+def write_object_batches(path: Path, batches: Iterable[ObjectTable]) -> int:
+    """Write a table a part at a time; an old one stays until the new one is whole.
+
+    Args:
+        path: Of the table.
+        batches: One or more, of the same source, columns and kinds of outlines.
+
+    Returns:
+        How many objects it holds.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    parts = iter(batches)
+    objects = next(parts)
+    schema = _arrow_table(objects).schema
+    count = 0
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+            for part in chain([objects], parts):
+                file.write_table(_arrow_table(part).cast(schema))
+                count += len(part)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _arrow_table(objects: ObjectTable) -> pa.Table:
     kinds = {outline.geom_type for outline in objects.geometry}
     column = {
         "encoding": "WKB",
@@ -66,7 +97,7 @@ def write_objects(path: Path, objects: ObjectTable) -> None:
         "edges": "planar",
     }
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    table = pa.table(
+    return pa.table(
         {
             "geometry": pa.array(shapely.to_wkb(objects.geometry), pa.binary()),
             "class_index": objects.class_index,
@@ -77,12 +108,6 @@ def write_objects(path: Path, objects: ObjectTable) -> None:
     ).replace_schema_metadata(
         {"geo": json.dumps(geo), "pathoai": json.dumps(objects.source, sort_keys=True)}
     )
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_objects(path: Path) -> ObjectTable:

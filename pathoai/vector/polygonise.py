@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.affinity import affine_transform
 
+from pathoai.vector.linked_groups import linked_groups
+
 AffineParameters = tuple[float, float, float, float, float, float]
 """Shapely's ``a, b, d, e, xoff, yoff``; see ``Grid.affine_to_level_0``."""
 
@@ -70,6 +72,28 @@ def polygonise(
     return pieces
 
 
+def outline_numbers(
+    numbers: NDArray[np.uint32], origin_px: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Outline every region of equal number; pixels that touch at a corner only are apart.
+
+    Args:
+        numbers: ``(H, W)`` uint32 below 2³¹, 0 outside objects.
+        origin_px: x and y of the block in its raster.
+
+    Returns:
+        The number of each region, ``(n,)``, and its outline in pixels of the whole raster, ``(n,)``
+        polygons.
+    """
+    from rasterio import features
+
+    found = list(features.shapes(numbers.astype(np.int32), mask=numbers > 0, connectivity=4))
+    outlines = np.empty(len(found), dtype=object)
+    outlines[:] = [shapely.geometry.shape(geometry) for geometry, _ in found]
+    moved = shapely.transform(outlines, lambda xy: xy + np.array(origin_px))
+    return np.array([number for _, number in found], np.int64), moved
+
+
 def merge_seams(pieces: Iterable[Piece], *, block_px: int) -> list[Piece]:
     """Unite regions that the border between two blocks cut in two.
 
@@ -98,18 +122,21 @@ def _united(value: int, parts: list[Piece]) -> list[Piece]:
     # Touching at a corner is not enough: connected pixels share an edge.
     shared = shapely.length(shapely.intersection(outlines[left], outlines[right]))
     apart = (left != right) & (shared > 0)
-    groups = _components(len(parts), zip(left[apart].tolist(), right[apart].tolist(), strict=True))
+    groups = linked_groups(
+        len(parts), zip(left[apart].tolist(), right[apart].tolist(), strict=True)
+    )
     merged = []
     for members in groups:
         areas = np.array([parts[i].polygon.area for i in members])
         weights = np.array([parts[i].weight for i in members])
-        union = _bends_only(shapely.union_all(outlines[members]))
+        union = unite(outlines[members])
         merged.append(Piece(value, union, float((areas * weights).sum() / areas.sum())))
     return merged
 
 
-def _bends_only(polygon: Polygon) -> Polygon:
-    """The same outline; the points that a seam left on its straight edges are gone."""
+def unite(outlines: NDArray[np.object_]) -> Polygon:
+    """One outline of regions that share edges; a seam leaves no points on straight edges."""
+    polygon = shapely.union_all(outlines)
     exterior, *holes = (_bends(ring.coords) for ring in (polygon.exterior, *polygon.interiors))
     return Polygon(exterior, holes)
 
@@ -118,19 +145,6 @@ def _bends(ring: Iterable[tuple[float, ...]]) -> NDArray[np.float64]:
     points = np.asarray(ring, np.float64)[:-1]
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     return np.asarray(points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]])
-
-
-def _components(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for index, group in enumerate(component.tolist()):
-        groups[group].append(index)
-    return list(groups.values())
 
 
 def to_level_0(polygon: Polygon, affine: AffineParameters) -> Polygon:

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import reconstruction, remove_small_holes
+from skimage.segmentation import watershed
 
 from pathoai.errors import InvalidValueError
 from pathoai.inference.instances import InstancePolicy, apart, classes_of_instances, find_instances
@@ -141,3 +143,39 @@ def test_a_doubt_is_no_object() -> None:
 def test_a_policy_that_nothing_or_everything_passes_is_refused(key: str, value: float) -> None:
     with pytest.raises(InvalidValueError, match=key):
         InstancePolicy(**{key: value})
+
+
+def _plainly(
+    foreground: NDArray[np.float32], maps: NDArray[np.float32], mpp: float
+) -> NDArray[np.integer]:
+    """The definition, whole image at once: summits by reconstruction, then the watershed."""
+    policy = InstancePolicy()
+    hole = int(policy.largest_hole_um2 / mpp**2)
+    mask = remove_small_holes(foreground > policy.foreground, max_size=hole)
+    depth_um = (ndimage.distance_transform_edt(mask) * mpp).astype(np.float32)
+    height = maps[0] + np.float32(policy.depth_per_um) * depth_um
+    height = ndimage.gaussian_filter(height, policy.smoothing_um / mpp)
+    left = height - reconstruction(height - policy.saddle, height)
+    seeds, count = ndimage.label((left >= 0.999 * policy.saddle) & mask, np.ones((3, 3)))
+    pieces, _ = ndimage.label(mask)
+    seeds = np.where(mask & ~np.isin(pieces, np.unique(pieces[seeds > 0])), pieces + count, seeds)
+    grown = watershed(-height, seeds, mask=mask)
+    area = np.bincount(grown.ravel())
+    total = np.bincount(grown.ravel(), weights=foreground.ravel())
+    keep = (area >= policy.smallest_um2 / mpp**2) & (total >= policy.least_mean * area)
+    keep[0] = False
+    return np.asarray(np.where(keep, np.cumsum(keep), 0)[grown])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("seed", range(3))
+def test_objects_are_those_of_the_plain_algorithm_to_the_pixel(seed: int, noise: float) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = touching_discs(seed, side=400, count=120)
+    foreground = ndimage.gaussian_filter((numbers > 0).astype(np.float32), 1)
+    foreground += rng.normal(0, noise, foreground.shape).astype(np.float32)
+    maps = instance_maps(numbers)
+    maps += rng.normal(0, noise, maps.shape).astype(np.float32)
+    found = find_instances(foreground.clip(0, 1), maps, mpp=0.5)
+    assert found.max() > 80
+    np.testing.assert_array_equal(found, _plainly(foreground.clip(0, 1), maps, 0.5))

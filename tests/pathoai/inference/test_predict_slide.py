@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pathoai.errors import InvalidValueError, ModelError
 from pathoai.geometry import Size
 from pathoai.inference.blending import blending_window
 from pathoai.inference.predict_slide import predict_slide
 from pathoai.inference.predictor import Predictor
-from pathoai.models.bundle import INSTANCE_SEGMENTATION
 from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.store.slide_store import SlideStore
 from pathoai.tiling.spec import TileSpec
@@ -72,18 +70,6 @@ def test_shards_leave_no_trace(store: SlideStore, predictor: Predictor) -> None:
     assert len(set(np.unique(found[clear]))) > 1
     # The border between shards lies in the tissue, where all this was compared.
     assert clear[:, 2040:2056].any()
-
-
-def test_where_no_tile_was_there_is_no_object(predictor: Predictor) -> None:
-    told_apart = replace(predictor.bundle, task=INSTANCE_SEGMENTATION)
-    outputs = np.zeros((4, 40, 60), np.float32)  # three classes and a map, nothing seen …
-    outputs[0, :, :30] = 1  # … but the left half: background, and two nuclei at its end
-    for rows in (slice(5, 17), slice(22, 34)):
-        outputs[:, rows, 18:30] = np.array([0, 1, 0, 0.8], np.float32)[:, None, None]
-    winners = replace(predictor, bundle=told_apart).winners(outputs, 0.5)
-    assert not winners[:, 30:].any()
-    pieces, count = ndimage.label(winners)
-    assert (count, (pieces > 0).sum()) == (2, 2 * 12 * 12)
 
 
 def test_the_prediction_says_what_made_it(store: SlideStore, predictor: Predictor) -> None:

@@ -91,11 +91,15 @@ def make_store(
 
 
 def add_prediction(store: SlideStore, *, finish: bool = True) -> None:
-    """A class map with probabilities, of random values, as ``prediction/nuclei``."""
+    """A class map with probabilities and numbers, of random values, as ``prediction/nuclei``."""
     classes = (LabelClass(1, "tumour", "Tumour", "Tumeur", "#ff0000"),)
     about = {"origin": "model", "status": "proposed"}
     recipe = LabelRecipe(
-        "prediction/nuclei", classes, about, probability_channels=("background", "tumour")
+        "prediction/nuclei",
+        classes,
+        about,
+        probability_channels=("background", "tumour"),
+        with_instances=True,
     )
     writer, rng = LabelWriter(store.path, store.header, recipe), np.random.default_rng(2)
     for shard in writer.class_map.shards:
@@ -103,5 +107,6 @@ def add_prediction(store: SlideStore, *, finish: bool = True) -> None:
         shape = (rows.stop - rows.start, columns.stop - columns.start)
         writer.class_map.write(shard, rng.integers(0, 2, shape, np.uint8))
         writer.probability.write(shard, rng.integers(0, 256, (2, *shape), np.uint8))
+        writer.instance.write(shard, rng.integers(0, 70_000, shape, np.uint32))
     if finish:
         writer.finish()

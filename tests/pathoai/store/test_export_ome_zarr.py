@@ -48,10 +48,10 @@ def exported(store: SlideStore, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
-def _array(path: Path, name: str) -> NDArray[np.uint8]:
+def _array(path: Path, name: str) -> NDArray[np.integer]:
     found = zarr.open_group(path, mode="r", zarr_format=2)[name]
     assert isinstance(found, zarr.Array)
-    return np.asarray(found[:], np.uint8)
+    return np.asarray(found[:])
 
 
 def test_independent_validators_accept_image_and_labels(exported: Path) -> None:
@@ -75,6 +75,10 @@ def test_every_pixel_is_that_of_the_store(store: SlideStore, exported: Path) -> 
         np.testing.assert_array_equal(
             _array(exported, f"{own}/probability/{level}"), np.asarray(label.probability(level)[:])
         )
+        numbers = _array(exported, f"{own}/instance/{level}")
+        np.testing.assert_array_equal(numbers, np.asarray(label.instances(level)[:]))
+        assert numbers.dtype == np.uint32
+        assert numbers.max() > 255
 
 
 def test_scales_and_colours_are_those_of_the_store(store: SlideStore, exported: Path) -> None:
