@@ -243,6 +243,8 @@ class Study:
             self.quality_sheet_path(slide_id),
             self.figures_path(slide_id),
             self.no_tissue_path(slide_id),
+            # What interrupted runs left beside the store.
+            *sorted(self.store_path(slide_id).parent.glob(f".{slide_id}.*")),
         )
         named = (*self._reports_on(slide_id), *self._queues_with(slide_id))
         return [path for path in (*candidates, *named) if path.exists()]

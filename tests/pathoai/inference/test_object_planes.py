@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
 from pathoai.geometry import Mpp
 from pathoai.inference.find_objects import objects_of
@@ -226,34 +227,54 @@ def test_killed_at_any_write_it_goes_on_to_the_same_bytes(
     assert _tree(path.parent) == _tree(other.parent)
 
 
+class _Everything(torch.nn.Module):
+    """All that is not glass is of the first class."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tissue = 40.0 * (images[:, :1].round() < 235)
+        zero = torch.zeros_like(tissue)
+        return torch.cat([zero + 20, tissue, zero, zero], dim=1)
+
+
+class _Nothing(torch.nn.Module):
+    """All is background."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        zero = torch.zeros_like(images[:, :1])
+        return torch.cat([zero + 9, zero, zero, zero], dim=1)
+
+
+@pytest.fixture
+def two_shards(two_shard_store: Path, tmp_path: Path) -> SlideStore:
+    return SlideStore(Path(shutil.copytree(two_shard_store, tmp_path / two_shard_store.name)))
+
+
 def test_what_was_kept_and_then_damaged_is_made_again(
-    fresh: Callable[[str], SlideStore], monkeypatch: pytest.MonkeyPatch
+    two_shards: SlideStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, predictor = fresh("damaged"), _predictor("damaged", 256, 64, 8)
+    predictor = replace(_predictor("damaged", 256, 64, 8), network=_Everything())
     with monkeypatch.context() as patch:
-        patch.setattr(KeptBlocks, "write", _dying_after(2, KeptBlocks.write))
+        patch.setattr(ShardWriter, "write", _dying_after(4, ShardWriter.write))
         with pytest.raises(_KilledError):
-            predict_slide(store, predictor)
-    kept = sorted(store.path.parent.rglob("*.objects/*/*"))
+            predict_slide(two_shards, predictor)
+    kept = sorted(tmp_path.rglob("*.objects/*/*"))
     assert [file.name for file in kept] == ["0.0", "0.1"]
     kept[0].write_bytes(kept[0].read_bytes()[:-1])
-    label = predict_slide(store, predictor)
-    assert np.asarray(label.instances()[:]).max() > 100
-    assert not list(store.path.parent.glob(".*.objects"))
+    label = predict_slide(two_shards, predictor)
+    numbers = np.asarray(label.instances()[:])
+    both = np.unique(numbers[:, 2047:2049])
+    assert both.max() > 0
+    assert same_objects(numbers, measure.label(numbers > 0, connectivity=1))
+    assert not list(tmp_path.glob(".*.objects"))
 
 
-def test_no_object_is_an_answer_too(fresh: Callable[[str], SlideStore], tmp_path: Path) -> None:
-    class _Blind(torch.nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            zero = torch.zeros_like(images[:, :1])
-            return torch.cat([zero + 9, zero, zero, zero], dim=1)
-
-    predictor = _predictor("blind", 256, 64, 8)
-    blind = Predictor(predictor.bundle, _Blind(), ONTOLOGY, torch.device("cpu"))
-    label = predict_slide(fresh("blind"), blind)
+def test_no_object_is_an_answer_too(two_shards: SlideStore, tmp_path: Path) -> None:
+    predictor = replace(_predictor("blind", 256, 64, 8), network=_Nothing())
+    label = predict_slide(two_shards, predictor)
     path = tmp_path / "none.parquet"
     assert write_object_batches(path, objects_of(label, classes=VALUES)) == 0
-    assert len(read_objects(path)) == 0
+    table = read_objects(path)
+    assert (len(table), table.source["label"]) == (0, "prediction/blind")
 
 
 def test_an_object_that_is_nothing_but_rim_keeps_its_pixels() -> None:

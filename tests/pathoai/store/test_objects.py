@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ import pytest
 import shapely
 
 from pathoai.errors import InvalidValueError, StoreError
-from pathoai.store.objects import ObjectTable, read_objects, write_objects
+from pathoai.store.objects import (
+    ObjectTable,
+    read_objects,
+    write_object_batches,
+    write_objects,
+)
 
 
 def _table(count: int) -> ObjectTable:
@@ -43,6 +49,36 @@ def test_objects_are_read_as_they_were_written(tmp_path: Path, count: int) -> No
         assert getattr(found, column).dtype == getattr(table, column).dtype
     assert found.source == table.source
     assert [f.name for f in path.parent.iterdir()] == [path.name]
+
+
+def test_a_table_may_be_written_a_part_at_a_time(tmp_path: Path) -> None:
+    path, table = tmp_path / "a.parquet", _table(57)
+    rows = [slice(0, 20), slice(20, 20), slice(20, 57)]
+    assert write_object_batches(path, (_rows(table, part) for part in rows)) == 57
+    found = read_objects(path)
+    assert shapely.equals_exact(found.geometry, table.geometry).all()
+    np.testing.assert_array_equal(found.probability, table.probability)
+    assert found.source == table.source
+
+    def breaks() -> Iterator[ObjectTable]:
+        yield _table(3)
+        raise RuntimeError("in the middle")
+
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="in the middle"):
+        write_object_batches(path, breaks())
+    assert path.read_bytes() == before
+    assert [f.name for f in tmp_path.iterdir()] == [path.name]
+
+
+def _rows(table: ObjectTable, rows: slice) -> ObjectTable:
+    return ObjectTable(
+        table.geometry[rows],
+        table.class_index[rows],
+        table.probability[rows],
+        table.area_um2[rows],
+        table.source,
+    )
 
 
 def test_the_file_is_geoparquet_with_readable_columns(tmp_path: Path) -> None:

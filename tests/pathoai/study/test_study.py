@@ -214,4 +214,6 @@ def test_every_derived_copy_of_a_slide_is_known(study: Study) -> None:
     figures = study.figures_path("A")
     figures.mkdir(parents=True)
     study.store_path("B").mkdir(parents=True)
-    assert set(study.derived_copies("A")) == {study.store_path("A"), objects.parent, figures}
+    left = study.store_path("A").with_name(".A.prediction.nuclei.objects")
+    left.mkdir()
+    assert set(study.derived_copies("A")) == {study.store_path("A"), objects.parent, figures, left}

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pathoai.geometry import Grid, Size
-from pathoai.vector.polygonise import Piece, merge_seams, polygonise, to_level_0
+from pathoai.vector.polygonise import (
+    Piece,
+    merge_seams,
+    outline_numbers,
+    polygonise,
+    to_level_0,
+)
 from pathoai.vector.rasterise import rasterise
 
 _BLOCK_PX = 8
@@ -156,3 +162,19 @@ def test_a_block_of_the_grid_is_painted_in_place() -> None:
     np.testing.assert_array_equal(block, whole[5:15, 6:26])
     assert set(np.unique(whole)) == {1, 2, 7}
     assert whole[15, 15] == 2
+
+
+@settings(max_examples=40)
+@given(_maps, st.sampled_from([0, 2**24, 2**31 - 300]))
+def test_numbered_regions_are_outlined_each_with_its_own_number(
+    class_map: NDArray[np.uint8], first: int
+) -> None:
+    """Also where numbers are so large that single precision would run them together."""
+    numbers = np.where(class_map > 0, class_map + np.uint32(first), np.uint32(0))
+    found, outlines = outline_numbers(numbers, (7, 3))
+    grid = Grid(Size(class_map.shape[1], class_map.shape[0]), 1.0, 1.0)
+    moved = shapely.transform(outlines, lambda xy: xy - np.array([7, 3]))
+    painted = rasterise(zip(moved, found.tolist(), strict=True), grid, fill=np.uint32(0))
+    np.testing.assert_array_equal(painted, numbers)
+    assert shapely.area(outlines).sum() == (numbers > 0).sum()
+    assert shapely.is_valid(outlines).all()
