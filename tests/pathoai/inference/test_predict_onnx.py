@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pathoai.inference.ensemble import Ensemble, Member
 from pathoai.inference.predict_regions import RegionPredictor
-from pathoai.inference.predict_slide import Predictor, predict_slide
+from pathoai.inference.predict_slide import predict_slide
+from pathoai.inference.predictor import Predictor
 from pathoai.inference.tissue_regions import tissue_regions
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import (
