@@ -43,7 +43,7 @@ class LabelRecipe:
     Args:
         name: Kind and name, e.g. ``prediction/nuclei``; a plain ``tissue`` is a kind of its own.
         classes: Meaning of its values.
-        factor: Store pixels per pixel of its finest level.
+        factor: Store pixels per pixel of its finest level; any number above 0.
         about: Where it comes from: at least ``origin`` and, for proposals, ``status``.
         probability_channels: Names of the classes whose probabilities are kept beside the class
             map, in the order of their channels; none for a label without probabilities.
