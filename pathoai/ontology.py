@@ -1,7 +1,8 @@
 """What a label means: classes with an index, a name, a colour, a parent and clinical codes.
 
 An ontology is a YAML file. Two ship with pathoai (``pathoai/ontologies``); adding an organ is
-adding a file. Index 0 is always ``background`` and 255 is reserved: it marks what nobody assessed.
+adding a file, which may also say what is told of a slide as a whole (:mod:`pathoai.summary_rules`).
+Index 0 is always ``background`` and 255 is reserved: it marks what nobody assessed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 from pathoai.errors import OntologyError
+from pathoai.summary_rules import SummaryRules
 
 BACKGROUND_INDEX = 0
 NOT_ASSESSED = 255
@@ -86,17 +88,18 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Ontology:
-    """The classes of one organ, and how they nest.
+    """The classes of one organ, how they nest, and what is said of a slide by them.
 
     Raises:
-        OntologyError: Indices or keys repeat, a parent is unknown, parents form a circle, or
-            class 0 is not ``background``.
+        OntologyError: Indices or keys repeat, a parent is unknown, parents form a circle, class 0
+            is not ``background``, or the summary is about a class that is not there.
     """
 
     key: str
     version: str
     title: str
     classes: tuple[LabelClass, ...]
+    summary: SummaryRules = field(default_factory=SummaryRules, repr=False, hash=False)
     _by_key: Mapping[str, LabelClass] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -109,6 +112,7 @@ class Ontology:
         object.__setattr__(self, "_by_key", by_key)
         for label in self.classes:
             self.ancestors(label.key)
+        self.summary.check_classes(by_key)
 
     @property
     def is_ordinal(self) -> bool:
@@ -209,7 +213,8 @@ def parse_ontology(text: str) -> Ontology:
     try:
         raw: Any = yaml.safe_load(text)
         classes = tuple(_parse_class(entry) for entry in raw.pop("classes"))
-        return Ontology(classes=classes, **raw)
+        summary = SummaryRules.from_dict(raw.pop("summary", {}))
+        return Ontology(classes=classes, summary=summary, **raw)
     except OntologyError:
         raise
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -217,7 +222,7 @@ def parse_ontology(text: str) -> Ontology:
             "malformed ontology file",
             found=str(error).replace("\n", " "),
             allowed="key, version, title and classes of index, key, name, name_fr, colour "
-            "(optional: parent, grade, codings)",
+            "(optional: parent, grade, codings); optional: summary",
         ) from error
 
 

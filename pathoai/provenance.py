@@ -27,6 +27,8 @@ _VERSIONED = (
     "timm",
     "segmentation-models-pytorch",
 )
+_IN_RESULTS = ("numpy", "onnxruntime", "torch")
+"""What computes a prediction; named in each of its files, so that two can be told apart."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -59,8 +61,18 @@ def sha256_of_json(value: object) -> str:
 
 def software_versions() -> dict[str, str]:
     """Versions of pathoai, Python and the libraries that shape results, where installed."""
-    versions = {"pathoai": __version__, "python": platform.python_version()}
-    for name in _VERSIONED:
+    python = {"python": platform.python_version()}
+    return {"pathoai": __version__} | python | _installed(_VERSIONED)
+
+
+def result_software() -> dict[str, str]:
+    """Versions that a result carries: pathoai, and what computed it, where installed."""
+    return {"pathoai": __version__} | _installed(_IN_RESULTS)
+
+
+def _installed(names: tuple[str, ...]) -> dict[str, str]:
+    versions = {}
+    for name in names:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

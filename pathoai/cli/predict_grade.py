@@ -6,26 +6,20 @@ from typing import TYPE_CHECKING
 
 from pathoai.cli.predict_work import PredictWork, network_of
 from pathoai.cluster.work_item import Done
-from pathoai.errors import StoreError
 from pathoai.models.runtimes import AUTO, TORCH
 from pathoai.progress import Advance
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
-    from pathlib import Path
-    from typing import Any
-
     from pathoai.inference.grade_slide import SlideGrader
-    from pathoai.inference.slide_grade import SlideGrade
     from pathoai.study.study import Study
 
 
 def predict_grade(work: PredictWork, threads: int | None, advance: Advance) -> Done:
-    """Grade one slide, write the tiles that it rests on, and its provenance record."""
+    """Grade one slide, write where the model looked, and the provenance record."""
     import torch
 
-    from pathoai.inference.grade_slide import grade_name
-    from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
-    from pathoai.store.objects import write_objects
+    from pathoai.inference.grade_files import GradeFiles
+    from pathoai.provenance import ProvenanceRecord, utc_now
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.study import Study
 
@@ -34,13 +28,12 @@ def predict_grade(work: PredictWork, threads: int | None, advance: Advance) -> D
     started = utc_now()
     study, grader = Study(work.study), slide_grader(work)
     store = SlideStore(study.store_path(work.slide_id))
-    path = study.objects_path(work.slide_id, grade_name(grader.bundle.name))
+    files = GradeFiles.of(study, work.slide_id, grader.bundle.name)
     about = grader.about(store)
-    earlier = _earlier(path, about)
+    earlier = files.finished(store, about)
     if earlier is not None:
         return Done(f"{earlier.summary}; a doctor decides", skipped=True)
-    grade, weights = grader.grade(store)
-    write_objects(path, grader.top_tiles(store, grade, weights))
+    grade = files.write(store, grader)
     advance(1, 1)
     ProvenanceRecord(
         "predict",
@@ -50,25 +43,11 @@ def predict_grade(work: PredictWork, threads: int | None, advance: Advance) -> D
             f"features/{work.slide_id}": about["features_sha256"],
             "model": grader.bundle.identity,
         },
-        {f"objects/{work.slide_id}": sha256_of_file(path)},
+        files.hashes(),
         started,
         utc_now(),
     ).write(study.provenance_path)
     return Done(f"{grade.summary}; a doctor decides")
-
-
-def _earlier(path: Path, about: dict[str, Any]) -> SlideGrade | None:
-    """The grade that lies there, if it is of the same model and features."""
-    from pathoai.inference.slide_grade import SlideGrade
-    from pathoai.store.objects import read_objects
-
-    try:
-        source = read_objects(path).source
-    except StoreError:
-        # None yet, or a damaged one whose remedy is to make it again.
-        return None
-    grade = source.pop("grade", None)
-    return SlideGrade.from_dict(grade) if source == about and grade else None
 
 
 def slide_grader(work: PredictWork) -> SlideGrader:

@@ -16,7 +16,9 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     """Predict one slide into its store, write its objects, its report and its provenance record."""
     from pathoai.inference.find_objects import objects_of
     from pathoai.inference.predict_slide import begun_elsewhere, predict_slide, prediction_name
-    from pathoai.inference.slide_report import report_on, write_report
+    from pathoai.inference.slide_report import report_on
+    from pathoai.inference.summary.known_in_study import predicted_in_study
+    from pathoai.inference.write_summary import write_summary
     from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
     from pathoai.store.label_image import is_label_complete
     from pathoai.store.objects import write_object_batches
@@ -28,22 +30,19 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     bundle = predictor.bundle
     store = SlideStore(study.store_path(work.slide_id))
     name = prediction_name(bundle.name)
-    path, report_path = (of(work.slide_id, name) for of in (study.objects_path, study.report_path))
+    path = study.objects_path(work.slide_id, name)
     skipped = is_label_complete(store.path, name, predictor.about(store)) and path.exists()
     anew = ["begun anew: it was begun elsewhere"] if begun_elsewhere(store, predictor) else []
     label = predict_slide(store, predictor, threads=threads, advance=advance)
     classes = tuple(bundle.class_indices(study.ontology)[1:])
     count = write_object_batches(path, objects_of(label, classes=classes))
     report = report_on(store, predictor, label, threads=threads)
-    write_report(report_path, report)
+    files = write_summary(predicted_in_study(study, store, bundle, label), report)
     ProvenanceRecord(
         "predict",
         {"model": bundle.name, **predictor.ensemble.about, "made_on": label.made_on},
         {f"store/{work.slide_id}": store.identity, "model": bundle.identity},
-        {
-            f"objects/{work.slide_id}": sha256_of_file(path),
-            f"report/{work.slide_id}": sha256_of_file(report_path),
-        },
+        {f"objects/{work.slide_id}": sha256_of_file(path)} | files.hashes(work.slide_id),
         started,
         utc_now(),
     ).write(study.provenance_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pathoai.cli.predict_work import PredictWork, network_of
+from pathoai.cli.summarise_regions import summarise_regions
 from pathoai.cluster.work_item import Done
 from pathoai.errors import StoreError
 from pathoai.progress import Advance
@@ -40,10 +41,13 @@ def predict_regions(work: PredictWork, threads: int | None, advance: Advance) ->
     regions = find_regions(study, store, predictor.bundle, source)
     path = study.objects_path(work.slide_id, prediction_name(predictor.bundle.name))
     earlier = _earlier(path, store, predictor.about(store, regions), regions)
+    has_map = regions.squares is not None
     if earlier is not None:
+        summarise_regions(study, store, predictor, earlier, has_map=has_map)
         return Done(_summary(predictor, regions, earlier), skipped=True)
     with locked(store.path):
         table = _predicted(store, predictor, regions, path, advance)
+    files = summarise_regions(study, store, predictor, table, has_map=has_map)
     ProvenanceRecord(
         "predict",
         {"model": predictor.bundle.name, "regions": source, **predictor.runtime},
@@ -52,7 +56,7 @@ def predict_regions(work: PredictWork, threads: int | None, advance: Advance) ->
             f"regions/{work.slide_id}": regions.about["sha256"],
             "model": predictor.bundle.identity,
         },
-        {f"objects/{work.slide_id}": sha256_of_file(path)},
+        {f"objects/{work.slide_id}": sha256_of_file(path)} | files.hashes(work.slide_id),
         started,
         utc_now(),
     ).write(study.provenance_path)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
 from pathoai.heatmap.label_samples import ClassAreas, LabelSamples, class_areas
-from pathoai.heatmap.layer import ColourScale, Layer, LegendEntry, Scene, Tint
+from pathoai.heatmap.layer import ColourScale, Layer, LegendEntry, Scene, Tint, rounded_up
 from pathoai.heatmap.words import Words
+from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import NOT_ASSESSED, LabelClass, Ontology
 from pathoai.quality.artefacts import ARTEFACTS
 from pathoai.quality.artefacts import LABEL as ARTEFACT_LABEL
@@ -18,7 +19,7 @@ from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import TISSUE
 
 _CERTAIN = 255
-PROBABILITY_COLOURS, UNCERTAINTY_COLOURS = "viridis", "magma"
+PROBABILITY_COLOURS, UNCERTAINTY_COLOURS, ATTENTION_COLOURS = "viridis", "magma", "inferno"
 
 
 def classes_of(label: LabelImage, ontology: Ontology) -> tuple[LabelClass, ...]:
@@ -151,10 +152,43 @@ def uncertainty_layer(scene: Scene, label: LabelImage, measure: str) -> Layer:
     return Layer(headings.get(measure, measure), tint, scale=scale, on_tissue=True)
 
 
-def _mean_tint(scale: ColourScale, values: NDArray[np.uint8], class_map: NDArray[np.uint8]) -> Tint:
-    """The mean of the points that were assessed; what nobody assessed has no colour."""
+def attention_map_layer(scene: Scene, label: LabelImage) -> Layer:
+    """How much each place weighed in the grade of the slide.
+
+    Raises:
+        InvalidValueError: The label is of a model that grades no slides.
+    """
+    if ATTENTION not in label.probability_channels:
+        raise InvalidValueError(
+            "the map holds no attention",
+            where=f"--show, map {label.name}",
+            allowed="maps of models that grade slides",
+        )
+    channel = label.probability_channels.index(ATTENTION)
+    percent = 100 * float(label.about[ATTENTION]["largest_weight"])
+    scale = ColourScale(rounded_up(percent), ATTENTION_COLOURS)
+    samples = LabelSamples.of(label, scene.view)
+
+    def tint(band: slice) -> Tint:
+        values = samples.probability(channel, band)
+        return _mean_tint(scale, values, samples.class_map(band), full=percent)
+
+    return Layer(scene.words.attention_map, tint, scale=scale, on_tissue=True)
+
+
+def _mean_tint(
+    scale: ColourScale,
+    values: NDArray[np.uint8],
+    class_map: NDArray[np.uint8],
+    *,
+    full: float = 1.0,
+) -> Tint:
+    """The mean of the points that were assessed; what nobody assessed has no colour.
+
+    ``full`` is what 255 stands for.
+    """
     assessed = class_map != NOT_ASSESSED
     count = assessed.sum(axis=(1, 3), dtype=np.float32)
     total = np.where(assessed, values, np.uint8(0)).sum(axis=(1, 3), dtype=np.float32)
     points = class_map.shape[1] * class_map.shape[3]
-    return scale.tint(total / np.maximum(count, 1) / _CERTAIN, count / points)
+    return scale.tint(total / np.maximum(count, 1) * (full / _CERTAIN), count / points)

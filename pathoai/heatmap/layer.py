@@ -74,6 +74,14 @@ class ColourScale:
         return Tint(colour, shown)
 
 
+def rounded_up(value: float) -> float:
+    """The next number of one or two digits, for the end of a scale; 1 for nothing."""
+    if value <= 0:
+        return 1.0
+    unit = 10.0 ** np.floor(np.log10(value))
+    return float(np.ceil(round(value / unit * 5, 9)) / 5 * unit)
+
+
 @lru_cache(maxsize=4)
 def _shades(name: str) -> NDArray[np.float32]:
     from matplotlib import colormaps

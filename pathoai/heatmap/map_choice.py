@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pathoai.errors import InvalidValueError
-from pathoai.heatmap.label_layers import class_layer, probability_layer, uncertainty_layer
+from pathoai.heatmap.label_layers import (
+    attention_map_layer,
+    class_layer,
+    probability_layer,
+    uncertainty_layer,
+)
 from pathoai.heatmap.layer import Layer, Scene
 from pathoai.heatmap.map_source import check_source
 from pathoai.heatmap.object_layers import attention_layer, density_layer, outline_layer
@@ -20,6 +25,7 @@ ENTROPY, MUTUAL_INFORMATION, ATTENTION = "entropy", "mutual_information", "atten
 WAYS = (CLASSES, PROBABILITY, ENTROPY, MUTUAL_INFORMATION, OUTLINES, DENSITY, ATTENTION)
 
 GRADE = "grade/"
+_PREDICTION = "prediction/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class MapChoice:
 
     def __post_init__(self) -> None:
         """Refuse unknown ways, and what the map can never show."""
-        ways = (ATTENTION,) if self.is_grade else tuple(w for w in WAYS if w != ATTENTION)
+        ways = (ATTENTION,) if self.is_grade else WAYS
         if self.way is not None and self.way not in ways:
             raise InvalidValueError(
                 "the map cannot be shown in that way",
@@ -47,7 +53,7 @@ class MapChoice:
                 allowed=", ".join(ways),
             )
         if self.class_key is not None and (
-            self.is_grade or self.way in (ENTROPY, MUTUAL_INFORMATION)
+            self.is_grade or self.way in (ENTROPY, MUTUAL_INFORMATION, ATTENTION)
         ):
             raise InvalidValueError(
                 "attention and uncertainty are not of one class",
@@ -71,8 +77,10 @@ class MapChoice:
             return self.way
         if self.is_grade:
             return ATTENTION
-        with_probability = self.class_key in store.label(self.name).probability_channels
-        return PROBABILITY if with_probability else CLASSES
+        channels = store.label(self.name).probability_channels
+        if ATTENTION in channels and self.class_key is None:
+            return ATTENTION
+        return PROBABILITY if self.class_key in channels else CLASSES
 
     def layer(self, scene: Scene, objects: Path) -> Layer:
         """The map, ready to be drawn.
@@ -86,10 +94,12 @@ class MapChoice:
             StoreError: It is not complete, or its objects are not of it.
         """
         way, key = self.resolved_way(scene.store), self.class_key
-        if way == ATTENTION:
+        if self.is_grade:
             return attention_layer(scene, objects, self.name.removeprefix(GRADE))
         label = scene.store.label(self.name)
         check_source(scene.store, self.name, label.about)
+        if way == ATTENTION:
+            return attention_map_layer(scene, label)
         if way == PROBABILITY:
             assert key is not None
             return probability_layer(scene, label, key)
@@ -108,6 +118,11 @@ def map_names(study: Study, store: SlideStore) -> tuple[str, ...]:
     return (*store.labels, *sorted(grades))
 
 
+def _tiles_of_maps(names: tuple[str, ...]) -> set[str]:
+    """Grades whose attention is a map of its own: their few tiles are not what is asked for."""
+    return {n for n in names if f"{_PREDICTION}{n.removeprefix(GRADE)}" in names}
+
+
 def chosen_map(study: Study, store: SlideStore, name: str | None) -> str:
     """The map of that name; without one, the only one beside tissue and artefacts.
 
@@ -116,7 +131,7 @@ def chosen_map(study: Study, store: SlideStore, name: str | None) -> str:
     """
     names = map_names(study, store)
     if name is None:
-        likely = [n for n in names if n not in (TISSUE, ARTEFACT_LABEL)]
+        likely = [n for n in names if n not in (TISSUE, ARTEFACT_LABEL, *_tiles_of_maps(names))]
         if len(likely) == 1:
             return likely[0]
         raise InvalidValueError(

@@ -11,9 +11,17 @@ import shapely
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.heatmap.label_layers import class_of, classes_of
+from pathoai.heatmap.label_layers import ATTENTION_COLOURS, class_of, classes_of
 from pathoai.heatmap.label_samples import pixels_of
-from pathoai.heatmap.layer import ColourScale, Layer, LegendEntry, Outline, Scene, Tint
+from pathoai.heatmap.layer import (
+    ColourScale,
+    Layer,
+    LegendEntry,
+    Outline,
+    Scene,
+    Tint,
+    rounded_up,
+)
 from pathoai.heatmap.map_source import check_source
 from pathoai.inference.slide_grade import SlideGrade
 from pathoai.ontology import LabelClass
@@ -22,7 +30,7 @@ from pathoai.store.object_batches import object_batches
 from pathoai.store.objects import ObjectTable, read_objects
 from pathoai.vector.polygonise import polygonise
 
-DENSITY_COLOURS, ATTENTION_COLOURS = "viridis", "inferno"
+DENSITY_COLOURS = "viridis"
 KERNEL_UM = 50.0
 """Standard deviation: about five cells wide, so that single nuclei merge and nests do not."""
 _REACH = 4.0
@@ -48,7 +56,7 @@ def density_layer(scene: Scene, label: LabelImage, objects: Path, key: str | Non
         check_source(scene.store, label.name, batch.source, label.about)
         grid.add(batch.geometry[np.isin(batch.class_index, values)])
     density = grid.per_mm2()
-    scale = ColourScale(_rounded_up(float(density.max(initial=0.0))), DENSITY_COLOURS)
+    scale = ColourScale(rounded_up(float(density.max(initial=0.0))), DENSITY_COLOURS)
 
     def tint(band: slice) -> Tint:
         values = grid.at(density, band)
@@ -108,14 +116,6 @@ class _DensityGrid:
         x = (np.arange(view.size_px.width) + 0.5) * view.downsample_x / self._cell + 0.5
         where = np.meshgrid(y, x, indexing="ij")
         return np.asarray(ndimage.map_coordinates(density, where, order=1, mode="nearest"))
-
-
-def _rounded_up(value: float) -> float:
-    """The next number of one or two digits, for the end of a scale; 1 for nothing."""
-    if value <= 0:
-        return 1.0
-    unit = 10.0 ** np.floor(np.log10(value))
-    return float(np.ceil(round(value / unit * 5, 9)) / 5 * unit)
 
 
 def outline_layer(scene: Scene, label: LabelImage, objects: Path, key: str | None) -> Layer:
@@ -201,7 +201,7 @@ def attention_layer(scene: Scene, objects: Path, model: str) -> Layer:
     table = read_objects(objects)
     check_source(scene.store, f"grade/{model}", table.source)
     percent = 100 * table.probability.astype(np.float64)
-    scale = ColourScale(_rounded_up(float(percent.max(initial=0.0))), ATTENTION_COLOURS)
+    scale = ColourScale(rounded_up(float(percent.max(initial=0.0))), ATTENTION_COLOURS)
     corners = scene.view.to_picture(shapely.bounds(table.geometry).reshape(-1, 2))
     boxes = np.rint(corners).astype(np.int64).reshape(-1, 4)
     width = scene.view.size_px.width

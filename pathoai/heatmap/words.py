@@ -30,6 +30,7 @@ class Words:
     mutual_information: str
     density: str
     attention: str
+    attention_map: str
     objects: str
     of_tissue: str
     none_here: str
@@ -77,6 +78,7 @@ ENGLISH = Words(
     mutual_information="Disagreement (mutual information, share of the largest entropy)",
     density="{} per mm²",
     attention="Attention (% of the slide's)",
+    attention_map="Attention (% of the slide's, per tile)",
     objects="Objects",
     of_tissue="of tissue",
     none_here="none in this picture",
@@ -108,6 +110,7 @@ FRENCH = Words(
     mutual_information="Désaccord (information mutuelle, part de l'entropie maximale)",
     density="{} par mm²",
     attention="Attention (% de celle de la lame)",
+    attention_map="Attention (% de celle de la lame, par tuile)",
     objects="Objets",
     of_tissue="du tissu",
     none_here="aucune dans cette image",

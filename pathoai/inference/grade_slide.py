@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pathoai.errors import ModelError
 from pathoai.inference.current_features import current_features
+from pathoai.inference.scale_warning import scale_warnings
 from pathoai.inference.slide_grade import REFER, SlideGrade
 from pathoai.models.bag_classifier import BagClassifier
 from pathoai.models.bundle import SLIDE_GRADING, ModelBundle
@@ -128,14 +129,12 @@ class SlideGrader:
             logits = self.network.head(vector).float().cpu()
             weights = self.network.attention(features, mask)[0].double().cpu().numpy()
         probabilities = self.bundle.calibration.probabilities(logits).double().numpy()
-        grade = self._said(
-            store.slide_id, probabilities, vector.float().cpu().numpy(), mask.numel()
-        )
+        grade = self._said(store, probabilities, vector.float().cpu().numpy(), mask.numel())
         return grade, np.asarray(weights / weights.sum())
 
     def _said(
         self,
-        slide_id: str,
+        store: SlideStore,
         probabilities: NDArray[np.float64],
         vector: NDArray[np.float32],
         tiles: int,
@@ -147,13 +146,14 @@ class SlideGrader:
         inside = decision.sets.contains(probabilities)[0]
         familiarity = float(decision.familiarity.p_value(vector)[0])
         notes = [rule.statement] if rule.threshold is None else []
+        notes += scale_warnings(store.mpp, self.bundle.spec.mpp)
         if familiarity <= UNFAMILIAR:
             notes.append(
                 "this slide looks less like those the model was validated on than "
                 f"{100 * (1 - UNFAMILIAR):g} % of them do"
             )
         return SlideGrade(
-            slide_id,
+            store.slide_id,
             classes,
             tuple(probabilities[0].tolist()),
             REFER if position == REFERRED else classes[position],

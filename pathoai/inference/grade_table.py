@@ -11,8 +11,10 @@ from pathoai.atomic_file import write_text_atomically
 from pathoai.inference.grade_slide import grade_name
 from pathoai.inference.slide_grade import SlideGrade
 from pathoai.models.bundle import ModelBundle
-from pathoai.store.objects import read_objects
+from pathoai.store.objects import read_objects, software_of_objects
 from pathoai.study.study import Study
+
+_IDENTITY = ("model_sha256", "store_sha256", "features_sha256", "pathoai", "torch")
 
 
 def write_grade_table(study: Study, bundle: ModelBundle) -> Path:
@@ -28,8 +30,8 @@ def write_grade_table(study: Study, bundle: ModelBundle) -> Path:
     shares = [f"probability_{key}" for key in bundle.classes]
     names = ["slide_id", "decision", *shares, "prediction_set", "familiarity", "tiles", "notes"]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "status", "model_sha256"])
-    for grade in _grades(study, bundle):
+    writer.writerow([*names, "status", *_IDENTITY])
+    for grade, identity in _grades(study, bundle):
         writer.writerow(
             [
                 grade.slide_id,
@@ -40,7 +42,7 @@ def write_grade_table(study: Study, bundle: ModelBundle) -> Path:
                 grade.tiles,
                 "; ".join(grade.notes),
                 "proposed",
-                bundle.identity,
+                *(identity.get(key, "") for key in _IDENTITY),
             ]
         )
     path = study.predictions_path(bundle.name)
@@ -49,11 +51,12 @@ def write_grade_table(study: Study, bundle: ModelBundle) -> Path:
     return path
 
 
-def _grades(study: Study, bundle: ModelBundle) -> Iterator[SlideGrade]:
+def _grades(study: Study, bundle: ModelBundle) -> Iterator[tuple[SlideGrade, dict[str, str]]]:
+    """Each grade, and what it was made of and with."""
     for row in study.cohort:
         path = study.objects_path(row.slide_id, grade_name(bundle.name))
         if not path.exists():
             continue
         source = read_objects(path).source
         if source.get("model_sha256") == bundle.identity:
-            yield SlideGrade.from_dict(source["grade"])
+            yield SlideGrade.from_dict(source["grade"]), source | software_of_objects(path)

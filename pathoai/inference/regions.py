@@ -58,6 +58,7 @@ class Regions:
         ids: ``(N,)`` text, identities of annotations; None where they are none.
         squares: Where they lie in a label; None where they do not tile the slide.
         left_out: Reason → how many serve nothing.
+        labels: ``(N,)`` text, keys of the classes of annotations; None where they are none.
     """
 
     outlines: NDArray[np.object_]
@@ -65,6 +66,7 @@ class Regions:
     ids: NDArray[np.object_] | None = None
     squares: Squares | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    labels: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         """Number of regions."""
@@ -88,6 +90,7 @@ class Regions:
             outlines=self.outlines[positions],
             ids=None if self.ids is None else self.ids[positions],
             squares=squares,
+            labels=None if self.labels is None else self.labels[positions],
         )
 
 

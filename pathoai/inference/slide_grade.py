@@ -8,6 +8,8 @@ from typing import Any
 
 REFER = "refer"
 """The decision on a slide that the doctor grades."""
+ATTENTION = "attention"
+"""The channel of the label that shows what tiles weighed, and what its ``about`` says of it."""
 
 
 @dataclass(frozen=True, slots=True)

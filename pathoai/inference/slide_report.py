@@ -1,7 +1,8 @@
 """What is said of a slide's prediction as a whole: its uncertainty, and how unusual the slide is.
 
-A sidecar of the prediction, ``objects/<slide>/prediction.<model>.json``. Warnings are a part of it:
-whoever reads the result reads them.
+Counts, densities and findings stand beside it (:mod:`pathoai.inference.summary`). A sidecar of the
+prediction, ``objects/<slide>/prediction.<model>.json``. Warnings are a part of it: whoever reads
+the result reads them.
 """
 
 from __future__ import annotations
@@ -17,24 +18,28 @@ from numpy.typing import NDArray
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import NoTissueError, StoreError
 from pathoai.inference.predictor import Predictor
+from pathoai.inference.scale_warning import scale_warnings
+from pathoai.inference.stain_shift import (
+    STAIN,
+    UNUSUAL_PERCENTILE,
+    stain_shift,
+    stain_warnings,
+)
 from pathoai.inference.tile_outputs import TileComputing
 from pathoai.models.pooled_features import pooled_features
 from pathoai.models.reference_statistics import ReferenceStatistics
 from pathoai.ontology import NOT_ASSESSED
-from pathoai.preprocess.stain.stain_vector import stain_vector_of_store
 from pathoai.preprocess.torch_threads import all_threads
+from pathoai.provenance import result_software
 from pathoai.store.grid_tiles import grid_tiles
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 
 SCHEMA = 1
-STAIN, TILES = "stain", "tiles"
-"""Keys of a bundle's reference statistics: one vector per slide, and one per tile."""
+TILES = "tiles"
+"""Key of a bundle's reference statistics: one vector per tile."""
 
-_UNUSUAL_PERCENTILE = 95.0
 _UNUSUAL_SHARE = 0.5
-_FAR = 2.0
-"""Times what is usual, where training slides are too few to show a 95th percentile."""
 _MOST_TILES = 200
 _MOST_PIXELS = 1 << 24
 
@@ -53,10 +58,10 @@ def report_on(
     Returns:
         ``uncertainty``: mean and 95th percentile over assessed pixels, 0 to 1, by measure;
         ``stain`` and ``tiles``: distances from the model's training data, None where its bundle
-        holds no reference; ``warnings``: sentences.
+        holds no reference; ``warnings``: sentences; ``software``: versions.
     """
     reference = predictor.bundle.reference
-    stain = _stain(store, reference[STAIN]) if STAIN in reference else None
+    stain = stain_shift(store, predictor.bundle)
     tiles = None
     if TILES in reference:
         tiles = _tiles(store, predictor, reference[TILES], threads or all_threads())
@@ -68,7 +73,12 @@ def report_on(
         "uncertainty": _uncertainty(label),
         STAIN: stain,
         TILES: tiles,
-        "warnings": [*_stain_warnings(stain), *_tile_warnings(tiles)],
+        "warnings": [
+            *scale_warnings(store.mpp, predictor.bundle.spec.mpp),
+            *stain_warnings(stain),
+            *_tile_warnings(tiles),
+        ],
+        "software": result_software(),
     }
 
 
@@ -122,23 +132,6 @@ def _summary(values: NDArray[np.floating[Any]]) -> dict[str, float]:
     }
 
 
-def _stain(store: SlideStore, raw: dict[str, Any]) -> dict[str, Any]:
-    statistics = ReferenceStatistics.from_dict(raw)
-    slides = len(statistics.distances)
-    try:
-        distance = statistics.distance(stain_vector_of_store(store)[None])
-    except NoTissueError as error:
-        return {"unknown": error.what, "reference_slides": slides}
-    return {
-        "distance": round(float(distance[0]), 6),
-        "percentile": round(float(statistics.percentile(distance)[0]), 3),
-        "farthest_reference": round(statistics.distances[-1], 6),
-        "expected_distance": round(len(statistics.mean) ** 0.5, 6),
-        "highest_percentile": round(statistics.highest_percentile, 3),
-        "reference_slides": slides,
-    }
-
-
 def _tiles(
     store: SlideStore, predictor: Predictor, raw: dict[str, Any], threads: int
 ) -> dict[str, Any]:
@@ -154,7 +147,7 @@ def _tiles(
         "tiles": len(chosen),
         "median_distance": round(float(np.median(distance)), 6),
         "median_percentile": round(float(np.median(percentile)), 3),
-        "share_beyond_95": round(float((percentile >= _UNUSUAL_PERCENTILE).mean()), 4),
+        "share_beyond_95": round(float((percentile >= UNUSUAL_PERCENTILE).mean()), 4),
         "reference_tiles": len(statistics.distances),
     }
 
@@ -181,26 +174,6 @@ def _features(
     )
     vectors = list(computing.outputs((x, y) for x, y in origins_px.tolist()))
     return torch.stack(vectors).cpu().numpy().astype(np.float64)
-
-
-def _stain_warnings(stain: dict[str, Any] | None) -> list[str]:
-    if stain is None:
-        return []
-    if "unknown" in stain:
-        return [f"stain not compared with training: {stain['unknown']}"]
-    slides, distance, farthest = (
-        stain[key] for key in ("reference_slides", "distance", "farthest_reference")
-    )
-    # Of slides like the few, one in n + 1 would be farther than all: too many to warn of.
-    few = stain["highest_percentile"] < _UNUSUAL_PERCENTILE
-    # A usual vector of P numbers is expected at √P; four slides that happen to be alike lie closer.
-    far = _FAR * max(farthest, stain["expected_distance"])
-    if distance < far if few else stain["percentile"] < _UNUSUAL_PERCENTILE:
-        return []
-    return [
-        f"unusual stain: at distance {distance:.3g} from the {slides} training slides, of which "
-        f"the farthest is at {farthest:.3g}"
-    ]
 
 
 def _tile_warnings(tiles: dict[str, Any] | None) -> list[str]:

@@ -18,7 +18,9 @@ import shapely
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
+from pathoai.provenance import result_software
 
+_SOFTWARE = "software"
 _COLUMNS = ("geometry", "class_index", "probability", "area_um2")
 
 
@@ -57,7 +59,7 @@ class ObjectTable:
 
 
 def write_objects(path: Path, objects: ObjectTable) -> None:
-    """Write the table; an old one stays until the new one is whole."""
+    """Write the table, with the software that made it; an old one stays until the new is whole."""
     write_object_batches(path, [objects])
 
 
@@ -106,7 +108,11 @@ def _arrow_table(objects: ObjectTable) -> pa.Table:
             **objects.columns,
         }
     ).replace_schema_metadata(
-        {"geo": json.dumps(geo), "pathoai": json.dumps(objects.source, sort_keys=True)}
+        {
+            "geo": json.dumps(geo),
+            "pathoai": json.dumps(objects.source, sort_keys=True),
+            _SOFTWARE: json.dumps(result_software()),
+        }
     )
 
 
@@ -141,3 +147,18 @@ def read_objects(path: Path) -> ObjectTable:
             found=str(error).replace(str(path), "the file"),
             remedy="run the command that made it again",
         ) from error
+
+
+def software_of_objects(path: Path) -> dict[str, str]:
+    """Versions of what made a table; empty where an earlier version of pathoai wrote it.
+
+    Raises:
+        StoreError: There is none, or the file is damaged.
+    """
+    try:
+        found: dict[str, str] = json.loads(
+            (pq.read_schema(path).metadata or {}).get(b"software", "{}")
+        )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError("damaged object table", where=f"{path.parent.name} {path.stem}") from error
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pathoai.tissue.thumbnail import thumbnail_of
 GROUP = "pathoai.tissue_methods"
 _LEAST_COVERED_PX = 1e-6
 _BAND_ROWS = 128
+_Value = TypeVar("_Value", bound=np.generic)
 
 TissueMethod = Callable[[Picture, float], NDArray[np.bool_]]
 """From a picture and its mpp to a mask ``(H, W)``; registered by entry point."""
@@ -60,16 +61,7 @@ class TissueMask:
             rows: Rows of the block, in pixels of ``grid``.
             columns: Columns likewise.
         """
-        y = (np.arange(rows.start, rows.stop) + 0.5) * grid.downsample_y / self.grid.downsample_y
-        x = (
-            (np.arange(columns.start, columns.stop) + 0.5)
-            * grid.downsample_x
-            / self.grid.downsample_x
-        )
-        height, width = self.mask.shape
-        inside_y = np.minimum(y.astype(np.int64), height - 1)
-        inside_x = np.minimum(x.astype(np.int64), width - 1)
-        return np.asarray(self.mask[np.ix_(inside_y, inside_x)])
+        return at_centres(self.mask, self.grid, grid, rows, columns)
 
     def fraction(
         self,
@@ -97,6 +89,26 @@ class TissueMask:
                 _summed(rows), x0[here], x1[here], y0[here] - first, y1[here] - first
             )
         return np.asarray(covered / ((x1 - x0) * (y1 - y0)), dtype=np.float32)
+
+
+def at_centres(
+    plane: NDArray[_Value], plane_grid: Grid, grid: Grid, rows: slice, columns: slice
+) -> NDArray[_Value]:
+    """A coarse plane at the pixel centres of a block of a finer grid, ``(h, w)``.
+
+    Args:
+        plane: ``(H, W)``.
+        plane_grid: Its raster.
+        grid: The finer raster over the same slide.
+        rows: Rows of the block, in pixels of ``grid``.
+        columns: Columns likewise.
+    """
+    y = (np.arange(rows.start, rows.stop) + 0.5) * grid.downsample_y / plane_grid.downsample_y
+    x = (np.arange(columns.start, columns.stop) + 0.5) * grid.downsample_x / plane_grid.downsample_x
+    height, width = plane.shape
+    inside_y = np.minimum(y.astype(np.int64), height - 1)
+    inside_x = np.minimum(x.astype(np.int64), width - 1)
+    return np.asarray(plane[np.ix_(inside_y, inside_x)])
 
 
 def _summed(mask: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -82,6 +82,19 @@ class Pieces:
                 found[rows] = np.repeat(inside, lengths).reshape(height, width + 1)[:, 1:]
         return found
 
+    def numbers(self) -> NDArray[np.uint32]:
+        """The number of the piece of each pixel, ``(H, W)`` uint32; 0 outside of all."""
+        width = self._shape[1]
+        found = np.zeros(self._shape, np.uint32)
+        for rows, runs in self._strips():
+            edges = self._edges(runs, rows).ravel()
+            height = rows.stop - rows.start
+            lengths = np.diff(edges, prepend=0, append=height * (width + 1))
+            values = np.zeros(len(lengths), np.uint32)
+            values[1::2] = self._piece[runs]
+            found[rows] = np.repeat(values, lengths).reshape(height, width + 1)[:, 1:]
+        return found
+
     def _strips(self) -> Iterator[tuple[slice, slice]]:
         """Rows, and the runs in them."""
         height, width = self._shape

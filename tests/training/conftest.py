@@ -188,13 +188,17 @@ def make_cells(tmp_path: Path) -> StudyMaker:
 def write_cells_store(
     path: Path, slide_id: str, image: NDArray[np.uint8], mpp: tuple[float, float]
 ) -> None:
-    """A store of the slide's own pixels, resampled to square ones where they are not."""
+    """A store of the slide's own pixels, all tissue, resampled where they are not square."""
     side = image.shape[1]
     header = StoreHeader(slide_id, side, side, *mpp, 0.5, compression="blosc-zstd")
     writer = ImageWriter(path, header)
     _, height, width = writer.finest.array.shape
     stretched = ndimage.zoom(image, (1, height / side, width / side), order=1)
     write_all(writer.finest, stretched)
+    tissue = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
+    mask = LabelWriter(path, header, LabelRecipe("tissue", (tissue,), {"origin": "method"}))
+    write_all(mask.class_map, np.ones((height, width), np.uint8))
+    mask.finish()
     writer.finish()
 
 

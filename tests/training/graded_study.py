@@ -48,9 +48,9 @@ def graded_study(folder: Path, grades: Sequence[str]) -> Study:
     return study
 
 
-def write_store(path: Path, slide_id: str, *, seed: int) -> None:
+def write_store(path: Path, slide_id: str, *, seed: int, mpp: float = 0.5) -> None:
     """A store of noise that is tissue all over."""
-    header = StoreHeader(slide_id, SIDE_PX, SIDE_PX, 0.5, 0.5, 0.5)
+    header = StoreHeader(slide_id, SIDE_PX, SIDE_PX, mpp, mpp, mpp)
     writer = ImageWriter(path, header)
     noise = np.random.default_rng(seed).integers(0, 256, (3, SIDE_PX, SIDE_PX))
     write_all(writer.finest, noise.astype(np.uint8))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pathoai.cli.main import main
+from pathoai.inference.slide_report import read_report
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle, save_bundle
 from pathoai.models.region_decision import RegionDecision
@@ -78,7 +79,8 @@ def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
         assert [drawn[one] for one in ids] == table.geometry.tolist()
         assert len(ids) == 25
         assert f"prediction/{NAME}" not in SlideStore(study.store_path(slide_id)).labels
-        assert [f.name for f in path.parent.iterdir()] == [path.name]
+        beside = {f"prediction.{NAME}{end}" for end in (".json", ".regions.csv")}
+        assert {f.name for f in path.parent.iterdir()} == {path.name, *beside}
     records = [json.loads(p.read_text()) for p in study.provenance_path.glob("predict-*.json")]
     assert len(records) == 2
     for record in records:
@@ -130,6 +132,13 @@ def test_squares_over_the_tissue_lie_in_the_store_and_feed_the_queue(
     assert (class_map != NOT_ASSESSED).sum() == 25
     table = read_objects(study.objects_path(code("S", 0), label.name))
     assert sorted(class_map[class_map != NOT_ASSESSED]) == sorted(table.class_index)
+    report = read_report(study.report_path(code("S", 0), label.name))
+    areas = {one["grade"]: one["mm2"] for one in report["summary"]["grades"]["areas"]}
+    for key in GRADES:
+        found = (table.class_index == study.ontology[key].index).sum() * 12**2 / 1e6
+        assert areas[study.ontology[key].grade] == pytest.approx(found)
+    assert report["regions"][0]["objects"] == 25
+    assert report["about"] == table.source
     assert main(words(study)) == 0
     assert "complete before this run" in capsys.readouterr().out
     # The label alone, or the table alone, is no finished prediction.
@@ -149,7 +158,10 @@ def test_squares_over_the_tissue_lie_in_the_store_and_feed_the_queue(
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--regions", "tisue"], "--regions.*found 'tisue'.*annotations, tissue, or a label"),
+        (
+            ["--regions", "tisue"],
+            "--regions.*found 'tisue'.*annotations, areas, tissue, or a label",
+        ),
         (["--tta"], "models that name regions are run alone"),
         (["--ensemble", "other"], "models that name regions are run alone"),
         (["--batch-size", "0"], "batch size"),

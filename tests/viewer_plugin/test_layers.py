@@ -14,7 +14,10 @@ from napari_pathoai.layers import (
     store_layers,
     vector_frame,
 )
+from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts import text
 from pathoai.geometry import Mpp
+from pathoai.inference.attention_map import WeighedTiles, attention_about, write_attention_map
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
@@ -74,6 +77,20 @@ def test_layers_of_a_store_are_in_the_order_a_reader_expects(store: SlideStore) 
         ("labels", "Prediction: nuclei", True),
         ("image", "Probability: nuclei hsil", False),
     ]
+
+
+def test_what_weighed_in_a_grade_is_a_layer_and_no_model_of_objects(study: Study) -> None:
+    store = SlideStore(study.store_path(SLIDE))
+    tiles = WeighedTiles(np.array([[0.0, 0], [64, 0]]), (64, 64), np.array([0.25, 0.75]))
+    write_attention_map(store, "prediction/grading", attention_about({}, 0.75), tiles)
+    layers = {settings["name"]: data for data, settings, _ in store_layers(store)}
+    finest = np.asarray(layers[f"{text('attention')}: grading"][0])
+    assert sorted(set(finest.ravel().tolist())) == [0, 85, 255]
+    session = ReviewSession(study, SLIDE, "R1")
+    try:
+        assert session.predictions == (MODEL,)
+    finally:
+        session.close()
 
 
 def test_colours_are_those_of_the_ontology(store: SlideStore, study: Study) -> None:

@@ -20,6 +20,7 @@ from napari_pathoai.pyramid import (
 )
 from napari_pathoai.texts import text
 from pathoai.geometry import Mpp
+from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
 from pathoai.slide.reader import SlideReader
 from pathoai.store.label_image import LabelImage, group_name
@@ -120,7 +121,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
         if key == "background":
             continue
         settings = {
-            "name": f"{text('probability')}: {label.name.removeprefix(PREDICTION)} {key}",
+            "name": _plane_name(label.name.removeprefix(PREDICTION), key),
             "rgb": False,
             "multiscale": True,
             "visible": False,
@@ -132,6 +133,12 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
         }
         layers.append((probability_levels(label, channel), settings, "image"))
     return layers
+
+
+def _plane_name(model: str, key: str) -> str:
+    if key == ATTENTION:
+        return f"{text('attention')}: {model}"
+    return f"{text('probability')}: {model} {key}"
 
 
 def _in_order(names: tuple[str, ...]) -> list[str]:

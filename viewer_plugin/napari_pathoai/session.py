@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import StudyError
 from pathoai.geometry import Region
+from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.objects import ObjectTable, read_objects
 from pathoai.store.slide_store import SlideStore, is_complete
@@ -93,11 +94,12 @@ class ReviewSession:
 
     @property
     def predictions(self) -> tuple[str, ...]:
-        """Names of the models that predicted this slide."""
+        """Names of the models that predicted objects of this slide; not of those that grade it."""
         return tuple(
             name.removeprefix(_PREDICTION)
             for name in self.store.labels
             if name.startswith(_PREDICTION)
+            and ATTENTION not in self.store.label(name).probability_channels
         )
 
     def annotations(self, region: Region | None = None) -> ShownAnnotations:

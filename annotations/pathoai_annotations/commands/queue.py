@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
-from pathoai.errors import StudyError
+from pathoai.errors import InvalidValueError, StudyError
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
 
@@ -86,7 +86,7 @@ def _predictions(study: Study, model: str) -> dict[str, LabelImage]:
     for row in study.cohort:
         path = study.store_path(row.slide_id)
         if path.exists() and is_complete(path) and name in (store := SlideStore(path)).labels:
-            found[row.slide_id] = store.label(name)
+            found[row.slide_id] = _of_pixels(store.label(name), model)
     if not found:
         raise StudyError(
             "no slide has a prediction of this model",
@@ -98,6 +98,19 @@ def _predictions(study: Study, model: str) -> dict[str, LabelImage]:
     if missing:
         print(f"{missing} of {len(study.cohort)} slides have no prediction and are left out")
     return found
+
+
+def _of_pixels(label: LabelImage, model: str) -> LabelImage:
+    from pathoai.inference.slide_grade import ATTENTION
+
+    if ATTENTION in label.probability_channels:
+        raise InvalidValueError(
+            "the model grades whole slides and is in doubt about no region",
+            where="--model",
+            found=model,
+            allowed="models that predict pixels or regions",
+        )
+    return label
 
 
 def _costs(study: Study, labels: dict[str, LabelImage], key: str | None) -> GradeCosts | None:

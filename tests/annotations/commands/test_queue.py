@@ -11,6 +11,7 @@ from shapely import box
 
 from pathoai.cli.main import main
 from pathoai.errors import StudyError
+from pathoai.inference.attention_map import WeighedTiles, attention_about, write_attention_map
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
@@ -127,6 +128,14 @@ def test_misuse_is_told_in_one_line(predicted: Study, capsys: Capture) -> None:
         (line,) = (x for x in capsys.readouterr().err.splitlines() if "error" in x)
         assert message in line
     assert not predicted.queue_path("m").exists()
+
+
+def test_a_model_of_whole_slides_has_no_queue(tiled: Study, slide_id: str, capsys: Capture) -> None:
+    store = SlideStore(tiled.store_path(slide_id))
+    tiles = WeighedTiles(np.array([[0.0, 0]]), (64, 64), np.array([1.0]))
+    write_attention_map(store, "prediction/m", attention_about({}, 1.0), tiles)
+    assert _queue(tiled) == 1
+    assert "grades whole slides and is in doubt about no region" in capsys.readouterr().err
 
 
 def test_a_damaged_table_is_refused(tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def test_maps_are_labels_and_grades(mapped: Mapped) -> None:
     [
         (_heatmap(MODEL, None, "strome"), r"no such class.*stroma.*did you mean 'stroma'"),
         (_heatmap(NUCLEI, "probability", "nucleus"), "no probability of that class"),
+        (_heatmap(MODEL, "attention"), "no attention.*models that grade"),
         (replace(_heatmap(MODEL), region=Region(1400, 0, 101, 5)), "reaches past the slide"),
         (replace(_heatmap(MODEL), region=Region(-1, 0, 5, 5)), "x 0 to 1500, y 0 to 1200"),
         (replace(_heatmap(MODEL), resolution=Resolution(dpi=2400)), "--dpi: .*50 to 1200"),
@@ -262,7 +263,7 @@ def test_what_cannot_be_drawn_is_refused(mapped: Mapped, heatmap: Heatmap, expec
 
 def test_settings_that_contradict_each_other_are_refused(mapped: Mapped) -> None:
     for make in (
-        lambda: MapChoice(MODEL, "attention"),
+        lambda: MapChoice(MODEL, "attention", "stroma"),
         lambda: MapChoice(GRADE, "classes"),
         lambda: MapChoice(GRADE, None, "dcis"),
         lambda: MapChoice(MODEL, "entropy", "stroma"),

@@ -260,7 +260,9 @@ def test_objects_of_another_model_are_regions_too(
     write_objects(path, replace(objects, geometry=outlines[[1, 1]]))
     with pytest.raises(StudyError, match=r"no region.*2 off their slide.*--regions"):
         find_regions(study, store, BUNDLE, "prediction/nuclei")
-    with pytest.raises(InvalidValueError, match=r"--regions.*'tisue'.*annotations, tissue, or"):
+    with pytest.raises(
+        InvalidValueError, match=r"--regions.*'tisue'.*annotations, areas, tissue, or"
+    ):
         find_regions(study, store, BUNDLE, "tisue")
 
 

@@ -21,6 +21,7 @@ def _expect_scipys(mask: NDArray[np.bool_], *, corners: bool) -> None:
     pieces = Pieces(mask, corners=corners)
     assert pieces.count == count
     values = np.random.default_rng(0).integers(0, 9, mask.shape).astype(np.uint8)
+    np.testing.assert_array_equal(pieces.numbers(), labels)
     numbers = np.arange(1, count + 1)
     area, total = np.ones(mask.shape), ndimage.sum_labels(values, labels, numbers)
     # In the same order: both count from the first pixel of each, row by row.

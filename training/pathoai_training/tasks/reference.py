@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pathoai.errors import NoTissueError
-from pathoai.inference.slide_report import STAIN, TILES
+from pathoai.inference.slide_report import TILES
+from pathoai.inference.stain_shift import STAIN
 from pathoai.models.bundle import Normalisation
 from pathoai.models.pooled_features import pooled_features
 from pathoai.models.reference_statistics import LEAST_VECTORS, ReferenceStatistics

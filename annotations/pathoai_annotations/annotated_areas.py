@@ -1,0 +1,54 @@
+"""The areas that pathologists outlined, in which a model's objects are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import shapely
+
+from pathoai.inference.regions import Regions
+from pathoai.models.bundle import ModelBundle
+from pathoai.provenance import sha256_of_json
+from pathoai.store.slide_store import SlideStore
+from pathoai.study.study import Study
+from pathoai_annotations.annotation import OF_RECORD
+from pathoai_annotations.journal import Journal
+
+SMALLEST_AREA_UM2 = 1e4
+"""A square of 100 µm: more than any cell, less than any lesion that someone would outline."""
+TOO_SMALL = "smaller than 0.01 mm²"
+
+
+def annotated_areas(study: Study, store: SlideStore, bundle: ModelBundle) -> Regions:
+    """The outlines of record of a slide, of any class, that are larger than cells.
+
+    What a model proposed and nobody judged is no area to count in. Two readers' outlines of one
+    lesion are two areas.
+
+    Args:
+        study: Its journal.
+        store: The slide's.
+        bundle: Not needed: an area is an area whatever the model tells.
+
+    Raises:
+        AnnotationError: The journal cannot be read.
+    """
+    source = "areas of record of the journal, of 0.01 mm² or more"
+    if not study.journal_path.is_file():
+        # Opening one would make it: a trace of a question.
+        return Regions(np.empty(0, object), {"source": source, "sha256": sha256_of_json([])})
+    with Journal.open(study) as journal:
+        columns = journal.columns(store.slide_id, status=OF_RECORD)
+    outlines = np.asarray(shapely.from_wkb(columns.outlines), object).reshape(-1)
+    area_um2 = shapely.area(outlines) * store.header.slide_mpp.pixel_area_um2
+    large = area_um2 >= SMALLEST_AREA_UM2
+    kept = zip(columns.ids[large], columns.outlines[large], strict=True)
+    identity = sorted([annotation_id, wkb.hex()] for annotation_id, wkb in kept)
+    return Regions(
+        outlines[large],
+        {"source": source, "sha256": sha256_of_json(identity)},
+        ids=columns.ids[large],
+        left_out=Counter({TOO_SMALL: int((~large).sum())}),
+        labels=columns.labels[large],
+    )
