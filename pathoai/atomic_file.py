@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from pathlib import Path
@@ -29,3 +30,12 @@ def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Non
 def write_text_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """The same for text, in UTF-8."""
     write_bytes_atomically(path, text.encode(), mode=mode)
+
+
+def remove_partial_writes_of(path: Path) -> None:
+    """Remove what a process left beside a file that was killed while it wrote it.
+
+    Only whoever alone may write the file may ask for this.
+    """
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        partial.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathoai.inference.regions import Regions
 from pathoai.models.bundle import ModelBundle
 from pathoai.provenance import sha256_of_json
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.slide_place import SlidePlace
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD
 from pathoai_annotations.journal import Journal
@@ -20,20 +21,22 @@ SMALLEST_AREA_UM2 = 1e4
 TOO_SMALL = "smaller than 0.01 mm²"
 
 
-def annotated_areas(study: Study, store: SlideStore, bundle: ModelBundle) -> Regions:
+def annotated_areas(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -> Regions:
     """The outlines of record of a slide, of any class, that are larger than cells.
 
     What a model proposed and nobody judged is no area to count in. Two readers' outlines of one
     lesion are two areas.
 
     Args:
-        study: Its journal.
+        place: Of a study, which has the journal.
         store: The slide's.
         bundle: Not needed: an area is an area whatever the model tells.
 
     Raises:
         AnnotationError: The journal cannot be read.
     """
+    assert place.study_path is not None  # check_source refuses a slide without a study
+    study = Study(place.study_path)
     source = "areas of record of the journal, of 0.01 mm² or more"
     if not study.journal_path.is_file():
         # Opening one would make it: a trace of a question.

@@ -13,6 +13,7 @@ from pathoai.models.bundle import ModelBundle
 from pathoai.ontology import Ontology
 from pathoai.provenance import sha256_of_json
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.slide_place import SlidePlace
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Status
 from pathoai_annotations.journal import Journal
@@ -21,7 +22,7 @@ OTHER_CLASS = "of other classes"
 _ADMITTED = frozenset(Status) - {Status.REJECTED}
 
 
-def annotated_regions(study: Study, store: SlideStore, bundle: ModelBundle) -> Regions:
+def annotated_regions(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -> Regions:
     """All annotations of a slide whose class is a kind of what the model tells apart.
 
     Of a model that tells lymphocytes from stromal nuclei these are all nuclei: the parents of its
@@ -30,7 +31,7 @@ def annotated_regions(study: Study, store: SlideStore, bundle: ModelBundle) -> R
     region.
 
     Args:
-        study: Its journal, and its ontology.
+        place: Of a study, which has the journal.
         store: The slide's.
         bundle: Its classes.
 
@@ -38,6 +39,8 @@ def annotated_regions(study: Study, store: SlideStore, bundle: ModelBundle) -> R
         OntologyError: The study's ontology lacks a class of the model.
         AnnotationError: The journal cannot be read.
     """
+    assert place.study_path is not None  # find_regions refuses a slide without a study
+    study = Study(place.study_path)
     kinds = _kinds(study.ontology, bundle.classes)
     source = f"annotations of the journal, of class {' or '.join(kinds)} or a kind of it"
     if not study.journal_path.is_file():

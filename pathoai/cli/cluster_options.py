@@ -29,7 +29,8 @@ def add_cluster_options(parser: ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="slurm: settings of a job in YAML, e.g. queue, cores, memory, walltime; they go "
-        "before those of your dask configuration (jobqueue.slurm)",
+        "before those of your dask configuration (jobqueue.slurm). Of predict and features, "
+        "--device cuda asks for a GPU if they do not",
     )
     group.add_argument(
         "--retries",
@@ -40,8 +41,15 @@ def add_cluster_options(parser: ArgumentParser) -> None:
     )
 
 
-def chosen_cluster(options: Namespace, workers: int) -> ClusterChoice | None:
+def chosen_cluster(
+    options: Namespace, workers: int, *, device: str = "cpu"
+) -> ClusterChoice | None:
     """The cluster that the options name; None where there is none to use.
+
+    Args:
+        options: Of the command.
+        workers: How many, where they are started for it.
+        device: Where the work computes, by name.
 
     Raises:
         InvalidValueError: The options make no sense.
@@ -66,4 +74,4 @@ def chosen_cluster(options: Namespace, workers: int) -> ClusterChoice | None:
             found=error.name,
             remedy="pip install 'pathoai[cluster]'",
         ) from error
-    return ClusterChoice(options.cluster, workers, options.cluster_config)
+    return ClusterChoice(options.cluster, workers, options.cluster_config, device)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:  # dask is heavy, and an extra
     from pathoai.cluster.connect import ClusterChoice
 
 _Outcomes = Generator[Outcome, None, None]
-_GPU = "GPU"
-"""The resource that workers with a GPU declare: ``dask worker --resources GPU=1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,7 @@ def _on_cluster(
     report: CohortReport,
 ) -> None:
     from pathoai.cluster.connect import connected
+    from pathoai.cluster.gpu_workers import GPU
     from pathoai.cluster.run_on_workers import run_on_workers
 
     with connected(choice) as client:
@@ -155,7 +154,7 @@ def _on_cluster(
             client,
             items,
             retries=execution.retries,
-            resource=_GPU if execution.wants_gpu else "",
+            resource=GPU if execution.wants_gpu else "",
             patience_s=choice.patience_s,
         )
         with closing(outcomes), cohort_bar(description, len(items)) as show:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pathoai.cli.mended import mended
 from pathoai.cli.predict_work import PredictWork, network_of
 from pathoai.cli.summarise_regions import summarise_regions
 from pathoai.cluster.work_item import Done
-from pathoai.errors import StoreError
 from pathoai.progress import Advance
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
-    from pathlib import Path
     from typing import Any
 
+    from pathoai.inference.kept_rows import KeptRows
     from pathoai.inference.predict_regions import RegionPredictor
     from pathoai.inference.regions import Regions
     from pathoai.store.objects import ObjectTable
     from pathoai.store.slide_store import SlideStore
-    from pathoai.study.study import Study
+    from pathoai.study.slide_place import SlidePlace
 
 
 def predict_regions(work: PredictWork, threads: int | None, advance: Advance) -> Done:
@@ -27,95 +27,133 @@ def predict_regions(work: PredictWork, threads: int | None, advance: Advance) ->
 
     from pathoai.inference.predict_slide import prediction_name
     from pathoai.inference.regions import find_regions
-    from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+    from pathoai.inference.summary.known_in_study import known_in_study
+    from pathoai.inference.write_summary import SummaryFiles
+    from pathoai.provenance import utc_now
+    from pathoai.store.objects import read_objects, write_objects
+    from pathoai.store.result_seal import ResultSeal
     from pathoai.store.slide_store import SlideStore
     from pathoai.store.store_lock import locked
-    from pathoai.study.study import Study
 
     if threads is not None:
         torch.set_num_threads(threads)
-    started = utc_now()
-    study, predictor = Study(work.study), region_predictor(work)
-    store = SlideStore(study.store_path(work.slide_id))
+    started, place, predictor = utc_now(), work.place, region_predictor(work)
+    store = SlideStore(place.store_path)
     source = work.regions or predictor.decision.regions
-    regions = find_regions(study, store, predictor.bundle, source)
-    path = study.objects_path(work.slide_id, prediction_name(predictor.bundle.name))
-    earlier = _earlier(path, store, predictor.about(store, regions), regions)
-    has_map = regions.squares is not None
-    if earlier is not None:
-        summarise_regions(study, store, predictor, earlier, has_map=has_map)
-        return Done(_summary(predictor, regions, earlier), skipped=True)
-    with locked(store.path):
-        table = _predicted(store, predictor, regions, path, advance)
-    files = summarise_regions(study, store, predictor, table, has_map=has_map)
+    regions = find_regions(place, store, predictor.bundle, source)
+    name, about = prediction_name(predictor.bundle.name), predictor.about(store, regions)
+    known = known_in_study(place, store, predictor.bundle)
+    damaged = _damaged_label(store, name, about, regions)
+    summary = SummaryFiles.beside(place.objects_path(name))
+    files = (place.objects_path(name), summary.regions, summary.report)
+    rests_on = about | known.about | {"ontology_version": place.ontology.version}
+    seal = ResultSeal(place.seal_path(name), files, rests_on)
+    said, altered = seal.said(), seal.damaged()
+    whole = said is not None and not altered
+    skipped = whole and _has_label(store, name, about, regions)
+    if said is None or not skipped:
+        seal.remove_partial_writes()
+        kept = _kept_rows(place, store, predictor, regions)
+        with locked(store.path):
+            table = (
+                read_objects(place.objects_path(name))
+                if whole
+                else _asked(store, predictor, regions, kept, advance)
+            )
+            _paint(store, predictor, regions, table, name)
+            if not whole:
+                write_objects(place.objects_path(name), table)
+        summarise_regions(place, store, predictor, table, known)
+        said = _summary(predictor, regions, table)
+        _record(place, store, predictor, regions, source, started)
+        seal.write(said)
+        kept.forget()
+    return Done(said + mended(damaged | altered), skipped)
+
+
+def _damaged_label(
+    store: SlideStore, name: str, about: dict[str, Any], regions: Regions
+) -> dict[str, str]:
+    from pathoai.store.reopen_damaged import reopen_damaged_label
+
+    return {} if regions.squares is None else reopen_damaged_label(store, name, about)
+
+
+def _has_label(store: SlideStore, name: str, about: dict[str, Any], regions: Regions) -> bool:
+    """True where the label of the regions is finished, or they get none."""
+    from pathoai.store.label_image import is_label_complete
+
+    return regions.squares is None or is_label_complete(store.path, name, about)
+
+
+def _record(
+    place: SlidePlace,
+    store: SlideStore,
+    predictor: RegionPredictor,
+    regions: Regions,
+    source: str,
+    started: str,
+) -> None:
+    from pathoai.inference.predict_slide import prediction_name
+    from pathoai.inference.write_summary import SummaryFiles
+    from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+
+    path = place.objects_path(prediction_name(predictor.bundle.name))
     ProvenanceRecord(
         "predict",
         {"model": predictor.bundle.name, "regions": source, **predictor.runtime},
         {
-            f"store/{work.slide_id}": store.identity,
-            f"regions/{work.slide_id}": regions.about["sha256"],
+            f"store/{place.slide_id}": store.identity,
+            f"regions/{place.slide_id}": regions.about["sha256"],
             "model": predictor.bundle.identity,
         },
-        {f"objects/{work.slide_id}": sha256_of_file(path)} | files.hashes(work.slide_id),
+        {f"objects/{place.slide_id}": sha256_of_file(path)}
+        | SummaryFiles.beside(path).hashes(place.slide_id),
         started,
         utc_now(),
-    ).write(study.provenance_path)
-    return Done(_summary(predictor, regions, table))
+    ).write(place.provenance_path)
 
 
-def _earlier(
-    path: Path, store: SlideStore, about: dict[str, Any], regions: Regions
-) -> ObjectTable | None:
-    """The table that lies there, if it is of the same model, pixels and regions."""
-    from pathoai.inference.predict_slide import prediction_name
-    from pathoai.store.label_image import is_label_complete
-    from pathoai.store.objects import read_objects
-
-    if regions.squares is not None and not is_label_complete(
-        store.path, prediction_name(about["model"]), about
-    ):
-        return None
-    try:
-        table = read_objects(path)
-    except StoreError:
-        # None yet, or a damaged one whose remedy is to make it again.
-        return None
-    return table if table.source == about else None
-
-
-def _predicted(
-    store: SlideStore,
-    predictor: RegionPredictor,
-    regions: Regions,
-    path: Path,
-    advance: Advance,
-) -> ObjectTable:
-    """Ask, and write the label, if there is one, before the table that says all is done."""
+def _kept_rows(
+    place: SlidePlace, store: SlideStore, predictor: RegionPredictor, regions: Regions
+) -> KeptRows:
+    """Where answers are kept until all is written."""
     from pathoai.inference.kept_rows import KeptRows
-    from pathoai.inference.predict_regions import (
-        probabilities_of_regions,
-        region_table,
-        write_region_label,
-    )
     from pathoai.inference.predict_slide import prediction_name
     from pathoai.provenance import sha256_of_json
-    from pathoai.store.objects import write_objects
 
-    kept = KeptRows(
+    path = place.objects_path(prediction_name(predictor.bundle.name))
+    return KeptRows(
         path.with_name(f".{path.stem}.rows"),
         # Rows of two runtimes, alike as they are, shall not come together in one table.
         sha256_of_json(predictor.about(store, regions) | predictor.runtime),
         len(regions),
         len(predictor.bundle.classes),
     )
+
+
+def _asked(
+    store: SlideStore,
+    predictor: RegionPredictor,
+    regions: Regions,
+    kept: KeptRows,
+    advance: Advance,
+) -> ObjectTable:
+    """What the model says of every region."""
+    from pathoai.inference.predict_regions import probabilities_of_regions, region_table
+
     found = probabilities_of_regions(store, predictor, regions, kept, advance)
-    table = region_table(store, predictor, regions, found)
-    if regions.squares is not None:
-        name = prediction_name(predictor.bundle.name)
+    return region_table(store, predictor, regions, found)
+
+
+def _paint(
+    store: SlideStore, predictor: RegionPredictor, regions: Regions, table: ObjectTable, name: str
+) -> None:
+    """Write the label, if there is to be one, from the table; whoever calls holds the lock."""
+    from pathoai.inference.predict_regions import write_region_label
+
+    if not _has_label(store, name, table.source, regions):
         write_region_label(store, predictor, regions, table, name)
-    write_objects(path, table)
-    kept.forget()
-    return table
 
 
 def _summary(predictor: RegionPredictor, regions: Regions, table: ObjectTable) -> str:
@@ -136,25 +174,22 @@ def _summary(predictor: RegionPredictor, regions: Regions, table: ObjectTable) -
 
 
 def region_predictor(work: PredictWork) -> RegionPredictor:
-    """The model, ready; refuses what cannot name regions of this study."""
+    """The model, ready; refuses what cannot name regions of these classes."""
     from pathoai.errors import InvalidValueError
     from pathoai.inference.predict_regions import RegionPredictor
     from pathoai.inference.regions import check_source
     from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
-    from pathoai.study.study import Study
 
     if work.ensemble or work.tta:
         raise InvalidValueError(
             "models that name regions are run alone; whether turns are averaged is in their bundle",
             where="--ensemble" if work.ensemble else "--tta",
-            found=work.model,
+            found=work.model.name,
             allowed="models that predict pixels",
         )
-    study: Study = Study(work.study)
-    folder, device = study.model_path(work.model), choose_device(work.device)
-    bundle = load_bundle(folder)
-    network = network_of(folder, bundle.identity, str(device), work.runtime)
-    predictor = RegionPredictor(bundle, network, study.ontology, device, work.batch_size)
-    check_source(work.regions or predictor.decision.regions)
+    device, bundle = choose_device(work.device), load_bundle(work.model)
+    network = network_of(work.model, bundle.identity, str(device), work.runtime)
+    predictor = RegionPredictor(bundle, network, work.place.ontology, device, work.batch_size)
+    check_source(work.regions or predictor.decision.regions, work.place)
     return predictor

@@ -12,30 +12,30 @@ from pathoai.models.runtimes import AUTO
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
     from torch import nn
 
+    from pathoai.study.slide_place import SlidePlace
+
 
 @dataclass(frozen=True, slots=True)
 class PredictWork:
-    """One slide and a model; the study's path must be valid where it runs.
+    """One slide and a model; all paths must be valid where it runs.
 
     Args:
-        study: The study folder.
-        slide_id: The slide.
-        model: Name of the bundle.
+        place: Where the slide's store lies, and where what is said of it goes.
+        model: Folder of the bundle.
         device: Where the network computes, by name.
         batch_size: Tiles per batch.
-        ensemble: Names of the bundles averaged with it.
+        ensemble: Folders of the bundles averaged with it.
         tta: Averages over the symmetries of each tile.
         precision: In which a network computes that names pixels, by name.
         regions: Where regions come from; what the bundle states where empty.
         runtime: What runs the network, by name.
     """
 
-    study: Path
-    slide_id: str
-    model: str
+    place: SlidePlace
+    model: Path
     device: str
     batch_size: int
-    ensemble: tuple[str, ...] = ()
+    ensemble: tuple[Path, ...] = ()
     tta: bool = False
     precision: str = "auto"
     regions: str = ""

@@ -6,36 +6,38 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
     from pathoai.inference.predict_regions import RegionPredictor
+    from pathoai.inference.summary.known_in_study import KnownInStudy
     from pathoai.inference.write_summary import SummaryFiles
     from pathoai.store.objects import ObjectTable
     from pathoai.store.slide_store import SlideStore
-    from pathoai.study.study import Study
+    from pathoai.study.slide_place import SlidePlace
 
 
 def summarise_regions(
-    study: Study,
+    place: SlidePlace,
     store: SlideStore,
     predictor: RegionPredictor,
     table: ObjectTable,
-    *,
-    has_map: bool,
+    known: KnownInStudy,
 ) -> SummaryFiles:
     """Write counts by region and the report, whoever made the table; the same bytes each time."""
     from pathoai.inference.predict_slide import prediction_name
     from pathoai.inference.region_report import report_on_regions
-    from pathoai.inference.summary.known_in_study import known_in_study
     from pathoai.inference.summary.summarise import PredictedSlide
     from pathoai.inference.write_summary import write_summary
+    from pathoai.store.label_image import is_label_complete
 
-    bundle = predictor.bundle
+    bundle, ontology = predictor.bundle, place.ontology
     name = prediction_name(bundle.name)
+    has_map = is_label_complete(store.path, name, table.source)
     slide = PredictedSlide(
         store,
-        study.ontology,
-        dict(zip(bundle.classes, bundle.class_indices(study.ontology), strict=True)),
+        ontology,
+        dict(zip(bundle.classes, bundle.class_indices(ontology), strict=True)),
         table.source,
-        study.objects_path(store.slide_id, name),
+        place.objects_path(name),
         store.label(name) if has_map else None,
-        **known_in_study(study, store, bundle),
+        annotated=known.annotated,
+        stain=known.stain,
     )
     return write_summary(slide, report_on_regions(store, predictor, table))

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.system import MEMORY_LIMIT
 
 from pathoai import __version__
+from pathoai.cluster.gpu_workers import device_options, devices_here
+from pathoai.cluster.keep_workers import keep_workers
 from pathoai.cluster.slurm import slurm_workers
 from pathoai.errors import ClusterError, InvalidValueError
 
@@ -24,6 +27,8 @@ _LOCAL, _SLURM = "dask", "slurm"
 _ADDRESS = re.compile(r"(dask|tcp|tls)://[^\s/:]+:\d{1,5}/?")
 _CONNECT_S = 10
 _LOCAL_PATIENCE_S = 300.0
+_COUNT_WORKERS_S = 5.0
+"""How often workers of this machine that were given up are replaced."""
 _SILENT = logging.CRITICAL + 1
 
 
@@ -37,11 +42,13 @@ class ClusterChoice:
             ``tls://``): a scheduler that runs already, and goes on afterwards.
         workers: Processes, or jobs; a scheduler that runs already has its own.
         config: YAML file of settings of SLURM jobs.
+        device: Where the work computes: ``cpu``, ``auto`` or ``cuda``; GPUs are dealt to workers.
     """
 
     where: str
     workers: int = 2
     config: Path | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Refuse what names no cluster, before anything is started."""
@@ -82,12 +89,12 @@ def connected(choice: ClusterChoice) -> Iterator[Client]:
     """
     with _quiet_logs():
         if choice.where == _LOCAL:
-            with _local_scheduler(choice.workers) as cluster, _client(cluster) as client:
+            with _local_scheduler(choice) as cluster, _client(cluster) as client:
                 client.register_plugin(_IgnoreInterrupts())
-                cluster.scale(choice.workers)
+                _keep(cluster, choice.workers)
                 yield client
         elif choice.where == _SLURM:
-            jobs = slurm_workers(choice.workers, choice.config)
+            jobs = slurm_workers(choice.workers, choice.config, device=choice.device)
             with jobs as cluster, _client(cluster) as client:
                 yield client
         else:
@@ -96,12 +103,34 @@ def connected(choice: ClusterChoice) -> Iterator[Client]:
                 yield client
 
 
-def _local_scheduler(workers: int) -> LocalCluster:
+def _keep(cluster: LocalCluster, workers: int) -> None:
+    async def settle() -> None:
+        """Those that are missing are started as soon as they are asked for."""
+
+    keep_workers(cluster, lambda: cluster.scale(workers), settle, _COUNT_WORKERS_S)
+
+
+class _LocalWorkers(LocalCluster):
+    """Workers of this machine, each of which sees one of its GPUs, if it has any."""
+
+    def __init__(self, devices: tuple[str, ...], **settings: Any) -> None:  # noqa: ANN401 - dask's own
+        self._devices = devices
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # dask's own
+
+    def new_worker_spec(self) -> dict[Any, dict[str, Any]]:
+        """Name and settings of the next worker."""
+        (name, spec), *_ = super().new_worker_spec().items()  # type: ignore[no-untyped-call]  # likewise
+        options = spec["options"] | device_options(len(self.worker_spec), self._devices)
+        return {name: spec | {"options": options}}
+
+
+def _local_scheduler(choice: ClusterChoice) -> LocalCluster:
     """A cluster that still has no workers, whose start can be interrupted without noise."""
-    return LocalCluster(
+    return _LocalWorkers(
+        () if choice.device == "cpu" else devices_here(),
         n_workers=0,
-        threads_per_worker=max(1, CPU_COUNT // workers),
-        memory_limit=MEMORY_LIMIT // workers,
+        threads_per_worker=max(1, CPU_COUNT // choice.workers),
+        memory_limit=MEMORY_LIMIT // choice.workers,
         dashboard_address="127.0.0.1:0",
         # Whoever reaches an open scheduler runs code as its user: others share these machines.
         security=True,

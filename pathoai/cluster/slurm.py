@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pathoai.cluster.gpu_workers import job_options
+from pathoai.cluster.keep_workers import keep_workers
 from pathoai.cluster.sbatch import sbatch
 from pathoai.errors import ClusterError, InvalidValueError, MissingFileError
 
 if TYPE_CHECKING:  # importing it writes a commented example into the user's dask configuration
     from dask_jobqueue.slurm import SLURMCluster
-    from tornado.ioloop import PeriodicCallback
 
 _COUNT_JOBS_S = 60
 """How often jobs that have ended are replaced."""
 _DEPRECATED = {"extra", "env-extra", "job-extra"}
 
 
-def slurm_cluster(config: Path | None = None) -> SLURMCluster:
+def slurm_cluster(config: Path | None = None, *, device: str = "cpu") -> SLURMCluster:
     """A scheduler in this process whose workers will be SLURM jobs; none is submitted yet.
 
     What a job asks for comes from the user's dask configuration (``jobqueue.slurm``, as
@@ -34,6 +35,7 @@ def slurm_cluster(config: Path | None = None) -> SLURMCluster:
 
     Args:
         config: A YAML file, e.g. ``{queue: normal, cores: 8, memory: 32GB, walltime: "12:00:00"}``.
+        device: Where workers compute; on ``cuda`` each job asks for a GPU.
 
     Raises:
         MissingFileError: There is no such file.
@@ -58,16 +60,22 @@ def slurm_cluster(config: Path | None = None) -> SLURMCluster:
     arguments = {key.replace("-", "_"): value for key, value in stated.items() if key != "name"}
     arguments["job_name"] = whole["name"]
     arguments["processes"] = whole["processes"] or 1
+    arguments |= job_options(
+        device, whole["job-extra-directives"] or (), whole["worker-extra-args"] or ()
+    )
     return SLURMCluster(silence_logs="critical", **arguments)
 
 
 @contextmanager
-def slurm_workers(count: int, config: Path | None = None) -> Iterator[SLURMCluster]:
+def slurm_workers(
+    count: int, config: Path | None = None, *, device: str = "cpu"
+) -> Iterator[SLURMCluster]:
     """A cluster of jobs, replaced whenever one ends, as all do at their walltime.
 
     Args:
         count: Of jobs.
         config: See :func:`slurm_cluster`.
+        device: Likewise.
 
     Raises:
         ClusterError: This machine cannot submit jobs, or SLURM refuses them.
@@ -80,7 +88,7 @@ def slurm_workers(count: int, config: Path | None = None) -> Iterator[SLURMClust
             where="--cluster slurm",
             remedy="run this on a login node of the cluster, or use --cluster dask",
         )
-    cluster = slurm_cluster(config)
+    cluster = slurm_cluster(config, device=device)
     try:
         _check_accepted(cluster.job_script())
         _submit(cluster, count)
@@ -98,23 +106,12 @@ def _check_accepted(script: str) -> None:
 
 
 def _submit(cluster: SLURMCluster, count: int) -> None:
-    from tornado.ioloop import PeriodicCallback
+    async def settle() -> None:
+        await cluster
+        # One that SLURM did not take, e.g. as one too many, is tried again when it is awaited.
+        await asyncio.gather(*cluster.workers.values())
 
-    cluster.scale(jobs=count)
-    again = PeriodicCallback(lambda: _submit_missing(cluster, count), _COUNT_JOBS_S * 1000)
-    cluster.periodic_callbacks["pathoai-jobs"] = again  # the cluster stops it when it closes
-    cluster.sync(_start, again)
-
-
-async def _start(callback: PeriodicCallback) -> None:
-    callback.start()
-
-
-async def _submit_missing(cluster: SLURMCluster, count: int) -> None:
-    cluster.scale(jobs=count)
-    await cluster
-    # One that SLURM did not take, e.g. as one too many, is tried again when it is awaited.
-    await asyncio.gather(*cluster.workers.values())
+    keep_workers(cluster, lambda: cluster.scale(jobs=count), settle, _COUNT_JOBS_S)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from pathoai.inference.tile_sheet import draw_tile_sheet
 from pathoai.provenance import sha256_of_file
 from pathoai.store.label_image import is_label_complete
 from pathoai.store.objects import read_objects, write_objects
+from pathoai.store.reopen_damaged import reopen_damaged_label
 from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
-from pathoai.study.study import Study
+from pathoai.study.slide_place import SlidePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,17 @@ class GradeFiles:
     sheet: Path
 
     @classmethod
-    def of(cls, study: Study, slide_id: str, model: str) -> GradeFiles:
-        """Those of a study."""
+    def of(cls, place: SlidePlace, model: str) -> GradeFiles:
+        """Those of a slide."""
         name = grade_name(model)
-        sheet = study.figures_path(slide_id) / f"{name.replace('/', '.')}-tiles.png"
-        table = study.objects_path(slide_id, name)
-        return cls(slide_id, model, table, study.report_path(slide_id, name), sheet)
+        sheet = place.figures_folder / f"{name.replace('/', '.')}-tiles.png"
+        table, report = place.objects_path(name), place.report_path(name)
+        return cls(place.slide_id, model, table, report, sheet)
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return self.table, self.report, self.sheet
 
     def finished(self, store: SlideStore, about: dict[str, Any]) -> SlideGrade | None:
         """The grade that lies there, if all of it does and is of the same model and features.
@@ -92,6 +98,13 @@ class GradeFiles:
         write_report(self.report, report_on_grade(store, grader, grade, tiles))
         write_objects(self.table, grader.top_tiles(store, grade, weights))
         return grade
+
+    def damaged_map(self, store: SlideStore) -> dict[str, str]:
+        """What is damaged of the attention map that lies there, which is unfinished afterwards."""
+        name = prediction_name(self.model)
+        if name not in store.labels:
+            return {}
+        return reopen_damaged_label(store, name, store.label(name).about)
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, by what it is."""

@@ -73,6 +73,15 @@ class SlideGrader:
         """Key of the encoder whose features it takes."""
         return str(self.bundle.encoder.get("key", ""))
 
+    @property
+    def features_command(self) -> str:
+        """What a user runs to have the features that it takes, in backquotes."""
+        spec = self.bundle.spec
+        return (
+            f"`pathoai features STUDY --encoder {self.encoder} --mpp {spec.mpp:g} "
+            f"--overlap {spec.overlap_px} --min-tissue {spec.min_tissue_fraction:g}`"
+        )
+
     def about(self, store: SlideStore) -> dict[str, Any]:
         """What a grade says of itself: model, version of its input, and that it is a proposal.
 
@@ -96,7 +105,7 @@ class SlideGrader:
                     where=f"{store.slide_id} {self.bundle.name}",
                     found=f"{name} {_short(found)}",
                     allowed=_short(wanted),
-                    remedy=f"register those weights, then {_features_command(self.bundle)}",
+                    remedy=f"register those weights, then {self.features_command}",
                 )
         if features.spec != self.bundle.spec:
             raise ModelError(
@@ -104,7 +113,7 @@ class SlideGrader:
                 where=f"{store.slide_id} {self.bundle.name}",
                 found=_tiles(features.spec),
                 allowed=_tiles(self.bundle.spec),
-                remedy=f"run {_features_command(self.bundle)}",
+                remedy=f"run {self.features_command}",
             )
         return features
 
@@ -202,12 +211,4 @@ def _tiles(spec: TileSpec) -> str:
     return (
         f"{spec.size_px} px at {spec.mpp:g} µm, overlap {spec.overlap_px} px, "
         f"tissue {spec.min_tissue_fraction:g} or more"
-    )
-
-
-def _features_command(bundle: ModelBundle) -> str:
-    spec = bundle.spec
-    return (
-        f"`pathoai features STUDY --encoder {bundle.encoder.get('key')} --mpp {spec.mpp:g} "
-        f"--overlap {spec.overlap_px} --min-tissue {spec.min_tissue_fraction:g}`"
     )

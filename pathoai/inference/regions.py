@@ -1,6 +1,6 @@
 """The regions of a slide that a model names one by one, and where they come from.
 
-A source is a function from a study, a slide's store and a bundle to :class:`Regions`. Sources are
+A source is a function from a slide's place, its store and a bundle to :class:`Regions`. Sources are
 registered in the entry-point group ``pathoai.region_sources``; besides, any label that has objects
 (``prediction/<model>``) is one.
 """
@@ -23,9 +23,12 @@ from pathoai.provenance import sha256_of_file
 from pathoai.store.objects import read_objects
 from pathoai.store.region_views import DAMAGED, OFF_SLIDE, place_regions
 from pathoai.store.slide_store import SlideStore
-from pathoai.study.study import Study
+from pathoai.study.slide_place import SlidePlace
 
 GROUP = "pathoai.region_sources"
+ANNOTATIONS = "annotations"
+AREAS = "areas"
+"""Sources that only a study has: whatever was annotated, and what is larger than cells."""
 _BAND_PX = 1024
 """Regions are read in bands of so many pixels, so that a chunk is decoded for many at once."""
 
@@ -94,15 +97,27 @@ class Regions:
         )
 
 
-RegionSource = Callable[[Study, SlideStore, ModelBundle], Regions]
+RegionSource = Callable[[SlidePlace, SlideStore, ModelBundle], Regions]
 
 
-def check_source(name: str) -> None:
-    """Refuse a word that is neither a source nor a label.
+def check_source(name: str, place: SlidePlace | None = None) -> None:
+    """Refuse a word that is neither a source nor a label, and annotations without a study.
+
+    Args:
+        name: The word.
+        place: Of the slide, where it is known.
 
     Raises:
         InvalidValueError: With the words there are.
+        StudyError: There is no study.
     """
+    if name in {ANNOTATIONS, AREAS} and place is not None and place.study_path is None:
+        raise StudyError(
+            "a slide without a study has no annotations",
+            where="--regions",
+            found=name,
+            remedy="lay regions over the tissue by --regions tissue, or add the slide to a study",
+        )
     if "/" not in name and name not in entry_points.names_in(GROUP):
         raise InvalidValueError(
             "--regions",
@@ -112,11 +127,11 @@ def check_source(name: str) -> None:
         )
 
 
-def find_regions(study: Study, store: SlideStore, bundle: ModelBundle, source: str) -> Regions:
+def find_regions(place: SlidePlace, store: SlideStore, bundle: ModelBundle, source: str) -> Regions:
     """The regions of a slide that can be looked at, from top to bottom.
 
     Args:
-        study: The study.
+        place: Where the slide's tables lie, and the study it is of.
         store: The slide's.
         bundle: Of the model: its classes say which annotations are meant, its spec how large
             squares are.
@@ -124,14 +139,14 @@ def find_regions(study: Study, store: SlideStore, bundle: ModelBundle, source: s
 
     Raises:
         InvalidValueError: No such source.
-        StudyError: There is none.
+        StudyError: There is none, or the source is one that only a study has.
         StoreError: The label has no objects.
     """
-    check_source(source)
-    found = _of_objects(study, store, source) if "/" in source else None
+    check_source(source, place)
+    found = _of_objects(place, source) if "/" in source else None
     if found is None:
         make: RegionSource = entry_points.load(GROUP, source)
-        found = make(study, store, bundle)
+        found = make(place, store, bundle)
     placed = place_regions(store, bundle.spec, found.centres)
     unusable = {
         OFF_SLIDE: int((~placed.on_slide).sum()),
@@ -161,9 +176,9 @@ def _from_top(origins_px: NDArray[np.int64], usable: NDArray[np.bool_]) -> NDArr
     return np.asarray(order[usable[order]])
 
 
-def _of_objects(study: Study, store: SlideStore, label: str) -> Regions:
+def _of_objects(place: SlidePlace, label: str) -> Regions:
     """The objects of a label, e.g. nuclei that another model outlined."""
-    path = study.objects_path(store.slide_id, label)
+    path = place.objects_path(label)
     objects = read_objects(path)
     about = {"source": f"objects of {label}", "sha256": sha256_of_file(path)}
     return Regions(objects.geometry, about)

@@ -13,17 +13,17 @@ from pathoai.inference.regions import Regions, Squares
 from pathoai.models.bundle import ModelBundle
 from pathoai.provenance import sha256_of_json
 from pathoai.store.slide_store import SlideStore
-from pathoai.study.study import Study
+from pathoai.study.slide_place import SlidePlace
 
 
-def tissue_regions(study: Study, store: SlideStore, bundle: ModelBundle) -> Regions:
+def tissue_regions(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -> Regions:
     """The squares that hold enough tissue, of the side that the model was trained on.
 
     Their side is a whole number of pixels of a label, which differs from the model's as little as
     can be. Squares whose centre lies off the slide are left out.
 
     Args:
-        study: Not needed: the store holds the tissue.
+        place: Not needed: the store holds the tissue.
         store: The slide's.
         bundle: Its spec gives side and least tissue.
 

@@ -23,6 +23,11 @@ class SummaryFiles:
     regions: Path
     report: Path
 
+    @classmethod
+    def beside(cls, objects: Path) -> SummaryFiles:
+        """Those that belong to a table of objects."""
+        return cls(region_table_path(objects), objects.with_suffix(".json"))
+
     def hashes(self, slide_id: str) -> dict[str, str]:
         """SHA-256 of each, by what it is."""
         named = {"regions": self.regions, "report": self.report}
@@ -40,7 +45,7 @@ def write_summary(slide: PredictedSlide, report: dict[str, Any]) -> SummaryFiles
         StoreError: The table of objects, the mask or the map is missing or damaged.
     """
     summary = summarise(slide)
-    files = SummaryFiles(region_table_path(slide.objects), slide.objects.with_suffix(".json"))
+    files = SummaryFiles.beside(slide.objects)
     summary.write_table(files.regions)
     write_report(files.report, report | summary.to_report())
     return files

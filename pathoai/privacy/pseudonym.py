@@ -92,6 +92,17 @@ def code(key: bytes, kind: Kind, identifier: str) -> str:
     )
 
 
+def code_of_content(sha256: str) -> str:
+    """A slide's code outside of any study: the same wherever the same file is.
+
+    Whoever has the file can compute it, so it serves for slides alone, never for people.
+
+    Args:
+        sha256: Of the file.
+    """
+    return code(b"", "slide", sha256)
+
+
 def is_code(text: str) -> bool:
     """True for text of the form that :func:`code` gives."""
     return CODE_PATTERN.fullmatch(text) is not None

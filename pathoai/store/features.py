@@ -48,6 +48,11 @@ def group_path(name: str) -> str:
     return f"{FEATURES}/{name}"
 
 
+def journal_name(name: str) -> str:
+    """By which the journal of features goes."""
+    return f"{FEATURES}.{name}"
+
+
 @dataclass(frozen=True)
 class FeatureRecipe:
     """What features are.
@@ -114,8 +119,7 @@ class FeatureWriter:
         self._store_path, self._recipe = store_path, recipe
         self._path = group_path(recipe.name)
         self._count = len(tiles)
-        journal = f"{store_path.stem}.{FEATURES}.{recipe.name}"
-        self._journal = WriteJournal(store_path.with_name(journal))
+        self._journal = WriteJournal.of_part(store_path, journal_name(recipe.name))
         self._group = self._open_or_create()
         origins = tiles.origins_px.astype("<i4")
         if not self._journal.is_done(store_path, self._origins_key):

@@ -210,10 +210,22 @@ def is_label_complete(store_path: Path, name: str, about: dict[str, Any]) -> boo
 
 
 def label_names(store_path: Path) -> tuple[str, ...]:
-    """Names of the finished labels of a store."""
+    """Names of the finished labels of a store.
+
+    Raises:
+        StoreError: The list of them cannot be read.
+    """
     if not (store_path / "labels" / "zarr.json").exists():
         return ()
-    attributes = dict(zarr.open_group(store_path / "labels", mode="r", zarr_format=3).attrs)
+    try:
+        attributes = dict(zarr.open_group(store_path / "labels", mode="r", zarr_format=3).attrs)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            "the store's list of labels is damaged",
+            where=f"{store_path.stem} labels/zarr.json",
+            found=str(error),
+            remedy="delete that file and run the commands that made the labels again",
+        ) from error
     ome_attribute: Any = attributes.get("ome", {})
     return tuple(name.replace(".", "/", 1) for name in ome_attribute.get("labels", ()))
 

@@ -87,7 +87,7 @@ class LabelWriter:
         self._recipe = recipe
         # OME-Zarr wants as many levels in a label as in its image, wherever the label starts.
         self.factors = [recipe.factor * f for f in header.factors]
-        self._journal = WriteJournal(store_path.with_name(f"{store_path.stem}.{self._file_name}"))
+        self._journal = WriteJournal.of_part(store_path, self._file_name)
         self._group = self._open_or_create()
         self._maps = self._levels(self._group, (), NOT_ASSESSED)
         self.class_map = ShardWriter(store_path, self._maps[0], self._journal)
@@ -142,6 +142,8 @@ class LabelWriter:
             same = _provenance(found) == (self._recipe.about, self._recipe.made_on)
             if isinstance(group, zarr.Group) and same:
                 remove_partial_writes(self.store_path / path)
+                for partial in (self.store_path / "labels").glob("*.partial"):
+                    partial.unlink()  # of the list of labels
                 return group
         root.require_group("labels")
         group = root.create_group(path, overwrite=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pathoai.atomic_file import write_text_atomically
+from pathoai.atomic_file import remove_partial_writes_of, write_text_atomically
 from pathoai.errors import StoreError
 from pathoai.provenance import utc_now
 
@@ -36,6 +36,7 @@ def locked(store_path: Path) -> Iterator[None]:
             remedy="wait until it ends; if it hangs, end that process and run the command again",
         ) from error
     try:
+        remove_partial_writes_of(holder)
         about = {"process": os.getpid(), "machine": platform.node(), "since": utc_now()}
         write_text_atomically(holder, json.dumps(about))
         yield

@@ -16,7 +16,6 @@ import zarr
 from pathoai.errors import StoreError
 from pathoai.geometry import Grid
 from pathoai.progress import Advance, silent
-from pathoai.provenance import sha256_of_file
 from pathoai.store.compressed_chunks import CompressedChunks
 from pathoai.store.features import (
     FEATURES,
@@ -26,6 +25,7 @@ from pathoai.store.features import (
     feature_folders,
     group_path,
 )
+from pathoai.store.file_hashes import fault_of_file
 from pathoai.store.header import ICC_PROFILE, StoreHeader
 from pathoai.store.label_image import LabelImage, group_name
 from pathoai.store.level_reader import LevelReader
@@ -206,13 +206,8 @@ def _metadata_check(path: Path, name: str, store: SlideStore) -> _Check:
 
 def _hash_check(path: Path, key: str, digest: str) -> _Check:
     def check() -> list[Damage]:
-        try:
-            found = sha256_of_file(path / key)
-        except FileNotFoundError:
-            return [Damage(key, "missing")]
-        except OSError as error:
-            return [Damage(key, f"cannot be read ({error.strerror})")]
-        return [] if found == digest else [Damage(key, "altered")]
+        fault = fault_of_file(path / key, digest)
+        return [Damage(key, fault)] if fault else []
 
     return check
 

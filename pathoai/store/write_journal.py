@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from pathoai.atomic_file import remove_partial_writes_of, write_text_atomically
 from pathoai.provenance import sha256_of_file
 
 
@@ -43,6 +44,11 @@ class WriteJournal:
             for line in self.path.read_text("utf8").splitlines():
                 self._remember(line)
 
+    @classmethod
+    def of_part(cls, store_path: Path, part: str) -> WriteJournal:
+        """The journal of a label, or of features, under a name that no other part has."""
+        return cls(store_path.with_name(f"{store_path.stem}.{part}"))
+
     def _remember(self, line: str) -> None:
         try:
             entry = json.loads(line)
@@ -68,16 +74,29 @@ class WriteJournal:
             sha256: Of that file; empty for a shard without any chunk, which has no file.
             damaged: Its chunks that the slide could not give.
         """
-        entry: dict[str, Any] = {"shard": key, "sha256": sha256}
         chunks = sorted(damaged)
-        if chunks:
-            entry["damaged"] = [asdict(chunk) for chunk in chunks]
         with self._lock, self.path.open("a", encoding="utf8") as journal:
-            journal.write(json.dumps(entry) + "\n")
+            journal.write(_line(key, sha256, chunks))
             journal.flush()
             os.fsync(journal.fileno())
             self._done[key] = sha256
             self._damaged.update(chunks)
+
+    def restore(self, done: Mapping[str, str], damaged: Iterable[DamagedChunk] = ()) -> None:
+        """Be the journal of a run that had done these shards and was then interrupted.
+
+        Args:
+            done: SHA-256 by shard, as :meth:`record` takes it.
+            damaged: Chunks that the slide could not give.
+        """
+        chunks = sorted(damaged)
+        lines = [_line(key, digest, ()) for key, digest in done.items()]
+        if chunks:
+            # Of no shard in particular: whichever is made again meets them again.
+            lines.append(_line("", "", chunks))
+        remove_partial_writes_of(self.path)
+        write_text_atomically(self.path, "".join(lines))
+        self._done, self._damaged = dict(done), set(chunks)
 
     @property
     def damaged(self) -> tuple[DamagedChunk, ...]:
@@ -97,3 +116,10 @@ class WriteJournal:
         self.path.unlink(missing_ok=True)
         self._done.clear()
         self._damaged.clear()
+
+
+def _line(key: str, sha256: str, damaged: Sequence[DamagedChunk]) -> str:
+    entry: dict[str, Any] = {"shard": key, "sha256": sha256}
+    if damaged:
+        entry["damaged"] = [asdict(chunk) for chunk in damaged]
+    return json.dumps(entry) + "\n"

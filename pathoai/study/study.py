@@ -19,6 +19,7 @@ from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.grade import check_grades
+from pathoai.study.slide_place import SlidePlace, table_name
 
 _SHEET = "study.toml"
 _OWN_ONTOLOGY = "ontology.yaml"
@@ -169,13 +170,33 @@ class Study:
         """
         return LinkTable(self.vault).path_of(self.cohort[slide_id].slide_id)
 
+    def place(self, slide_id: str) -> SlidePlace:
+        """Where all that is made of one slide lies or will lie.
+
+        Raises:
+            OntologyError: The sheet names an unknown ontology.
+        """
+        return SlidePlace(
+            slide_id,
+            self.store_path(slide_id),
+            self._objects_folder(slide_id),
+            self.figures_path(slide_id),
+            self.no_tissue_path(slide_id),
+            self.provenance_path,
+            self.ontology,
+            self.path,
+        )
+
     def store_path(self, slide_id: str) -> Path:
         """Where the slide's store lies or will lie."""
         return self.path / "stores" / f"{slide_id}.zarr"
 
     def objects_path(self, slide_id: str, label_name: str) -> Path:
         """Where the objects (GeoParquet) of one of the slide's labels lie or will lie."""
-        return self.path / "objects" / slide_id / f"{label_name.replace('/', '.')}.parquet"
+        return self._objects_folder(slide_id) / table_name(label_name)
+
+    def _objects_folder(self, slide_id: str) -> Path:
+        return self.path / "objects" / slide_id
 
     def report_path(self, slide_id: str, label_name: str) -> Path:
         """Where the report (JSON) on a slide's prediction lies or will lie, beside its objects."""
@@ -238,7 +259,7 @@ class Study:
         """Everything in the study made from one slide, so that an erasure can reach all of it."""
         candidates = (
             self.store_path(slide_id),
-            self.path / "objects" / slide_id,
+            self._objects_folder(slide_id),
             self.path / "overview" / f"{slide_id}.png",
             self.quality_sheet_path(slide_id),
             self.figures_path(slide_id),

@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from pathoai.geometry import Mpp
-from pathoai.inference.summary.known_in_study import known_in_study
+from pathoai.inference.summary.known_in_study import KnownInStudy, known_in_study
 from pathoai.inference.summary.summarise import PredictedSlide, summarise
 from pathoai.models.bundle import ModelBundle
 from pathoai.preprocess.slide_source import SlideSource
@@ -20,6 +20,7 @@ from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.objects import ObjectTable, write_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
+from pathoai.study.slide_place import SlidePlace
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotated_areas import TOO_SMALL, annotated_areas
@@ -60,7 +61,7 @@ def test_areas_are_of_record_and_larger_than_cells(study: Study) -> None:
         journal.propose([large, proposed, small, rejected])
         journal.validate([large.id, small.id], author="R1")
         journal.reject([rejected.id], author="R1")
-    found = annotated_areas(study, store, BUNDLE)
+    found = annotated_areas(study.place(SLIDE), store, BUNDLE)
     assert found.ids is not None
     assert found.labels is not None
     assert (found.ids.tolist(), found.labels.tolist()) == ([str(large.id)], ["stroma"])
@@ -70,10 +71,10 @@ def test_areas_are_of_record_and_larger_than_cells(study: Study) -> None:
     path = study.objects_path(SLIDE, "prediction/cells")
     values = np.full(3, study.ontology["nucleus"].index, np.uint8)
     write_objects(path, ObjectTable(points, values, ones, ones, {"origin": "model"}))
-    known = known_in_study(study, store, BUNDLE)
-    assert known["stain"] == "Ki-67"
+    known = known_in_study(study.place(SLIDE), store, BUNDLE)
+    assert known.stain == "Ki-67"
     classes = {"nucleus": study.ontology["nucleus"].index}
-    slide = PredictedSlide(store, study.ontology, classes, {}, path, **known)
+    slide = PredictedSlide(store, study.ontology, classes, {}, path, annotated=known.annotated)
     summary = summarise(slide)
     *_, row = summary.rows
     assert (row["kind"], row["class"], row["objects"]) == ("annotation", "stroma", 2)
@@ -93,19 +94,21 @@ def test_cells_change_nothing(study: Study) -> None:
     with Journal.open(study) as journal:
         journal.propose([nucleus, area, another])
         journal.validate([nucleus.id], author="R1")
-        assert known_in_study(study, store, BUNDLE)["annotated"] is None
+        assert known_in_study(study.place(SLIDE), store, BUNDLE).annotated is None
         journal.validate([area.id], author="R1")
-        before = annotated_areas(study, store, BUNDLE).about
+        before = annotated_areas(study.place(SLIDE), store, BUNDLE).about
         journal.validate([another.id], author="R1")
-    assert annotated_areas(study, store, BUNDLE).about == before
+    assert annotated_areas(study.place(SLIDE), store, BUNDLE).about == before
 
 
 def test_asking_leaves_no_journal_behind(study: Study) -> None:
     store = SlideStore(study.store_path(SLIDE))
-    assert len(annotated_areas(study, store, BUNDLE)) == 0
-    assert known_in_study(study, store, BUNDLE)["annotated"] is None
+    assert len(annotated_areas(study.place(SLIDE), store, BUNDLE)) == 0
+    assert known_in_study(study.place(SLIDE), store, BUNDLE).annotated is None
     assert not study.journal_path.exists()
 
 
 def test_a_store_that_stands_alone_knows_neither_areas_nor_stain(study: Study) -> None:
-    assert known_in_study(None, SlideStore(study.store_path(SLIDE)), BUNDLE) == {}
+    path = study.store_path(SLIDE)
+    place = SlidePlace.beside(path, SLIDE, study.ontology)
+    assert known_in_study(place, SlideStore(path), BUNDLE) == KnownInStudy()

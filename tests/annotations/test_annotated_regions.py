@@ -64,7 +64,7 @@ def test_all_kinds_of_the_parent_count_once_each_and_rejected_ones_do_not(
     study: Study, store: SlideStore
 ) -> None:
     model = bundle("nucleus_lymphocyte", "nucleus_stromal")
-    nothing = annotated_regions(study, store, model)
+    nothing = annotated_regions(study.place(store.slide_id), store, model)
     assert len(nothing) == 0
     assert not study.journal_path.exists()
     point, disc = shapely.Point(20, 30), shapely.Point(60, 60).buffer(7)
@@ -74,7 +74,7 @@ def test_all_kinds_of_the_parent_count_once_each_and_rejected_ones_do_not(
     with Journal.open(study) as journal:
         journal.propose([nucleus, mitosis, stroma, wrong, again])
         journal.reject([wrong.id], author="R1")
-    found = annotated_regions(study, store, model)
+    found = annotated_regions(study.place(store.slide_id), store, model)
     assert found.ids is not None
     assert found.ids.tolist() == [str(nucleus.id), str(mitosis.id)]
     assert found.outlines.tolist() == [point, disc]
@@ -86,10 +86,10 @@ def test_all_kinds_of_the_parent_count_once_each_and_rejected_ones_do_not(
     with Journal.open(study) as journal:
         journal.validate([nucleus.id], author="R1")
         journal.correct(mitosis.id, author="R1", label="nucleus_lymphocyte")
-    assert annotated_regions(study, store, model).about == found.about
+    assert annotated_regions(study.place(store.slide_id), store, model).about == found.about
     with Journal.open(study) as journal:
         journal.correct(mitosis.id, author="R1", geometry=disc.buffer(1))
-    assert annotated_regions(study, store, model).about != found.about
+    assert annotated_regions(study.place(store.slide_id), store, model).about != found.about
 
 
 def test_classes_without_a_parent_mean_themselves_and_what_is_below(
@@ -99,8 +99,8 @@ def test_classes_without_a_parent_mean_themselves_and_what_is_below(
         journal.propose(
             [proposal(k, shapely.Point(9, 9)) for k in ("stroma", "nucleus", "necrosis")]
         )
-    found = annotated_regions(study, store, bundle("stroma", "dcis"))
+    found = annotated_regions(study.place(store.slide_id), store, bundle("stroma", "dcis"))
     assert len(found) == 1
     assert "of class stroma or dcis or a kind of it" in found.about["source"]
     with pytest.raises(OntologyError, match="unknown class"):
-        annotated_regions(study, store, bundle("benign", "stroma"))
+        annotated_regions(study.place(store.slide_id), store, bundle("benign", "stroma"))

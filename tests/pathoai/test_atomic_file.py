@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
+from pathoai.atomic_file import (
+    remove_partial_writes_of,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 
 _PROGRAM = """
 import sys
@@ -72,5 +76,9 @@ def test_a_process_killed_while_writing_leaves_the_old_version(tmp_path: Path) -
     assert path.read_bytes() == b"old"
     (partial,) = set(tmp_path.iterdir()) - {path}
     assert partial.name.startswith(".a.")
+    of_another = tmp_path / ".ab.0f.partial"
+    of_another.touch()
+    remove_partial_writes_of(path)
+    assert set(tmp_path.iterdir()) == {path, of_another}
     write_bytes_atomically(path, b"new")
     assert path.read_bytes() == b"new"

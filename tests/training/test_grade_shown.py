@@ -70,7 +70,7 @@ def test_predict_shows_where_it_looked(study: Study) -> None:
     factor = shown.shape[0] // 8
     expected = np.rint(255 * weights.reshape(8, 8) / weights.max()).repeat(factor, 0)
     assert np.abs(shown - expected.repeat(factor, 1)).max() <= 1
-    files = GradeFiles.of(study, slide_id, NAME)
+    files = GradeFiles.of(study.place(slide_id), NAME)
     report = read_report(files.report)
     assert SlideGrade.from_dict(report["grade"]) == grade
     assert report["software"] == result_software()
@@ -95,7 +95,10 @@ def test_what_is_lost_is_made_again_alike(study: Study) -> None:
     slide_id = [row.slide_id for row in study.cohort][3]
     words = ["predict", str(study.path), "--model", NAME, "--workers", "1", "--slides", slide_id]
     assert main(words) == 0
-    store, files = SlideStore(study.store_path(slide_id)), GradeFiles.of(study, slide_id, NAME)
+    store, files = (
+        SlideStore(study.store_path(slide_id)),
+        GradeFiles.of(study.place(slide_id), NAME),
+    )
     shards = store.label(f"prediction/{NAME}").shards
     before = [path.read_bytes() for path in (files.table, files.report, files.sheet)]
     for lost in (files.report, files.sheet, store.path / "labels" / f"prediction.{NAME}"):

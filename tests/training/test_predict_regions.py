@@ -79,7 +79,7 @@ def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
         assert [drawn[one] for one in ids] == table.geometry.tolist()
         assert len(ids) == 25
         assert f"prediction/{NAME}" not in SlideStore(study.store_path(slide_id)).labels
-        beside = {f"prediction.{NAME}{end}" for end in (".json", ".regions.csv")}
+        beside = {f"prediction.{NAME}{end}" for end in (".json", ".regions.csv", ".seal")}
         assert {f.name for f in path.parent.iterdir()} == {path.name, *beside}
     records = [json.loads(p.read_text()) for p in study.provenance_path.glob("predict-*.json")]
     assert len(records) == 2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
+from pathoai.cli.mended import mended
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
     from pathoai.models.encoder_network import TileEncoder
     from pathoai.models.encoder_registry import RegisteredEncoder
     from pathoai.store.features import Precision
+    from pathoai.study.slide_place import SlidePlace
     from pathoai.tiling.spec import TileSpec
 
 _WORKERS = 2
@@ -66,8 +68,7 @@ class FeatureWork:
     """What a process needs to encode one slide; the paths must be valid where it runs.
 
     Args:
-        study: The study folder.
-        slide_id: The slide.
+        place: Where the slide's store lies.
         key: The encoder.
         weights: JSON of what the registry says of it: workers know no registry.
         spec: The tiles.
@@ -76,8 +77,7 @@ class FeatureWork:
         batch_size: Tiles per batch; None takes that of an interrupted run, or the default.
     """
 
-    study: Path
-    slide_id: str
+    place: SlidePlace
     key: str
     weights: str
     spec: TileSpec
@@ -93,30 +93,34 @@ def features_one(work: FeatureWork, threads: int | None, advance: Advance) -> Do
     from pathoai.inference.extract_features import extract_features
     from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
     from pathoai.store.features import are_features_complete
+    from pathoai.store.reopen_damaged import reopen_damaged_features
     from pathoai.store.slide_store import SlideStore
-    from pathoai.study.study import Study
 
     if threads is not None:
         torch.set_num_threads(threads)
-    started, study = utc_now(), Study(work.study)
-    extractor, store = _extractor(work), SlideStore(study.store_path(work.slide_id))
+    started, place = utc_now(), work.place
+    extractor, store = encoder_of(work), SlideStore(place.store_path)
     if threads is not None:
         extractor = replace(extractor, threads=threads)
-    skipped = are_features_complete(store.path, extractor.recipe(store))
+    skipped, damaged = are_features_complete(store.path, extractor.recipe(store)), {}
+    if skipped:
+        damaged = reopen_damaged_features(store, store.features(work.key))
     found = extract_features(store, extractor, advance=advance)
     encoder = extractor.encoder
     ProvenanceRecord(
         "features",
         {"encoder": encoder.about, "tiles": found.spec.key, "precision": work.precision},
-        {f"store/{work.slide_id}": store.identity, "encoder": encoder.sha256},
-        {f"features/{work.slide_id}": sha256_of_json(found.shards)},
+        {f"store/{place.slide_id}": store.identity, "encoder": encoder.sha256},
+        {f"features/{place.slide_id}": sha256_of_json(found.shards)},
         started,
         utc_now(),
-    ).write(study.provenance_path)
-    return Done(f"{len(found)} tiles by {found.name}, licence {encoder.entry.licence}", skipped)
+    ).write(place.provenance_path)
+    said = f"{len(found)} tiles by {found.name}, licence {encoder.entry.licence}"
+    return Done(said + mended(damaged), skipped and not damaged)
 
 
-def _extractor(work: FeatureWork) -> FeatureExtractor:
+def encoder_of(work: FeatureWork) -> FeatureExtractor:
+    """The encoder, ready; refuses what cannot encode these tiles."""
     from pathoai.inference.extract_features import FeatureExtractor
     from pathoai.preprocess.device import choose_device
 
@@ -163,13 +167,14 @@ def run(options: Namespace) -> None:
         raise InvalidValueError("workers", found=options.workers, allowed="1 or more")
     encoder = EncoderRegistry().get(options.encoder)
     spec, weights = _spec(encoder.entry, options), json.dumps(encoder.to_dict())
-    cluster = chosen_cluster(options, options.workers or _WORKERS)
-    execution = Execution(cluster, options.retries, threads=options.workers, wants_gpu=True)
+    cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
+    execution = Execution(
+        cluster, options.retries, threads=options.workers, wants_gpu=options.device != "cpu"
+    )
 
     def item_of(slide_id: str) -> FeatureWork:
         return FeatureWork(
-            study.path,
-            slide_id,
+            study.place(slide_id),
             encoder.entry.key,
             weights,
             spec,
@@ -181,7 +186,7 @@ def run(options: Namespace) -> None:
     # What cannot be is refused once, here, and not once per slide; a cluster's workers load the
     # network, which may be large, themselves.
     if cluster is None:
-        _extractor(item_of(""))
+        encoder_of(item_of(""))
     else:
         encoder.check_unchanged()
     run_over_slides(

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
-from pathoai.cli.predict_grade import gather_grades, predict_grade, slide_grader
-from pathoai.cli.predict_pixels import pixel_predictor, predict_pixels
-from pathoai.cli.predict_regions import predict_regions, region_predictor
+from pathoai.cli.predict_file import run_on_file
+from pathoai.cli.predict_kind import kind_of
 from pathoai.cli.predict_work import PredictWork
-from pathoai.cluster.work_item import Done, WorkItem
+from pathoai.cli.tiling_options import share
+from pathoai.cluster.work_item import WorkItem
+from pathoai.errors import InvalidValueError
 from pathoai.models.runtimes import AUTO, RUNTIMES
-from pathoai.progress import Advance
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # its module is heavy, and needed only once the command runs
     from pathoai.study.study import Study
 
 _WORKERS = 2
-_LANES = 3
-"""One slide is finished while another computes and a third is ready to."""
+_OF_STUDIES = ("slides", "cluster", "cluster_config")
+_OF_FILES = ("slide_id", "mpp", "tissue", "max_damaged")
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="STUDY|SLIDE",
+        help="the study folder; or a slide file, with --out, and no study is needed",
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME",
+        help="a model of the study; of a slide file, the folder of a bundle",
+    )
     parser.add_argument(
         "--ensemble",
         nargs="+",
@@ -49,7 +57,7 @@ def configure(parser: ArgumentParser) -> None:
         "it), or a label whose objects are named, e.g. prediction/NAME (default: what the model's "
         "recipe states)",
     )
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides of the study")
     parser.add_argument("--batch-size", type=int, default=8, help="tiles or regions (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
@@ -74,78 +82,85 @@ def configure(parser: ArgumentParser) -> None:
         help="computing threads (default: all cores); with --cluster, processes or jobs "
         f"(default: {_WORKERS})",
     )
+    _add_file_options(parser)
     add_cluster_options(parser)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """How models of one task are run.
-
-    Args:
-        ready: Loads the model; refuses what cannot be, before any slide is touched.
-        predict: Does one slide.
-        gather: Run once after the slides, also when some of them failed.
-        names_regions: It takes ``--regions``.
-        lanes: Slides under way at once in one process.
-    """
-
-    ready: Callable[[PredictWork], object]
-    predict: Callable[[PredictWork, int | None, Advance], Done]
-    gather: Callable[[Study, str], None] | None = None
-    names_regions: bool = False
-    lanes: int = 1
-
-
-def _kind_of(task: str) -> _Kind:
-    """By what a bundle says of itself; the predictor refuses a task that nothing here does."""
-    from pathoai.models.bundle import REGION_CLASSIFICATION, SLIDE_GRADING
-
-    if task == SLIDE_GRADING:
-        return _Kind(slide_grader, predict_grade, gather_grades)
-    if task == REGION_CLASSIFICATION:
-        return _Kind(region_predictor, predict_regions, names_regions=True)
-    return _Kind(pixel_predictor, predict_pixels, lanes=_LANES)
+def _add_file_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("of a slide file")
+    group.add_argument(
+        "--out",
+        type=Path,
+        metavar="STORE.zarr",
+        help="the store to make of the slide; objects, report and records go into STORE.results",
+    )
+    group.add_argument(
+        "--slide-id", metavar="ID", help="code of the slide (default: made from its content)"
+    )
+    group.add_argument(
+        "--mpp", type=float, help="true scale, µm per pixel, where the file's is missing or wrong"
+    )
+    group.add_argument(
+        "--tissue", metavar="PRESET", help="h-and-e, ihc, faint, … (default: h-and-e)"
+    )
+    group.add_argument(
+        "--max-damaged",
+        type=share,
+        metavar="SHARE",
+        help="refuse a slide with more damaged tiles, e.g. 0.5%% (default: 0.1%%)",
+    )
 
 
 def run(options: Namespace) -> None:
+    if options.workers is not None and options.workers < 1:
+        raise InvalidValueError("workers", found=options.workers, allowed="1 or more")
+    is_study = (options.path / "study.toml").is_file()
+    if is_study or (options.out is None and not options.path.is_file()):
+        _refuse(options, ("out", *_OF_FILES), "is for a slide file, not for a study")
+        _run_on_study(options)
+        return
+    _refuse(options, _OF_STUDIES, "is for a study, not for one slide file")
+    if options.out is None:
+        raise InvalidValueError(
+            "a slide file needs a place for its store",
+            where="--out",
+            found="none",
+            remedy="add --out STORE.zarr; or name a study folder instead of the file",
+        )
+    run_on_file(options)
+
+
+def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidValueError(f"{option} {why}", remedy="leave it out")
+
+
+def _run_on_study(options: Namespace) -> None:
     from pathoai.cli.each_slide import Execution, chosen_slides, run_over_slides
-    from pathoai.errors import InvalidValueError
     from pathoai.models.bundle import load_bundle
     from pathoai.study.study import Study
 
-    study = Study(options.study.absolute())
-    if options.workers is not None and options.workers < 1:
-        raise InvalidValueError("workers", found=options.workers, allowed="1 or more")
-    cluster = chosen_cluster(options, options.workers or _WORKERS)
-    task = load_bundle(study.model_path(options.model)).task
-    kind = _kind_of(task)
+    study = Study(options.path.absolute())
+    cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
+    kind = kind_of(load_bundle(study.model_path(options.model)), options.regions)
     execution = Execution(
-        cluster, options.retries, threads=options.workers, wants_gpu=True, lanes=kind.lanes
+        cluster,
+        options.retries,
+        threads=options.workers,
+        wants_gpu=options.device != "cpu",
+        lanes=kind.lanes,
     )
-
-    def item_of(slide_id: str, device: str) -> PredictWork:
-        return PredictWork(
-            study.path,
-            slide_id,
-            options.model,
-            device,
-            options.batch_size,
-            ensemble=tuple(options.ensemble),
-            tta=options.tta,
-            precision=options.precision,
-            regions=options.regions,
-            runtime=options.runtime,
-        )
-
-    if options.regions and not kind.names_regions:
-        raise InvalidValueError("--regions is for models that name regions", found=task)
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.
-    kind.ready(item_of("", options.device if execution.is_on_this_machine else "cpu"))
+    kind.ready(_work(options, study, "", options.device if execution.is_on_this_machine else "cpu"))
     try:
         run_over_slides(
             chosen_slides(study, options.slides),
             "predicting",
-            lambda row: WorkItem(row.slide_id, kind.predict, item_of(row.slide_id, options.device)),
+            lambda row: WorkItem(
+                row.slide_id, kind.predict, _work(options, study, row.slide_id, options.device)
+            ),
             execution,
         )
     finally:
@@ -153,10 +168,25 @@ def run(options: Namespace) -> None:
             kind.gather(study, options.model)
 
 
+def _work(options: Namespace, study: Study, slide_id: str, device: str) -> PredictWork:
+    return PredictWork(
+        study.place(slide_id),
+        study.model_path(options.model),
+        device,
+        options.batch_size,
+        ensemble=tuple(map(study.model_path, options.ensemble)),
+        tta=options.tta,
+        precision=options.precision,
+        regions=options.regions,
+        runtime=options.runtime,
+    )
+
+
 COMMAND = Command(
     "predict",
-    "run a model over the slides",
-    "pathoai predict my-study --model breast-nuclei-segmentation",
+    "run a model over the slides of a study, or over one slide file",
+    "pathoai predict my-study --model breast-nuclei-segmentation\n"
+    "  pathoai predict slide.svs --model breast-nuclei-segmentation --out slide.zarr",
     configure,
     run,
 )

@@ -17,6 +17,7 @@ from pathoai.study.cohort import CohortRow
 if TYPE_CHECKING:  # their modules are heavy, and needed only once the command runs
     from pathoai.preprocess.tiling_settings import TilingSettings
     from pathoai.store.slide_store import SlideStore
+    from pathoai.study.slide_place import SlidePlace
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -39,13 +40,13 @@ class TileWork:
     """What a process needs to tile one slide; all paths must be valid where it runs.
 
     Args:
-        study: The study folder.
+        place: Where the slide's store will lie.
         row: The slide.
         source: Its file. Only this account's link table knows it, so it is looked up beforehand.
         settings: How it becomes a store; a worker of a cluster has threads of its own.
     """
 
-    study: Path
+    place: SlidePlace
     row: CohortRow
     source: Path = field(repr=False)
     settings: TilingSettings
@@ -59,11 +60,10 @@ def tile_one(work: TileWork, threads: int | None, advance: Advance) -> Done:
     from pathoai.provenance import ProvenanceRecord, utc_now
     from pathoai.slide.open_slide import open_slide
     from pathoai.store.slide_store import is_complete
-    from pathoai.study.study import Study
 
     started = utc_now()
-    study, row, settings = Study(work.study), work.row, work.settings
-    path = study.store_path(row.slide_id)
+    place, row, settings = work.place, work.row, work.settings
+    path = place.store_path
     skipped = is_complete(path)
     source = SlideSource(
         lambda: open_slide(work.source, mpp=row.stated_mpp, slide_id=row.slide_id),
@@ -71,7 +71,7 @@ def tile_one(work: TileWork, threads: int | None, advance: Advance) -> Done:
         row.source_sha256,
     )
     settings = replace(settings, workers=threads or settings.workers)
-    with thumbnail_of_no_tissue(study, row.slide_id):
+    with thumbnail_of_no_tissue(place):
         store = tile_slide(source, path, settings, advance=advance)
     ProvenanceRecord(
         "tile",
@@ -80,7 +80,7 @@ def tile_one(work: TileWork, threads: int | None, advance: Advance) -> Done:
         {f"store/{row.slide_id}": store.identity},
         started,
         utc_now(),
-    ).write(study.provenance_path)
+    ).write(place.provenance_path)
     return Done(_said(store, settings), skipped)
 
 
@@ -122,7 +122,7 @@ def run(options: Namespace) -> None:
         choose_device(options.device)  # what cannot be is refused once, not once per slide
 
     def item_of(row: CohortRow) -> WorkItem:
-        work = TileWork(study.path, row, study.source_of(row.slide_id), settings)
+        work = TileWork(study.place(row.slide_id), row, study.source_of(row.slide_id), settings)
         return WorkItem(row.slide_id, tile_one, work)
 
     run_over_slides(chosen_slides(study, options.slides), "tiling", item_of, execution)

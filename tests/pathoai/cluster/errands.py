@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 from pathoai.cli.commands.tile import TileWork, tile_one
+from pathoai.cli.predict_pixels import predict_pixels
+from pathoai.cli.predict_work import PredictWork
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import DamagedSlideError, StorageError
 from pathoai.progress import Advance
+from pathoai.study.study import Study
 
 
 def begun(log: Path) -> list[int]:
@@ -102,6 +105,19 @@ def tile_and_die_once(
         advance(done, total)
 
     return tile_one(tiling, threads, advance_or_die)
+
+
+def predict_or_die(work: PredictWork, threads: int | None, advance: Advance) -> Done:
+    """Predict a slide, but be killed in the middle of the one whose code comes first, each time."""
+    cohort = Study(Path(str(work.place.study_path))).cohort
+    if work.place.slide_id != min(row.slide_id for row in cohort):
+        return predict_pixels(work, threads, advance)
+    _begin(work.place.store_path.with_suffix(".log"))
+
+    def die_now(done: int, total: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return predict_pixels(work, threads, die_now)
 
 
 def be_wrong(log: Path, threads: int | None, advance: Advance) -> Done:

@@ -15,8 +15,11 @@ import pytest
 import torch
 from distributed import Client
 
+from pathoai.cli.commands import predict
 from pathoai.cli.commands.tile import TileWork, tile_one
 from pathoai.cli.main import main
+from pathoai.cli.predict_kind import PredictKind
+from pathoai.cli.predict_pixels import pixel_predictor
 from pathoai.cluster.run_on_workers import run_on_workers
 from pathoai.cluster.work_item import Status, WorkItem, attempt
 from pathoai.models.architecture import build_network
@@ -109,14 +112,14 @@ def test_a_store_whose_writer_was_killed_goes_on_on_another_worker(
     (row,) = study.add([IncomingSlide(two_level_slide[0])])
     here = _copy_of(study, tmp_path / "here")
     settings = TilingSettings(TileSpec(mpp=0.5), mpp=0.5, device="cpu")
-    work = TileWork(study.path, row, two_level_slide[0], settings)
+    work = TileWork(study.place(row.slide_id), row, two_level_slide[0], settings)
     item = WorkItem(row.slide_id, errands.tile_and_die_once, (tmp_path / "log", work))
 
     (outcome,) = run_on_workers(client, [item])
 
     assert outcome.status is Status.DONE
     assert len(set(errands.begun(tmp_path / "log"))) == 2
-    undisturbed = WorkItem(row.slide_id, tile_one, replace(work, study=here.path))
+    undisturbed = WorkItem(row.slide_id, tile_one, replace(work, place=here.place(row.slide_id)))
     assert attempt(undisturbed, threads=1).status is Status.DONE
     assert _files(study.path / "stores") == _files(here.path / "stores")
 
@@ -154,6 +157,46 @@ def test_predictions_on_workers_are_those_made_here(
     capsys.readouterr()
     assert main(["predict", str(study.path), *words, "--cluster", address]) == 0
     assert _lines(capsys.readouterr().out)[-1] == "skipped  2  complete before this run"
+
+
+def test_a_bad_slide_and_a_poisonous_one_stop_no_other(
+    study: Study,
+    small_slide: Path,
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One kills whatever worker predicts it; of another the store cannot be read."""
+    slides = [_variant(small_slide, tmp_path / f"{number}.svs") for number in range(4)]
+    poisonous, bad, *good = sorted(r.slide_id for r in study.add(map(IncomingSlide, slides)))
+    _save_model(study)
+    assert main(["tile", str(study.path), "--device", "cpu"]) == 0
+    (study.store_path(bad) / "zarr.json").write_text("{")
+    (tmp_path / "undisturbed").mkdir()
+    here = _copy_of(study, tmp_path / "undisturbed" / "study")
+    kind = PredictKind(pixel_predictor, errands.predict_or_die)
+    monkeypatch.setattr(predict, "kind_of", lambda *_: kind)
+    words = ["--model", "tiny", "--device", "cpu"]
+    capsys.readouterr()
+
+    on_two = ["--cluster", address, "--retries", "1"]
+    assert main(["predict", str(study.path), *words, *on_two]) == 1
+
+    found = capsys.readouterr()
+    assert "dashboard of the cluster: http://127.0.0.1:" in found.err
+    assert f"{poisonous}: its worker died 2 times" in found.err
+    assert "2 of 4 slides failed; the others are done" in found.err
+    table = _lines(found.out)[-3:]
+    assert table[0] == "done     2"
+    assert table[1].split()[:3] == ["failed", "2", poisonous]
+    assert table[2].split()[0] == bad
+    log = study.store_path(poisonous).with_suffix(".log")
+    assert len(set(errands.begun(log))) == 2
+    monkeypatch.undo()
+    assert main(["predict", str(here.path), *words, "--slides", *good]) == 0
+    for slide_id in good:
+        assert _files(study.store_path(slide_id)) == _files(here.store_path(slide_id))
 
 
 def test_features_on_workers_are_those_made_here(

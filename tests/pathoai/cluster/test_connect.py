@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 
@@ -129,3 +130,17 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_one_clear_error(
         scheduler.kill()
         with pytest.raises(ClusterError, match=r"scheduler was lost.*the same command again"):
             next(outcomes)
+
+
+def test_a_worker_that_takes_too_long_to_come_back_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Dask gives up a worker that is not back in time; on a busy machine all would be lost."""
+    monkeypatch.setattr(connect, "_COUNT_WORKERS_S", 0.2)
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}),
+        connected(ClusterChoice("dask", workers=1)) as client,
+    ):
+        (outcome,) = run_on_workers(client, errands.items(tmp_path, A=errands.die_once))
+    assert outcome.text == "second time lucky"
+    assert len(set(errands.begun(tmp_path / "A"))) == 2

@@ -59,6 +59,18 @@ def test_the_job_script_asks_for_what_the_user_stated(settings: Path) -> None:
     assert "--nworkers" not in script
 
 
+def test_a_job_on_a_gpu_asks_for_it_and_its_worker_says_so(settings: Path) -> None:
+    with slurm_cluster(settings, device="auto") as cluster:
+        assert "--resources GPU=1" in cluster.job_script()
+    settings.write_text(_SETTINGS.replace('job-extra-directives: ["--gres=gpu:1"]', ""))
+    with slurm_cluster(settings, device="auto") as cluster:
+        assert "GPU" not in cluster.job_script()
+    with slurm_cluster(settings, device="cuda") as cluster:
+        script = cluster.job_script()
+    assert "#SBATCH --gres=gpu:1" in script.splitlines()
+    assert "--resources GPU=1" in script
+
+
 def test_the_users_dask_configuration_counts_and_the_file_goes_first(settings: Path) -> None:
     settings.write_text("queue: mine\ninterface: lo\n")
     theirs = {"jobqueue.slurm.queue": "theirs", "jobqueue.slurm.walltime": "02:00:00"}

@@ -198,7 +198,8 @@ def test_regions_are_named_alike_and_eight_bits_are_told(store: SlideStore, tmp_
     found = by_onnx.probabilities(views)
     np.testing.assert_allclose(found, by_torch.probabilities(views), atol=TOLERANCE)
     np.testing.assert_array_equal(replace(by_onnx, batch_size=1).probabilities(views), found)
-    squares = tissue_regions(Study.create(tmp_path / "study", ontology="breast"), store, bundle)
+    study = Study.create(tmp_path / "study", ontology="breast")
+    squares = tissue_regions(study.place(store.slide_id), store, bundle)
     assert by_onnx.about(store, squares) == by_torch.about(store, squares)
     assert by_onnx.runtime["runtime"] != by_torch.runtime["runtime"]
     network = by_onnx.network

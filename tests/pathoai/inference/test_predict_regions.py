@@ -88,7 +88,7 @@ def asked(
 
 
 def test_squares_lie_side_by_side_over_the_tissue(store: SlideStore, study: Study) -> None:
-    regions = tissue_regions(study, store, BUNDLE)
+    regions = tissue_regions(study.place(store.slide_id), store, BUNDLE)
     squares = regions.squares
     assert squares is not None
     assert (squares.factor, squares.across) == (34, 1)
@@ -107,14 +107,16 @@ def test_squares_lie_side_by_side_over_the_tissue(store: SlideStore, study: Stud
     for outline, row, column in zip(regions.outlines, squares.rows, squares.columns, strict=True):
         assert outline.bounds == (34 * column, 34 * row, 34 * column + 34, 34 * row + 34)
     with pytest.raises(NoTissueError, match="no square holds enough tissue"):
-        tissue_regions(study, store, replace(BUNDLE, spec=TileSpec(1400, 0.7, 0, 1.0)))
+        tissue_regions(
+            study.place(store.slide_id), store, replace(BUNDLE, spec=TileSpec(1400, 0.7, 0, 1.0))
+        )
 
 
 def test_each_square_is_seen_turned_and_asked_by_itself(
     store: SlideStore, study: Study, predictor: RegionPredictor, tmp_path: Path
 ) -> None:
     """By definition: pixels read one region at a time, logits averaged over turns one by one."""
-    regions = find_regions(study, store, BUNDLE, "tissue")
+    regions = find_regions(study.place(store.slide_id), store, BUNDLE, "tissue")
     found = asked(store, predictor, regions, tmp_path)
     for at in (0, len(regions) // 2, len(regions) - 1):
         x, y = regions.centres[at]
@@ -139,7 +141,7 @@ def test_each_square_is_seen_turned_and_asked_by_itself(
 def test_the_table_and_the_label_say_the_same(
     store: SlideStore, study: Study, predictor: RegionPredictor, tmp_path: Path
 ) -> None:
-    regions = find_regions(study, store, BUNDLE, "tissue")
+    regions = find_regions(study.place(store.slide_id), store, BUNDLE, "tissue")
     found = asked(store, predictor, regions, tmp_path)
     table = region_table(store, predictor, regions, found)
     write_objects(tmp_path / "a.parquet", table)
@@ -192,7 +194,7 @@ def test_large_squares_are_painted_with_several_pixels(
 ) -> None:
     bundle = replace(BUNDLE, spec=TileSpec(SIZE, 2.0, 0, 0.0))
     large = replace(predictor, bundle=bundle)
-    regions = find_regions(study, store, bundle, "tissue")
+    regions = find_regions(study.place(store.slide_id), store, bundle, "tissue")
     squares = regions.squares
     assert squares is not None
     assert (squares.factor, squares.across) == (32, 3)
@@ -214,7 +216,7 @@ class _KilledError(BaseException):
 def test_a_killed_run_goes_on_and_asks_nothing_twice(
     store: SlideStore, study: Study, predictor: RegionPredictor, tmp_path: Path
 ) -> None:
-    one = find_regions(study, store, BUNDLE, "tissue")
+    one = find_regions(study.place(store.slide_id), store, BUNDLE, "tissue")
     # The same squares over and over: more than one part, without a larger slide.
     regions = one.chosen(np.resize(np.arange(len(one)), 2 * PART_ROWS + 7))
     whole = asked(store, predictor, regions, tmp_path / "whole")
@@ -251,19 +253,19 @@ def test_objects_of_another_model_are_regions_too(
     objects = ObjectTable(outlines, np.ones(2, np.uint8), ones, ones, {"origin": "model"})
     path = study.objects_path(store.slide_id, "prediction/nuclei")
     write_objects(path, objects)
-    regions = find_regions(study, store, BUNDLE, "prediction/nuclei")
+    regions = find_regions(study.place(store.slide_id), store, BUNDLE, "prediction/nuclei")
     assert regions.outlines.tolist() == [outlines[0]]
     assert regions.left_out == {"off their slide": 1}
     assert regions.about["source"] == "objects of prediction/nuclei"
     with pytest.raises(StoreError, match="no objects of that label"):
-        find_regions(study, store, BUNDLE, "prediction/other")
+        find_regions(study.place(store.slide_id), store, BUNDLE, "prediction/other")
     write_objects(path, replace(objects, geometry=outlines[[1, 1]]))
     with pytest.raises(StudyError, match=r"no region.*2 off their slide.*--regions"):
-        find_regions(study, store, BUNDLE, "prediction/nuclei")
+        find_regions(study.place(store.slide_id), store, BUNDLE, "prediction/nuclei")
     with pytest.raises(
         InvalidValueError, match=r"--regions.*'tisue'.*annotations, areas, tissue, or"
     ):
-        find_regions(study, store, BUNDLE, "tisue")
+        find_regions(study.place(store.slide_id), store, BUNDLE, "tisue")
 
 
 def test_what_names_no_regions_is_refused(predictor: RegionPredictor) -> None:

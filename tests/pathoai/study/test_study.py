@@ -217,3 +217,18 @@ def test_every_derived_copy_of_a_slide_is_known(study: Study) -> None:
     left = study.store_path("A").with_name(".A.prediction.nuclei.objects")
     left.mkdir()
     assert set(study.derived_copies("A")) == {study.store_path("A"), objects.parent, figures, left}
+
+
+def test_a_slide_has_one_place_in_its_study(study: Study) -> None:
+    place = study.place("A")
+    label = "prediction/nuclei"
+    assert place.store_path == study.store_path("A")
+    assert place.objects_path(label) == study.objects_path("A", label)
+    assert place.report_path(label) == study.report_path("A", label)
+    assert place.seal_path(label).parent == place.objects_path(label).parent
+    assert place.ontology == study.ontology
+    for made in (place.store_path, place.objects_path(label), place.no_tissue_path):
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch()
+    gone = study.derived_copies("A")
+    assert {place.store_path, place.objects_folder, place.no_tissue_path} <= set(gone)

@@ -1,0 +1,74 @@
+"""GPUs and workers: each worker has one device, and says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+GPU = "GPU"
+"""The resource that workers with a GPU declare: ``dask worker --resources GPU=1``."""
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_ASKS = ("--gres=gpu", "--gpus", "-G")
+
+
+def devices_here() -> tuple[str, ...]:
+    """The GPUs of this machine that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return ()
+    return visible_devices(torch.cuda.device_count(), os.environ.get(_VISIBLE))
+
+
+def visible_devices(count: int, stated: str | None) -> tuple[str, ...]:
+    """Names of devices.
+
+    Args:
+        count: How many CUDA sees.
+        stated: What CUDA_VISIBLE_DEVICES says: the scheduler of a shared machine may have set it.
+    """
+    names = [str(number) for number in range(count)]
+    if stated is not None:
+        names = [name.strip() for name in stated.split(",") if name.strip()]
+    return tuple(names[:count])
+
+
+def device_options(worker: int, devices: Sequence[str]) -> dict[str, Any]:
+    """What dask starts a worker of this machine with, so that it sees one device.
+
+    Args:
+        worker: Its number, from 0; where workers are more than devices, they share them in turn.
+        devices: Of this machine; without any, workers compute on the CPU.
+    """
+    if not devices:
+        return {}
+    return {
+        "env": {_VISIBLE: devices[worker % len(devices)]},
+        "resources": {GPU: 1},
+    }
+
+
+def job_options(device: str, directives: Sequence[str], extra: Sequence[str]) -> dict[str, Any]:
+    """What a SLURM job and its worker get besides what the user stated.
+
+    Args:
+        device: Where the work computes: ``cpu``; ``auto``, on a GPU where the user's settings ask
+            for one; ``cuda``, which asks for one if they do not.
+        directives: Of the job, as the user stated them.
+        extra: Words for the worker, likewise.
+
+    Returns:
+        ``job_extra_directives`` and ``worker_extra_args``, as far as they change.
+    """
+    if device == "cpu":
+        return {}
+    asked = any(directive.strip().startswith(_ASKS) for directive in directives)
+    if not asked and not device.startswith("cuda"):
+        return {}
+    found: dict[str, Any] = {}
+    if not asked:
+        found["job_extra_directives"] = [*directives, "--gres=gpu:1"]
+    if not any(word.startswith("--resources") for word in extra):
+        found["worker_extra_args"] = [*extra, f"--resources {GPU}=1"]
+    return found

@@ -1,0 +1,57 @@
+"""GPUs dealt to workers: tested on machines that have none."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from distributed import get_worker
+
+from pathoai.cluster import connect
+from pathoai.cluster.connect import ClusterChoice, connected
+from pathoai.cluster.gpu_workers import GPU, device_options, job_options, visible_devices
+from pathoai.cluster.run_on_workers import run_on_workers
+from pathoai.cluster.work_item import Done, WorkItem
+from pathoai.progress import Advance
+
+
+def test_devices_are_those_that_this_process_may_use() -> None:
+    assert visible_devices(0, None) == ()
+    assert visible_devices(3, None) == ("0", "1", "2")
+    assert visible_devices(2, "5, GPU-8e1a") == ("5", "GPU-8e1a")
+    assert visible_devices(0, "") == ()
+    # CUDA stops at the first that is not there.
+    assert visible_devices(1, "1,7") == ("1",)
+
+
+def test_each_worker_sees_one_device_and_declares_it() -> None:
+    assert device_options(0, ()) == {}
+    dealt = [device_options(worker, ("4", "6")) for worker in range(3)]
+    assert [one["env"]["CUDA_VISIBLE_DEVICES"] for one in dealt] == ["4", "6", "4"]
+    assert all(one["resources"] == {GPU: 1} for one in dealt)
+
+
+def test_a_job_asks_for_a_gpu_where_the_work_wants_one() -> None:
+    declared = ["--resources GPU=1"]
+    assert job_options("cpu", ["--gres=gpu:1"], []) == {}
+    assert job_options("auto", [], []) == {}
+    assert job_options("auto", ["--gres=gpu:a100:1"], []) == {"worker_extra_args": declared}
+    assert job_options("cuda", ["--gpus-per-node=1"], ["--resources GPU=2"]) == {}
+    assert job_options("cuda:0", ["--mem=0"], ["--nice"]) == {
+        "job_extra_directives": ["--mem=0", "--gres=gpu:1"],
+        "worker_extra_args": ["--nice", *declared],
+    }
+
+
+def _seen(_: object, threads: int | None, advance: Advance) -> Done:
+    return Done(f"{os.environ['CUDA_VISIBLE_DEVICES']} {get_worker().state.total_resources}")
+
+
+def test_local_workers_really_have_their_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "devices_here", lambda: ("3", "5"))
+    items = [WorkItem(f"S{number}", _seen) for number in range(6)]
+    with connected(ClusterChoice("dask", 2, device="auto")) as client:
+        client.wait_for_workers(2)
+        found = Counter(o.text for o in run_on_workers(client, items, resource=GPU))
+    assert set(found) == {"3 {'GPU': 1}", "5 {'GPU': 1}"}
