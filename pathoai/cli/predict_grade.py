@@ -38,7 +38,7 @@ def predict_grade(work: PredictWork, threads: int | None, advance: Advance) -> D
     files, about = GradeFiles.of(place, grader.bundle.name), grader.about(store)
     _refuse_damaged_features(store, grader)
     seal = ResultSeal(place.seal_path(grade_name(grader.bundle.name)), files.all, about)
-    said, altered = seal.said(), seal.damaged() | files.damaged_map(store)
+    said, altered = seal.said(), seal.damaged() | files.damaged_map(store, about)
     skipped = said is not None and not altered and files.finished(store, about) is not None
     if said is None or not skipped:
         seal.remove_partial_writes()

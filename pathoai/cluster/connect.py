@@ -117,6 +117,11 @@ class _LocalWorkers(LocalCluster):
         self._devices = devices
         super().__init__(**settings)  # type: ignore[no-untyped-call]  # dask's own
 
+    def _update_worker_status(self, op: str, msg: Any) -> None:  # noqa: ANN401 - dask's own
+        # dask stumbles over a worker that is gone before it has heard of it, and raises at the end.
+        if op != "remove" or msg in self.scheduler_info["workers"]:
+            super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]  # likewise
+
     def new_worker_spec(self) -> dict[Any, dict[str, Any]]:
         """Name and settings of the next worker."""
         (name, spec), *_ = super().new_worker_spec().items()  # type: ignore[no-untyped-call]  # likewise

@@ -99,12 +99,21 @@ class GradeFiles:
         write_objects(self.table, grader.top_tiles(store, grade, weights))
         return grade
 
-    def damaged_map(self, store: SlideStore) -> dict[str, str]:
-        """What is damaged of the attention map that lies there, which is unfinished afterwards."""
-        name = prediction_name(self.model)
-        if name not in store.labels:
+    def damaged_map(self, store: SlideStore, about: dict[str, Any]) -> dict[str, str]:
+        """What is damaged of the attention map that lies there, which is unfinished afterwards.
+
+        Args:
+            store: The slide's.
+            about: What a grade made now would say of itself.
+        """
+        try:
+            largest = read_report(self.report)[ATTENTION]["largest_weight"]
+        except StoreError:
+            # Without its report the grade is made again, and the map with it.
             return {}
-        return reopen_damaged_label(store, name, store.label(name).about)
+        return reopen_damaged_label(
+            store, prediction_name(self.model), attention_about(about, largest)
+        )
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, by what it is."""

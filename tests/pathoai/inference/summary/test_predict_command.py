@@ -66,7 +66,8 @@ def test_a_second_run_writes_the_same_bytes(predicted_study: Study) -> None:
     (row,) = predicted_study.cohort
     folder = predicted_study.objects_path(row.slide_id, "prediction/tiny").parent
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(before) == {f"prediction.tiny{end}" for end in (".parquet", ".json", ".regions.csv")}
+    ends = (".parquet", ".json", ".regions.csv", ".seal")
+    assert set(before) == {f"prediction.tiny{end}" for end in ends}
     assert main(["predict", str(predicted_study.path), "--model", "tiny", "--device", "cpu"]) == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert folder in predicted_study.derived_copies(row.slide_id)
