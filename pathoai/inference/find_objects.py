@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from pathoai.geometry import Size
@@ -87,7 +86,7 @@ def _from_top(piece: Piece) -> tuple[float, float]:
 def _table(pieces: list[Piece], label: LabelImage) -> ObjectTable:
     affine = label.grid().affine_to_level_0()
     outlines = np.empty(len(pieces), dtype=object)
-    outlines[:] = [to_level_0(shapely.simplify(p.polygon, 0), affine) for p in pieces]
+    outlines[:] = [to_level_0(p.polygon, affine) for p in pieces]
     source: dict[str, Any] = {"label": label.name} | label.about
     return ObjectTable(
         outlines,

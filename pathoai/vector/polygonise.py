@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.affinity import affine_transform
 
+from pathoai.vector.block_seams import CutOutlines
 from pathoai.vector.linked_groups import linked_groups
 
 AffineParameters = tuple[float, float, float, float, float, float]
@@ -111,26 +112,18 @@ def merge_seams(pieces: Iterable[Piece], *, block_px: int) -> list[Piece]:
         inside = x0 % block_px and y0 % block_px and x1 % block_px and y1 % block_px
         (whole if inside else cut[piece.value]).append(piece)
     for value, parts in cut.items():
-        whole.extend(_united(value, parts))
+        whole.extend(_united(value, parts, block_px))
     return whole
 
 
-def _united(value: int, parts: list[Piece]) -> list[Piece]:
-    outlines = np.array([p.polygon for p in parts], dtype=object)
-    tree = shapely.STRtree(outlines)
-    left, right = tree.query(outlines, predicate="intersects")
-    # Touching at a corner is not enough: connected pixels share an edge.
-    shared = shapely.length(shapely.intersection(outlines[left], outlines[right]))
-    apart = (left != right) & (shared > 0)
-    groups = linked_groups(
-        len(parts), zip(left[apart].tolist(), right[apart].tolist(), strict=True)
-    )
+def _united(value: int, parts: list[Piece], block_px: int) -> list[Piece]:
+    cut = CutOutlines(np.array([p.polygon for p in parts], dtype=object), block_px)
     merged = []
-    for members in groups:
+    for members in linked_groups(len(parts), cut.meeting()):
         areas = np.array([parts[i].polygon.area for i in members])
         weights = np.array([parts[i].weight for i in members])
-        union = unite(outlines[members])
-        merged.append(Piece(value, union, float((areas * weights).sum() / areas.sum())))
+        weight = float((areas * weights).sum() / areas.sum())
+        merged.append(Piece(value, cut.union(members), weight))
     return merged
 
 
