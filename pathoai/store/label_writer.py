@@ -134,6 +134,9 @@ class LabelWriter:
 
     def _open_or_create(self) -> zarr.Group:
         path = f"labels/{self._file_name}"
+        for folder in (self.store_path, self.store_path / "labels"):
+            for partial in folder.glob("*.partial"):
+                partial.unlink()  # of the store's own description, and of the list of labels
         root = zarr.open_group(self.store_path, mode="r+", zarr_format=3)
         if path in root:
             group = root[path]
@@ -142,8 +145,6 @@ class LabelWriter:
             same = _provenance(found) == (self._recipe.about, self._recipe.made_on)
             if isinstance(group, zarr.Group) and same:
                 remove_partial_writes(self.store_path / path)
-                for partial in (self.store_path / "labels").glob("*.partial"):
-                    partial.unlink()  # of the list of labels
                 return group
         root.require_group("labels")
         group = root.create_group(path, overwrite=True)

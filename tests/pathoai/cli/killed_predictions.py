@@ -76,8 +76,10 @@ class Found:
     shards: list[int] = field(default_factory=list)
 
 
-_PREDICT = ("predict", "study", "--device", "cpu", "--model")
-_ALONE = ("predict", "slide.svs", "--device", "cpu", "--out", "slide.zarr", "--model")
+# torch starts soonest: what is killed often shall be at work, not on the way to it.
+_TORCH = ("--device", "cpu", "--runtime", "torch")
+_PREDICT = ("predict", "study", *_TORCH, "--model")
+_ALONE = ("predict", "slide.svs", *_TORCH, "--out", "slide.zarr", "--model")
 _ON_TWO = ("--cluster", "dask", "--workers", "2", "--retries", "99")
 WAYS = {
     "pixels": Way((*_PREDICT, "pixels"), 2, 12),

@@ -114,8 +114,10 @@ def _check_predict_takes_it(
         assert "complete before this run" not in capsys.readouterr().out
         (path,) = set(study.provenance_path.glob("predict-*.json")) - earlier
         said = json.loads(path.read_text("utf8"))["parameters"]
-        assert said["precision"] == precision
-        assert said["runtime"].split()[0] == ("torch" if runtime == "torch" else "onnxruntime")
+        assert said["made_on"]["precision"] == precision
+        assert said["made_on"]["runtime"].split()[0] == (
+            "torch" if runtime == "torch" else "onnxruntime"
+        )
         label = store.label(f"prediction/{SEMANTIC}")
         int8 = {SEMANTIC: record["files"]["model.int8.onnx"]["sha256"]}
         assert label.about.get("int8") == (int8 if precision == "int8" else None)
