@@ -34,7 +34,7 @@ def mirrored_slide(real: Path, target: Path, side_px: int) -> None:
     def paint(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         rows, columns = np.arange(y, y + height), np.arange(x, x + width)
         picture = pixels[
-            np.ix_(_mirrored(rows, pixels.shape[0]), _mirrored(columns, pixels.shape[1]))
+            np.ix_(mirrored(rows, pixels.shape[0]), mirrored(columns, pixels.shape[1]))
         ]
         picture[(rows < border) | (rows >= side_px - border)] = _GLASS
         picture[:, (columns < border) | (columns >= side_px - border)] = _GLASS
@@ -45,7 +45,7 @@ def mirrored_slide(real: Path, target: Path, side_px: int) -> None:
         write_pyramid(target, description=about, paint=paint, progress=advance)
 
 
-def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+def mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Positions folded back and forth into 0 … length - 1."""
     folded = positions % (2 * length)
     return np.minimum(folded, 2 * length - 1 - folded)

@@ -13,26 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-import venv
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from measure import Cost, bytes_below, cost_of, machine
+from measure import cost_of, machine
+from peer_tools import Tool, environment, install, pathoai_command, peer_command, run, version
 
 # Nothing heavy may be imported here: Linux counts the memory of the process that starts another
 # as the peak of the other too.
 
-_PEERS = Path(__file__).with_name("peers")
 _LIMIT_S = 240
 
 
@@ -58,56 +53,16 @@ QUOTED = (
 )
 
 
-@dataclass
-class Tool:
-    """A tool, and what its runs cost.
-
-    Args:
-        name: As its package is called, or what it is.
-        does: What its command reads or writes.
-        command: Makes the command line from the slide and an empty folder to write into.
-        packages: What pip installs into its own environment; none for what runs in this one.
-    """
-
-    name: str
-    does: str
-    command: Callable[[Path, Path], list[str]]
-    packages: Sequence[str] = ()
-    costs: list[Cost] = field(default_factory=list)
-    written: int = 0
-    problem: str = ""
-
-    @property
-    def wall_s(self) -> float:
-        """Median."""
-        return statistics.median(cost.wall_s for cost in self.costs)
-
-    @property
-    def cpu_s(self) -> float:
-        """Median."""
-        return statistics.median(cost.cpu_s for cost in self.costs)
-
-    @property
-    def peak_mb(self) -> float:
-        """Largest."""
-        return max(cost.peak_mb for cost in self.costs)
-
-
-def pathoai_command(*words: str) -> list[str]:
-    """Our command line, of this environment."""
-    return [str(Path(sys.executable).with_name("pathoai")), *words]
+PEERS = ("histolab", "tiatoolbox", "lazyslide")
 
 
 def peer(package: str, does: str, environments: Path, *more: str) -> Tool:
     """A peer, which its script in ``peers/`` calls."""
-    python = str(environments / package / "bin" / "python")
-    script = str(_PEERS / f"{package}_command.py")
-    return Tool(
-        package, does, lambda slide, out: [python, script, str(slide), str(out)], [package, *more]
-    )
 
+    def command(slide: Path, out: Path) -> list[str]:
+        return peer_command(package, f"{package}_command", environments, str(slide), str(out))
 
-PEERS = ("histolab", "tiatoolbox", "lazyslide")
+    return Tool(package, does, command, [package, *more])
 
 
 def tools(environments: Path, peers: Sequence[str]) -> list[Tool]:
@@ -116,6 +71,7 @@ def tools(environments: Path, peers: Sequence[str]) -> list[Tool]:
         "pathoai tile",
         "writes the pixels of all tiles and a pyramid",
         lambda _, out: pathoai_command("tile", str(out / "study")),
+        count=_tiles_of_store,
     )
     known = [
         peer("histolab", "writes 1,000 PNG", environments, "openslide-bin"),
@@ -125,66 +81,14 @@ def tools(environments: Path, peers: Sequence[str]) -> list[Tool]:
     return [ours, *(tool for tool in known if tool.name in peers)]
 
 
-def install(tool: Tool, environments: Path) -> None:
-    """Make the environment of a peer where it is missing; note why it cannot be."""
-    if not tool.packages:
-        return
-    own = environments / tool.name
-    python = own / "bin" / "python"
-    if not python.exists():
-        venv.create(own, with_pip=True)
-    known = "from importlib.metadata import version; version('{}')"
-    check = "; ".join(known.format(package) for package in tool.packages)
-    if subprocess.run([python, "-c", check], capture_output=True, check=False).returncode == 0:
-        return
-    print(f"installing {tool.name}; this may take minutes")
-    command = [str(python), "-m", "pip", "install", "--quiet", *tool.packages]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        tool.problem = "cannot be installed here"
-        print(done.stderr)
-
-
 def new_study(slide: Path, out: Path) -> float:
     """A study with the slide; returns the seconds that entering it took."""
     study, start = str(out / "study"), time.perf_counter()
     for words in (("init", study, "--ontology", "breast"), ("add", study, str(slide))):
         subprocess.run(
-            pathoai_command(*words), check=True, capture_output=True, env=_environment(out)
+            pathoai_command(*words), check=True, capture_output=True, env=environment(out)
         )
     return time.perf_counter() - start
-
-
-def _environment(out: Path) -> dict[str, str]:
-    """The vault away from the user's own, and no network."""
-    return {**os.environ, "PATHOAI_VAULT": str(out / "vault"), "HF_HUB_OFFLINE": "1"}
-
-
-def run(tool: Tool, slide: Path, out: Path) -> None:
-    """Run a tool once and note its cost, or why it does not run."""
-    before = bytes_below(out)
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(
-            tool.command(slide, out), stdout=said, stderr=complaints, env=_environment(out)
-        )
-        clock = threading.Timer(_LIMIT_S, process.kill)
-        clock.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        clock.cancel()
-        wall_s = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        complaints.seek(0)
-        if process.returncode:
-            tool.problem = f"ended with status {process.returncode} after {wall_s:.0f} s"
-            print(complaints.read()[-2000:])
-            return
-        answer = said.read().strip().splitlines()[-1:]
-    found = json.loads(answer[0])["tiles"] if tool.packages else _tiles_of_store(out)
-    cpu_s = usage.ru_utime + usage.ru_stime
-    tool.costs.append(Cost(wall_s, cpu_s, usage.ru_maxrss / 1024, found))
-    tool.written = bytes_below(out) - before
 
 
 def _tiles_of_store(out: Path) -> int:
@@ -221,7 +125,7 @@ def measure_all(chosen: list[Tool], slide: Path, folder: Path, repeats: int) -> 
             out.mkdir()
             if not tool.packages:
                 entering.append(new_study(slide, out))
-            run(tool, slide, out)
+            run(tool, slide, out, limit_s=_LIMIT_S)
             if not tool.packages and tool.costs:
                 stores = str(out / "study" / "stores")
                 loops.append(cost_of(openslide_loop, str(slide), stores).result)
@@ -239,7 +143,7 @@ def report(chosen: list[Tool], loop_s: float, entering_s: float, environments: P
         "# From slide to tiles: whole commands",
         "",
         machine(["openslide-bin", "imagecodecs", "zarr", "numpy"]) + "; peers: "
-        f"{', '.join(_version(tool, environments) for tool in chosen[1:] if not tool.problem)}",
+        f"{', '.join(version(tool.name, environments) for tool in chosen[1:] if not tool.problem)}",
         "",
         "`python benchmarks/whole_command.py`: process start, imports, tissue and tiles of one",
         "slide; medians, runs interleaved, page cache warm. Ratios are what counts. Peak memory is",
@@ -260,13 +164,6 @@ def report(chosen: list[Tool], loop_s: float, entering_s: float, environments: P
             f"| {tool.wall_s / loop_s:.2f} |"
         )
     return "\n".join([*lines, "", *_remarks(chosen, loop_s, entering_s), ""])
-
-
-def _version(tool: Tool, environments: Path) -> str:
-    code = f"from importlib.metadata import version; print(version('{tool.name}'))"
-    python = environments / tool.name / "bin" / "python"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-    return f"{tool.name} {done.stdout.strip()}"
 
 
 def _remarks(chosen: list[Tool], loop_s: float, entering_s: float) -> list[str]:
