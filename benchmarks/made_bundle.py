@@ -28,7 +28,7 @@ _SIDE_PX, _BATCH = 256, 2
 
 
 def make_bundle(
-    slide: Path, folder: Path, *, spec: TileSpec, width: int, steps: int
+    slide: Path, folder: Path, *, spec: TileSpec, width: int, depth: int, steps: int
 ) -> ModelBundle:
     """Train on a slide, and save the bundle in ``folder/NAME`` and the network as TorchScript.
 
@@ -38,10 +38,11 @@ def make_bundle(
             uint8 and gives calibrated probabilities.
         spec: Of the bundle's tiles.
         width: Of the U-Net.
+        depth: Of the U-Net.
         steps: Of training.
     """
     ontology = load_ontology("breast")
-    arguments = {"width": width, "depth": 3}
+    arguments = {"width": width, "depth": depth}
     bundle = ModelBundle(
         NAME,
         "unet",

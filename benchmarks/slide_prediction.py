@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _SIZE_PX, _OVERLAP_PX = 512, 128
 _STRIDE_PX = _SIZE_PX - _OVERLAP_PX
-_WIDTH, _STEPS, _TILES = 16, 120, 32
+_WIDTH, _DEPTH = 16, 5  # of the recipe breast-tissue-segmentation
+_STEPS, _TILES = 120, 32
 _LIMIT_S = 3600
 PEERS = ("tiatoolbox", "lazyslide")
 
@@ -83,7 +84,8 @@ def prepare(setting: Setting) -> None:
     import numpy as np
     from made_bundle import make_bundle, tiles_of
 
-    make_bundle(setting.slide, setting.work, spec=setting.tiles, width=_WIDTH, steps=_STEPS)
+    network = {"width": _WIDTH, "depth": _DEPTH, "steps": _STEPS}
+    make_bundle(setting.slide, setting.work, spec=setting.tiles, **network)
     np.save(setting.work / "tiles.npy", tiles_of(setting.slide, _TILES, _SIZE_PX))
     study = str(setting.work / "study")
     for words in (
@@ -228,7 +230,7 @@ def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
         f"{machine(['torch', 'onnxruntime', 'zarr', 'numpy'])}; device: {setting.device}; "
         f"peers: {peers}",
         "",
-        f"U-Net of width {_WIDTH}, tiles of {_SIZE_PX} px every {_STRIDE_PX} px at "
+        f"U-Net of width {_WIDTH}, depth {_DEPTH}, tiles of {_SIZE_PX} px every {_STRIDE_PX} px at "
         f"{setting.mpp:g} µm;",
         f"the slide has {_size(setting.slide)['width']:,} px a side; medians, runs interleaved.",
         "Peak memory is that of the largest process.",

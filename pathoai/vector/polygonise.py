@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import shapely
@@ -52,24 +53,17 @@ def polygonise(
     Returns:
         The regions, in pixels of the whole raster.
     """
-    from rasterio import features
     from scipy import ndimage
 
     pieces = []
     for value in np.unique(class_map):
         if int(value) in ignore:
             continue
-        regions, count = ndimage.label(class_map == value, output=np.int32)
-        means = (
-            np.ones(count)
-            if weights is None
-            else ndimage.mean(weights, regions, np.arange(1, count + 1))
-        )
-        for geometry, region in features.shapes(regions, mask=regions > 0, connectivity=4):
-            polygon = shapely.transform(
-                shapely.geometry.shape(geometry), lambda xy: xy + np.array(origin_px)
-            )
-            pieces.append(Piece(int(value), polygon, float(means[int(region) - 1])))
+        regions, _ = ndimage.label(class_map == value, output=np.uint32)
+        numbers, outlines = outline_numbers(regions, origin_px)
+        sums = np.bincount(regions.ravel(), weights=None if weights is None else weights.ravel())
+        found = zip(outlines, sums[numbers] / shapely.area(outlines), strict=True)
+        pieces += [Piece(int(value), outline, float(weight)) for outline, weight in found]
     return pieces
 
 
@@ -89,10 +83,15 @@ def outline_numbers(
     from rasterio import features
 
     found = list(features.shapes(numbers.astype(np.int32), mask=numbers > 0, connectivity=4))
-    outlines = np.empty(len(found), dtype=object)
-    outlines[:] = [shapely.geometry.shape(geometry) for geometry, _ in found]
-    moved = shapely.transform(outlines, lambda xy: xy + np.array(origin_px))
-    return np.array([number for _, number in found], np.int64), moved
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, object)
+    rings = [(of, ring) for of, (shape, _) in enumerate(found) for ring in shape["coordinates"]]
+    lengths = [len(ring) for _, ring in rings]
+    points = np.array(list(chain.from_iterable(ring for _, ring in rings)), np.float64)
+    # All at once: making one polygon after the other takes longer than finding their outlines.
+    closed = shapely.linearrings(points + origin_px, indices=np.repeat(range(len(rings)), lengths))
+    outlines = shapely.polygons(closed, indices=[of for of, _ in rings])
+    return np.array([number for _, number in found], np.int64), outlines
 
 
 def merge_seams(pieces: Iterable[Piece], *, block_px: int) -> list[Piece]:
