@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import shapely
@@ -15,6 +17,7 @@ from pathoai.privacy.pseudonym import is_code
 
 _AUTHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _SOURCE = re.compile(r"[a-z_]+:[\w./:@+ -]{1,250}")
+_LONGEST_NAME = 200
 _NAMESPACE = uuid.UUID("5b0ce1f4-7bd6-5a0c-9d3c-3a5d7f0c9a41")
 
 
@@ -54,6 +57,7 @@ class Annotation:
         status: What a pathologist said of it.
         confidence: Probability that a model gave it, 0 to 1.
         derived_from: What it was made from, e.g. ``model:<name>@<sha256>``.
+        measurements: Numbers that a program gave of it, by name; ``confidence`` is not among them.
 
     Raises:
         AnnotationError: A part is malformed.
@@ -68,6 +72,7 @@ class Annotation:
     status: Status = Status.PROPOSED
     confidence: float | None = None
     derived_from: str | None = None
+    measurements: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse what could not be shown, stored or trusted."""
@@ -84,6 +89,7 @@ class Annotation:
             raise AnnotationError(
                 "confidence", where=str(self.id), found=self.confidence, allowed="0 to 1"
             )
+        _check_measurements(self.measurements, str(self.id))
         if self.derived_from is not None and not _SOURCE.fullmatch(self.derived_from):
             raise AnnotationError(
                 "malformed source of an annotation",
@@ -111,6 +117,17 @@ def check_author(author: str) -> None:
 def deterministic_id(*parts: str) -> uuid.UUID:
     """The same id for the same parts, so that repeating an import repeats no annotation."""
     return uuid.uuid5(_NAMESPACE, "\0".join(parts))
+
+
+def _check_measurements(measurements: Mapping[str, float], where: str) -> None:
+    bad = [name for name, value in measurements.items() if not math.isfinite(value)]
+    if bad or any(not 0 < len(name) <= _LONGEST_NAME for name in measurements):
+        raise AnnotationError(
+            "malformed measurement",
+            where=where,
+            found=bad[0] if bad else "a name of another length",
+            allowed=f"finite numbers by names of 1 to {_LONGEST_NAME} characters",
+        )
 
 
 def _check_geometry(geometry: BaseGeometry, where: str) -> None:

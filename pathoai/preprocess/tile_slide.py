@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pathoai.errors import DamagedSlideError, NotCopyableError, SlideError
+from pathoai.geometry import Region
 from pathoai.ontology import LabelClass
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tiles_reader import TilesReader
@@ -136,11 +137,16 @@ def _header(
         vendor=info.vendor,
         objective_power=info.objective_power,
         quickhash=info.quickhash,
+        bounds=_tuple_of(info.bounds),
     )
     if copies:
         return replace(header, encoding="source", copied=tiles.levels)
     header = replace(header, made_on=made_on(header, reader, tiles, settings))
     return replace(header, subsampling=subsampling(header, reader, tiles))
+
+
+def _tuple_of(bounds: Region | None) -> tuple[float, float, float, float] | None:
+    return None if bounds is None else (bounds.x, bounds.y, bounds.width, bounds.height)
 
 
 @dataclass(frozen=True)

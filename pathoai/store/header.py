@@ -89,6 +89,8 @@ class StoreHeader:
         vendor: Of the scanner, as OpenSlide names it.
         objective_power: As the scanner says.
         quickhash: OpenSlide's hash of the slide.
+        bounds: x, y, width and height of the scanned part of the canvas, level-0 pixels, where the
+            slide's file states it.
     """
 
     slide_id: str
@@ -111,6 +113,7 @@ class StoreHeader:
     vendor: str = "unknown"
     objective_power: float | None = None
     quickhash: str | None = None
+    bounds: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse impossible scales, unknown encodings and levels that do not nest."""
@@ -173,7 +176,10 @@ class StoreHeader:
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written into the store's attributes."""
-        return asdict(self) | {"copied": [asdict(level) for level in self.copied]}
+        # Left out where there are none: stores made before there were bounds keep their identity.
+        bounds = {} if self.bounds is None else {"bounds": list(self.bounds)}
+        fields = {name: value for name, value in asdict(self).items() if name != "bounds"}
+        return fields | {"copied": [asdict(level) for level in self.copied]} | bounds
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> StoreHeader:
@@ -184,6 +190,7 @@ class StoreHeader:
         """
         try:
             copied = tuple(CopiedLevel(**level) for level in raw["copied"])
-            return cls(**{**raw, "copied": copied})
+            bounds = tuple(raw["bounds"]) if raw.get("bounds") else None
+            return cls(**{**raw, "copied": copied, "bounds": bounds})
         except (TypeError, KeyError) as error:
             raise StoreError("malformed store header", found=str(error)) from error

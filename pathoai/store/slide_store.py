@@ -114,6 +114,7 @@ class SlideStore:
             (Level(size, 1.0),),
             self.header.slide_mpp,
             objective_power=self.header.objective_power,
+            bounds=None if self.header.bounds is None else Region(*self.header.bounds),
             vendor=self.header.vendor,
             quickhash=self.header.quickhash,
         )

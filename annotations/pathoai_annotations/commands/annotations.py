@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai.geometry import Region
     from pathoai_annotations.annotation import Annotation
     from pathoai_annotations.journal import Journal
+    from pathoai_annotations.slide_frame import SlideFrame
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -99,22 +100,38 @@ def _region(options: Namespace) -> Region | None:
 
 
 def _import(study: Study, journal: Journal, options: Namespace) -> None:
-    from pathoai_annotations.formats.annotation_format import ReadingContext, format_of
+    from pathoai_annotations.formats.annotation_format import ReadingContext, format_to_read
+    from pathoai_annotations.formats.exchange_report import ExchangeReport
 
+    slide_id = _one_slide(study, options.slide)
     context = ReadingContext(
-        _one_slide(study, options.slide),
+        slide_id,
         study.ontology,
         options.author,
         default_label=options.label,
+        frame=_frame(study, slide_id),
     )
-    found = list(format_of(options.file).read(options.file, context))
+    name, chosen = format_to_read(options.file)
+    report = ExchangeReport(name)
+    found = list(chosen.read(options.file, context, report))
     new = journal.propose(found)
-    print(f"{context.slide_id}: {len(found)} annotations read, {new} new, all proposals")
+    print(f"{slide_id}: {len(found)} annotations read, {new} new, all proposals")
+    print(*report.lines(), sep="\n", end="")
+
+
+def _frame(study: Study, slide_id: str) -> SlideFrame | None:
+    """Of a slide that was tiled."""
+    from pathoai.store.slide_store import SlideStore, is_complete
+    from pathoai_annotations.slide_frame import SlideFrame
+
+    path = study.store_path(slide_id)
+    return SlideFrame.of(SlideStore(path)) if is_complete(path) else None
 
 
 def _export(study: Study, journal: Journal, options: Namespace) -> None:
     from pathoai_annotations.annotation import Status
-    from pathoai_annotations.formats.annotation_format import format_of
+    from pathoai_annotations.formats.annotation_format import WritingContext, format_to_write
+    from pathoai_annotations.formats.exchange_report import ExchangeReport
 
     wanted = set(Status) - {Status.REJECTED}
     if options.status:
@@ -126,8 +143,12 @@ def _export(study: Study, journal: Journal, options: Namespace) -> None:
         wanted = {Status(s) for s in options.status}
     slide_id = _one_slide(study, options.slide)
     annotations = journal.annotations(slide_id, status=wanted)
-    count = format_of(options.file).write(options.file, annotations, study.ontology)
+    name, chosen = format_to_write(options.file)
+    report = ExchangeReport(name)
+    context = WritingContext(slide_id, study.ontology, _frame(study, slide_id))
+    count = chosen.write(options.file, annotations, context, report)
     print(f"{slide_id}: {count} annotations written")
+    print(*report.lines(), sep="\n", end="")
 
 
 def _propose(study: Study, journal: Journal, options: Namespace) -> None:

@@ -1,9 +1,10 @@
-"""The contract of an exchange format, and the choice of one by a file's name."""
+"""The contract of an exchange format, and the choice of one by a file's name and content."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -11,11 +12,14 @@ from pathoai import entry_points
 from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Origin, check_author
+from pathoai_annotations.formats.class_names import ClassNames
+from pathoai_annotations.formats.exchange_report import ExchangeReport
+from pathoai_annotations.slide_frame import SlideFrame
 
 GROUP = "pathoai.annotation_formats"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReadingContext:
     """What a file does not say of itself.
 
@@ -26,10 +30,15 @@ class ReadingContext:
         origin: Where the outlines were first drawn.
         default_label: Class of features without one; such features are refused where not given.
         trust_metadata: Take origin, author and status from the file where pathoai wrote them.
+        frame: Of the slide; None where it was not tiled yet: then nothing can be said to lie off
+            it, and formats that count from another corner are refused.
+        known_as: What the file calls the slide, where it is about several.
+        classes: Key of a class by the file's name for it.
+        repair: Mend what can be mended, and say so, instead of refusing it.
 
     Raises:
         AnnotationError: The author is no code.
-        OntologyError: The default class is unknown.
+        OntologyError: A class is unknown.
     """
 
     slide_id: str
@@ -38,22 +47,66 @@ class ReadingContext:
     origin: Origin = Origin.IMPORT
     default_label: str | None = None
     trust_metadata: bool = False
+    frame: SlideFrame | None = None
+    known_as: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    repair: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no feature could be read with."""
         check_author(self.author)
         if self.default_label is not None:
             self.ontology[self.default_label]
+        ClassNames(self.ontology, self.classes)
+
+    @cached_property
+    def names(self) -> ClassNames:
+        """Which class a name in the file stands for."""
+        return ClassNames(self.ontology, self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class WritingContext:
+    """What a file says beside the annotations.
+
+    Args:
+        slide_id: Code of the slide.
+        ontology: The study's classes: their names, colours and codes.
+        frame: Of the slide; None where it was not tiled yet.
+        known_as: What the file shall call the slide; its code where empty.
+    """
+
+    slide_id: str
+    ontology: Ontology
+    frame: SlideFrame | None = None
+    known_as: str = ""
 
 
 class AnnotationFormat(Protocol):
-    """One exchange format."""
+    """One exchange format; its name is that of its entry point."""
 
+    title: str
+    """For people, e.g. ``QuPath GeoJSON``."""
     suffixes: tuple[str, ...]
-    """Endings of its file names, e.g. ``.geojson``."""
+    """Endings of its file names in lower case, e.g. ``.geojson``."""
+    reads: bool
+    """Whether files can be read."""
+    writes: bool
+    """Whether files can be written."""
 
-    def read(self, path: Path, context: ReadingContext) -> Iterator[Annotation]:
+    def recognises(self, path: Path) -> bool:
+        """True where an existing file, which has one of the suffixes, looks like this format."""
+        ...
+
+    def read(
+        self, path: Path, context: ReadingContext, report: ExchangeReport
+    ) -> Iterator[Annotation]:
         """Annotations of a file, in level-0 pixels.
+
+        Args:
+            path: The file.
+            context: What it does not say.
+            report: Told of what is not taken over, and of what is repaired.
 
         Raises:
             AnnotationError: The file is malformed; the message names the feature.
@@ -61,23 +114,80 @@ class AnnotationFormat(Protocol):
         """
         ...
 
-    def write(self, path: Path, annotations: Iterable[Annotation], ontology: Ontology) -> int:
-        """Write annotations and count them; the old file stays until the new one is whole."""
+    def write(
+        self,
+        path: Path,
+        annotations: Iterable[Annotation],
+        context: WritingContext,
+        report: ExchangeReport,
+    ) -> int:
+        """Write annotations and count them; the old file stays until the new one is whole.
+
+        Args:
+            path: The file.
+            annotations: Of one slide.
+            context: The slide and the classes.
+            report: Told of what the format cannot hold.
+        """
         ...
 
 
-def format_of(path: Path) -> AnnotationFormat:
-    """The format whose suffix a file's name ends in.
+def format_named(name: str) -> AnnotationFormat:
+    """The format of that name.
 
     Raises:
-        AnnotationError: None has it; the message lists the suffixes.
+        AnnotationError: There is none; the message lists them.
     """
+    known = entry_points.names_in(GROUP)
+    if name not in known:
+        raise AnnotationError("no such format", found=name, allowed=", ".join(sorted(known)))
+    found: AnnotationFormat = entry_points.load(GROUP, name)
+    return found
+
+
+def format_to_read(path: Path) -> tuple[str, AnnotationFormat]:
+    """The format of an existing file, and its name: by its ending, then by what lies in it.
+
+    Raises:
+        AnnotationError: It is of no format, or could be of several.
+    """
+    fitting = {name: f for name, f in _ending_like(path).items() if f.reads}
+    if len(fitting) > 1 and path.exists():
+        fitting = {name: f for name, f in fitting.items() if f.recognises(path)} or fitting
+    return _only_one(fitting, path)
+
+
+def format_to_write(path: Path) -> tuple[str, AnnotationFormat]:
+    """The format that a file's name asks for, and its name.
+
+    Raises:
+        AnnotationError: No format has the ending, or several have it.
+    """
+    return _only_one({name: f for name, f in _ending_like(path).items() if f.writes}, path)
+
+
+def _ending_like(path: Path) -> dict[str, AnnotationFormat]:
     known: list[str] = []
+    fitting = {}
     for name in entry_points.names_in(GROUP):
-        candidate: AnnotationFormat = entry_points.load(GROUP, name)
-        if path.name.lower().endswith(candidate.suffixes):
-            return candidate
+        candidate = format_named(name)
         known.extend(candidate.suffixes)
-    raise AnnotationError(
-        "no annotation format has this file name", found=path.suffix, allowed=", ".join(known)
-    )
+        if path.name.lower().endswith(candidate.suffixes):
+            fitting[name] = candidate
+    if not fitting:
+        raise AnnotationError(
+            "no annotation format has this file name",
+            found=path.suffix,
+            allowed=", ".join(dict.fromkeys(known)),
+        )
+    return fitting
+
+
+def _only_one(fitting: Mapping[str, AnnotationFormat], path: Path) -> tuple[str, AnnotationFormat]:
+    if len(fitting) != 1:
+        raise AnnotationError(
+            "which format?" if fitting else "files of this kind cannot be used so",
+            found=path.suffix,
+            remedy=f"say --format, one of {', '.join(fitting)}" if fitting else None,
+        )
+    return next(iter(fitting.items()))

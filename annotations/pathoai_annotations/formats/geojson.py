@@ -25,9 +25,12 @@ from shapely.geometry.base import BaseGeometry
 from pathoai.errors import AnnotationError, MissingFileError, OntologyError, StorageError
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Origin, Status, deterministic_id
-from pathoai_annotations.formats.annotation_format import ReadingContext
+from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
+from pathoai_annotations.formats.check_outline import checked_outline
+from pathoai_annotations.formats.exchange_report import ExchangeReport
 
-_LARGEST_REPAIR = 1e-3
+_FORMAT, _PROBABILITY = "geojson", "probability"
+_HEAD_BYTES = 4096
 _CELL_ROOT = "nucleus"
 # What shapely raises beside its own errors for coordinates of a wrong type, nesting or size.
 _NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
@@ -36,15 +39,32 @@ _NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowErro
 class GeoJson:
     """The format ``geojson``."""
 
+    title = "QuPath GeoJSON"
     suffixes: tuple[str, ...] = (".geojson", ".geojson.gz", ".json")
+    reads = writes = True
 
-    def read(self, path: Path, context: ReadingContext) -> Iterator[Annotation]:
+    def recognises(self, path: Path) -> bool:
+        """True where the first part of the file speaks of features."""
+        try:
+            return b'"Feature' in _head(path)
+        except (OSError, EOFError, zlib.error):
+            return False
+
+    def read(
+        self, path: Path, context: ReadingContext, report: ExchangeReport
+    ) -> Iterator[Annotation]:
         """Annotations of a file; see :func:`read_geojson`."""
-        return read_geojson(path, context)
+        return read_geojson(path, context, report)
 
-    def write(self, path: Path, annotations: Iterable[Annotation], ontology: Ontology) -> int:
+    def write(
+        self,
+        path: Path,
+        annotations: Iterable[Annotation],
+        context: WritingContext,
+        report: ExchangeReport,
+    ) -> int:
         """Write annotations; see :func:`write_geojson`."""
-        return write_geojson(path, annotations, ontology)
+        return write_geojson(path, annotations, context.ontology)
 
 
 FORMAT = GeoJson()
@@ -96,6 +116,14 @@ def geojson_text(annotations: Iterable[Annotation], ontology: Ontology) -> Itera
     yield "\n]}\n"
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as raw:
+        if not _is_compressed(path):
+            return raw.read(_HEAD_BYTES)
+        with gzip.GzipFile(fileobj=raw) as packed:
+            return packed.read(_HEAD_BYTES)
+
+
 def _is_compressed(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
@@ -135,8 +163,11 @@ def feature(annotation: Annotation, ontology: Ontology) -> dict[str, Any]:
         "classification": {"name": label.key, "color": list(label.rgb)},
         "metadata": metadata,
     }
+    measurements = dict(annotation.measurements)
     if annotation.confidence is not None:
-        properties["measurements"] = {"probability": annotation.confidence}
+        measurements[_PROBABILITY] = annotation.confidence
+    if measurements:
+        properties["measurements"] = measurements
     return {
         "type": "Feature",
         "id": str(annotation.id),
@@ -145,20 +176,30 @@ def feature(annotation: Annotation, ontology: Ontology) -> dict[str, Any]:
     }
 
 
-def read_geojson(path: Path, context: ReadingContext) -> Iterator[Annotation]:
+def read_geojson(
+    path: Path, context: ReadingContext, report: ExchangeReport | None = None
+) -> Iterator[Annotation]:
     """Annotations of a FeatureCollection, a list of features or one feature.
 
     What is read is a proposal, whatever the file says, unless its metadata is to be trusted.
+
+    Args:
+        path: The file.
+        context: What it does not say.
+        report: Told of what is not taken over, and of what is repaired.
 
     Raises:
         MissingFileError: Nothing lies there.
         AnnotationError: The file is no GeoJSON, or a feature is malformed; the message names it.
         OntologyError: A class is unknown.
     """
+    report = ExchangeReport(_FORMAT) if report is None else report
     for position, raw in enumerate(_features(path), start=1):
-        with _naming(f"{path.name} feature {position}"):
-            annotation = _annotation(raw, context)
-        yield annotation
+        where = f"{path.name} feature {position}"
+        with _naming(where):
+            annotation = _annotation(raw, context, where, report)
+        if annotation is not None:
+            yield annotation
 
 
 @contextmanager
@@ -199,13 +240,22 @@ def _features(path: Path) -> list[Any]:
     )
 
 
-def _annotation(raw: object, context: ReadingContext) -> Annotation:
+def _annotation(
+    raw: object, context: ReadingContext, where: str, report: ExchangeReport
+) -> Annotation | None:
     if not isinstance(raw, dict) or raw.get("type") != "Feature":
         raise AnnotationError("not a GeoJSON feature")
     properties = raw.get("properties") or {}
     if not isinstance(properties, dict):
         raise AnnotationError("properties are no object")
-    geometry = _geometry(raw.get("geometry"))
+    geometry = checked_outline(
+        _geometry(raw.get("geometry")),
+        frame=context.frame,
+        where=where,
+        repair=report if context.repair else None,
+    )
+    if geometry is None:
+        return None
     label = _label(properties, context)
     origin, author, status, derived_from = context.origin, context.author, Status.PROPOSED, None
     metadata = properties.get("metadata")
@@ -219,6 +269,7 @@ def _annotation(raw: object, context: ReadingContext) -> Annotation:
                 author = str(metadata["author"])
             except (ValueError, KeyError) as error:
                 raise AnnotationError("malformed metadata", found=error) from error
+    measurements = _measurements(properties)
     return Annotation(
         _identity(raw.get("id"), context.slide_id, label, geometry),
         context.slide_id,
@@ -227,8 +278,9 @@ def _annotation(raw: object, context: ReadingContext) -> Annotation:
         origin,
         author,
         status,
-        _confidence(properties),
+        measurements.pop(_PROBABILITY, None),
         derived_from,
+        measurements,
     )
 
 
@@ -253,18 +305,19 @@ def _label(properties: dict[str, Any], context: ReadingContext) -> str:
             "a feature without a class",
             remedy="classify it, or name a class for such features with --label",
         )
-    return context.ontology[str(name)].key
+    return context.names.key_of(str(name))
 
 
-def _confidence(properties: dict[str, Any]) -> float | None:
-    measurements = properties.get("measurements")
-    value = measurements.get("probability") if isinstance(measurements, dict) else None
-    if value is None:
-        return None
+def _measurements(properties: dict[str, Any]) -> dict[str, float]:
+    raw = properties.get("measurements")
+    if isinstance(raw, list):  # QuPath before 0.4
+        raw = {m.get("name"): m.get("value") for m in raw if isinstance(m, dict)}
+    if not isinstance(raw, dict):
+        return {}
     try:
-        return float(value)
+        return {str(name): float(value) for name, value in raw.items() if value is not None}
     except (TypeError, ValueError) as error:
-        raise AnnotationError("probability is no number", found=value) from error
+        raise AnnotationError("a measurement is no number", found=error) from error
 
 
 def _geometry(raw: object) -> BaseGeometry:
@@ -276,21 +329,4 @@ def _geometry(raw: object) -> BaseGeometry:
             geometry: BaseGeometry = shapely.geometry.shape(raw)
     except (*_NO_GEOMETRY, shapely.errors.ShapelyError) as error:
         raise AnnotationError("malformed geometry", found=str(error)) from error
-    if geometry.is_empty:
-        raise AnnotationError("empty geometry")
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
-        raise AnnotationError("malformed geometry", found="a coordinate that is no finite number")
-    return geometry if shapely.is_valid(geometry) else _repaired(geometry)
-
-
-def _repaired(geometry: BaseGeometry) -> BaseGeometry:
-    """QuPath rounds to two decimals, which can make an outline touch itself: no area changes."""
-    # By structure: the other method fills holes that touch their shell along a line.
-    repaired: BaseGeometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-    if repaired.area and abs(repaired.area - geometry.area) <= _LARGEST_REPAIR * repaired.area:
-        return repaired
-    raise AnnotationError(
-        "the outline crosses itself",
-        found=shapely.is_valid_reason(geometry),
-        remedy="mend it in the program that wrote it",
-    )
+    return geometry

@@ -8,7 +8,11 @@ import pytest
 
 from pathoai.errors import AnnotationError, OntologyError
 from pathoai.ontology import load_ontology
-from pathoai_annotations.formats.annotation_format import ReadingContext, format_of
+from pathoai_annotations.formats.annotation_format import (
+    ReadingContext,
+    format_to_read,
+    format_to_write,
+)
 from pathoai_annotations.formats.geojson import FORMAT
 
 SLIDE = "0123456789ABCDEF"
@@ -18,13 +22,14 @@ SLIDE = "0123456789ABCDEF"
     "name", ["a.geojson", "a.b.GeoJSON", "a.geojson.gz", "A.GEOJSON.GZ", "a.json"]
 )
 def test_the_name_chooses_the_format(name: str) -> None:
-    assert format_of(Path("folder.xml", name)) is FORMAT
+    for choose in (format_to_read, format_to_write):
+        assert choose(Path("folder.xml", name)) == ("geojson", FORMAT)
 
 
 @pytest.mark.parametrize("name", ["a.xml", "geojson", "a.gz", "a.geojson.zip"])
 def test_a_name_of_no_format_is_refused_with_the_known_endings(name: str) -> None:
     with pytest.raises(AnnotationError, match=r"\.geojson, \.geojson\.gz, \.json"):
-        format_of(Path(name))
+        format_to_read(Path(name))
 
 
 def test_a_name_is_no_author_even_of_an_empty_file() -> None:
