@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pathoai.errors import OntologyError
-from pathoai.ontology import Ontology
+from pathoai.ontology import LabelClass, Ontology
 
 
 def check_grades(ontology: Ontology, grades: Iterable[str]) -> None:
@@ -67,3 +67,21 @@ def position_of_grade(ontology: Ontology, classes: tuple[str, ...]) -> dict[str,
         )
     place = {rank: position for position, rank in enumerate(known)}
     return {c.key: place[c.grade] for c in ontology.classes if c.grade in place}
+
+
+def class_of_rank(ontology: Ontology, rank: int) -> LabelClass:
+    """The most general class of a rank, the first where several are as general.
+
+    Raises:
+        OntologyError: The ontology ranks none so.
+    """
+    ranked = [c for c in ontology.classes if c.grade == rank]
+    if not ranked:
+        known = sorted({c.grade for c in ontology.classes if c.grade is not None})
+        raise OntologyError(
+            "no class has this grade",
+            where=f"ontology {ontology.key}",
+            found=rank,
+            allowed=", ".join(map(str, known)) or "none: the ontology is not ordinal",
+        )
+    return min(ranked, key=lambda c: len(ontology.ancestors(c.key)))

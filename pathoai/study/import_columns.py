@@ -12,6 +12,7 @@ from pathoai.privacy.pseudonym import Kind, code, load_or_create_key
 from pathoai.study.cohort import CohortRow, opened_table
 from pathoai.study.grade import check_grades
 from pathoai.study.study import Study
+from pathoai.study.submission import is_submission, read_submission
 
 _CODED: dict[str, Kind] = {"patient": "patient", "block": "block", "centre": "centre"}
 _PLAIN = ("stain", "scanner", "stain_batch", "grade")
@@ -27,7 +28,8 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
 
     Args:
         study: The study.
-        path: CSV with a column ``slide_id`` and some of :data:`TABLE_COLUMNS`.
+        path: CSV with a column ``slide_id`` and some of :data:`TABLE_COLUMNS`; or grades
+            in the one-hot form of :mod:`pathoai.study.submission`.
 
     Returns:
         The rows that the table named, as they are now.
@@ -43,7 +45,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
     cohort = study.cohort
     key = load_or_create_key(study.vault, may_create=not len(cohort))
     seen: dict[str, CohortRow] = {}
-    for line, values in _lines(path):
+    for line, values in _submission(study, path) if is_submission(path) else _lines(path):
         known = cohort[values.pop("slide_id")]
         if known.slide_id in seen:
             raise StudyError(
@@ -61,6 +63,12 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
     merged = cohort.merged(seen.values())
     merged.write(study.path / "cohort.csv")
     return [merged[slide_id] for slide_id in seen]
+
+
+def _submission(study: Study, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a one-hot table, as if it had been a table of grades."""
+    for line, (slide_id, grade) in enumerate(read_submission(study, path).items(), start=2):
+        yield line, {"slide_id": slide_id, "grade": grade}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -111,8 +111,21 @@ _PROPOSALS: dict[str, dict[str, object]] = {
 @pytest.fixture
 def tiled(study: Study, slide_id: str) -> Study:
     """The study with its slide's store: 2100 × 60 pixels, two shards, tissue but for a margin."""
-    slide = StoreHeader(slide_id, 4200, 120, 0.25, 0.25, 0.5)
-    path = study.store_path(slide_id)
+    write_store(study, StoreHeader(slide_id, 4200, 120, 0.25, 0.25, 0.5))
+    return study
+
+
+@pytest.fixture
+def scanned_in_part(study: Study, slide_id: str) -> Study:
+    """The same, of a slide whose scanned part starts at x 1000, y 20 of its canvas."""
+    bounds = (1000.0, 20.0, 3000.0, 100.0)
+    write_store(study, StoreHeader(slide_id, 4200, 120, 0.25, 0.25, 0.5, bounds=bounds))
+    return study
+
+
+def write_store(study: Study, slide: StoreHeader) -> None:
+    """A slide's store, of one colour, with tissue but for a margin."""
+    path = study.store_path(slide.slide_id)
     image = ImageWriter(path, slide)
     _write(image.finest, np.full(image.finest.array.shape, 200, np.uint8))
     tissue_class = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
@@ -123,7 +136,6 @@ def tiled(study: Study, slide_id: str) -> Study:
     _write(tissue.class_map, mask)
     tissue.finish()
     image.finish()
-    return study
 
 
 def _write(writer: ShardWriter, pixels: NDArray[np.uint8]) -> None:

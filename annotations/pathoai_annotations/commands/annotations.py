@@ -11,24 +11,17 @@ from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
+from pathoai_annotations.commands import exchange
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.geometry import Region
     from pathoai_annotations.annotation import Annotation
     from pathoai_annotations.journal import Journal
-    from pathoai_annotations.slide_frame import SlideFrame
 
 
 def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
-    read = words.add_parser("import", help="read proposals from a file")
-    _configure_exchange(read, _import)
-    read.add_argument("--author", default="import", help="code under which they enter")
-    read.add_argument("--label", help="class of features without one")
-    export = words.add_parser("export", help="write annotations to a file")
-    _configure_exchange(export, _export)
-    export.add_argument("--status", nargs="+", help="only of these (default: all but rejected)")
-
+    exchange.configure(words)
     propose = words.add_parser("propose", help="enter a model's objects as proposals")
     _configure_choice(propose, _propose)
     propose.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
@@ -48,13 +41,6 @@ def configure(parser: ArgumentParser) -> None:
     summary.set_defaults(action=_summary)
 
 
-def _configure_exchange(parser: ArgumentParser, action: object) -> None:
-    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument("file", type=Path, metavar="FILE", help="e.g. annotations.geojson")
-    parser.add_argument("--slide", metavar="ID", help="its slide; needed if there are several")
-    parser.set_defaults(action=action)
-
-
 def _configure_choice(parser: ArgumentParser, action: object) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("--slide", metavar="ID", help="only this slide")
@@ -69,22 +55,14 @@ def _configure_choice(parser: ArgumentParser, action: object) -> None:
 
 
 def run(options: Namespace) -> None:
+    if "study" not in options:  # the list of formats is about none
+        options.action()
+        return
     from pathoai_annotations.journal import Journal
 
     study = Study(options.study)
     with Journal.open(study) as journal:
         options.action(study, journal, options)
-
-
-def _one_slide(study: Study, slide_id: str | None) -> str:
-    ids = [row.slide_id for row in study.cohort]
-    if slide_id is None and len(ids) == 1:
-        return ids[0]
-    if slide_id is None:
-        raise InvalidValueError(
-            "which slide?", where="--slide", found=f"{len(ids)} slides", allowed=", ".join(ids)
-        )
-    return study.cohort[slide_id].slide_id
 
 
 def _slides(study: Study, slide_id: str | None) -> list[CohortRow]:
@@ -97,58 +75,6 @@ def _region(options: Namespace) -> Region | None:
     from pathoai.geometry import Region
 
     return Region(*options.region) if options.region else None
-
-
-def _import(study: Study, journal: Journal, options: Namespace) -> None:
-    from pathoai_annotations.formats.annotation_format import ReadingContext, format_to_read
-    from pathoai_annotations.formats.exchange_report import ExchangeReport
-
-    slide_id = _one_slide(study, options.slide)
-    context = ReadingContext(
-        slide_id,
-        study.ontology,
-        options.author,
-        default_label=options.label,
-        frame=_frame(study, slide_id),
-    )
-    name, chosen = format_to_read(options.file)
-    report = ExchangeReport(name)
-    found = list(chosen.read(options.file, context, report))
-    new = journal.propose(found)
-    print(f"{slide_id}: {len(found)} annotations read, {new} new, all proposals")
-    print(*report.lines(), sep="\n", end="")
-
-
-def _frame(study: Study, slide_id: str) -> SlideFrame | None:
-    """Of a slide that was tiled."""
-    from pathoai.store.slide_store import SlideStore, is_complete
-    from pathoai_annotations.slide_frame import SlideFrame
-
-    path = study.store_path(slide_id)
-    return SlideFrame.of(SlideStore(path)) if is_complete(path) else None
-
-
-def _export(study: Study, journal: Journal, options: Namespace) -> None:
-    from pathoai_annotations.annotation import Status
-    from pathoai_annotations.formats.annotation_format import WritingContext, format_to_write
-    from pathoai_annotations.formats.exchange_report import ExchangeReport
-
-    wanted = set(Status) - {Status.REJECTED}
-    if options.status:
-        unknown = sorted(set(options.status) - set(Status))
-        if unknown:
-            raise InvalidValueError(
-                "unknown status", found=", ".join(unknown), allowed=", ".join(Status)
-            )
-        wanted = {Status(s) for s in options.status}
-    slide_id = _one_slide(study, options.slide)
-    annotations = journal.annotations(slide_id, status=wanted)
-    name, chosen = format_to_write(options.file)
-    report = ExchangeReport(name)
-    context = WritingContext(slide_id, study.ontology, _frame(study, slide_id))
-    count = chosen.write(options.file, annotations, context, report)
-    print(f"{slide_id}: {count} annotations written")
-    print(*report.lines(), sep="\n", end="")
 
 
 def _propose(study: Study, journal: Journal, options: Namespace) -> None:

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pathoai import entry_points
 from pathoai.errors import AnnotationError
+from pathoai.geometry import Mpp
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Origin, check_author
 from pathoai_annotations.formats.class_names import ClassNames
 from pathoai_annotations.formats.exchange_report import ExchangeReport
-from pathoai_annotations.slide_frame import SlideFrame
+from pathoai_annotations.formats.part import Part
+from pathoai_annotations.slide_frame import Corner, Placement, SlideFrame, placement
 
 GROUP = "pathoai.annotation_formats"
 
@@ -35,10 +37,14 @@ class ReadingContext:
         known_as: What the file calls the slide, where it is about several.
         classes: Key of a class by the file's name for it.
         repair: Mend what can be mended, and say so, instead of refusing it.
+        corner: What the file's coordinates call (0, 0); as the file says where None, which is the
+            canvas where it says nothing.
+        mpp: µm per unit of the file's coordinates, where these are not level-0 pixels.
 
     Raises:
         AnnotationError: The author is no code.
         OntologyError: A class is unknown.
+        ImplausibleMppError: The scale cannot be true.
     """
 
     slide_id: str
@@ -51,6 +57,8 @@ class ReadingContext:
     known_as: str = ""
     classes: Mapping[str, str] = field(default_factory=dict)
     repair: bool = False
+    corner: Corner | None = None
+    mpp: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no feature could be read with."""
@@ -58,11 +66,34 @@ class ReadingContext:
         if self.default_label is not None:
             self.ontology[self.default_label]
         ClassNames(self.ontology, self.classes)
+        if self.mpp is not None:
+            Mpp.square(self.mpp)
 
     @cached_property
     def names(self) -> ClassNames:
         """Which class a name in the file stands for."""
         return ClassNames(self.ontology, self.classes)
+
+    def placement(self, stated: Corner | None = None, unit_um: float | None = None) -> Placement:
+        """How the file's coordinates lie on level 0.
+
+        Args:
+            stated: The corner that the file itself says it counts from.
+            unit_um: µm per unit of its coordinates, where the file itself says it.
+
+        Raises:
+            AnnotationError: File and user say otherwise, or the slide's frame is not known.
+        """
+        if self.corner and stated and self.corner is not stated:
+            raise AnnotationError(
+                "the file says that it counts from another corner",
+                where="--origin",
+                found=self.corner,
+                allowed=stated,
+                remedy="leave --origin out",
+            )
+        corner = self.corner or stated or Corner.CANVAS
+        return placement(self.frame, corner, self.mpp if unit_um is None else unit_um)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +105,35 @@ class WritingContext:
         ontology: The study's classes: their names, colours and codes.
         frame: Of the slide; None where it was not tiled yet.
         known_as: What the file shall call the slide; its code where empty.
+        corner: What coordinates shall call (0, 0).
     """
 
     slide_id: str
     ontology: Ontology
     frame: SlideFrame | None = None
     known_as: str = ""
+    corner: Corner = Corner.CANVAS
+
+    @property
+    def slide_name(self) -> str:
+        """What the file calls the slide."""
+        return self.known_as or self.slide_id
+
+    def placement(self) -> Placement:
+        """How the file's coordinates lie on level 0.
+
+        Raises:
+            AnnotationError: The slide's frame is needed and not known.
+        """
+        return placement(self.frame, self.corner)
 
 
 class AnnotationFormat(Protocol):
-    """One exchange format; its name is that of its entry point."""
+    """One exchange format; its name is that of its entry point.
+
+    Its module is loaded whenever a format is looked for: it imports what is heavy, or may not be
+    installed, only where it reads or writes.
+    """
 
     title: str
     """For people, e.g. ``QuPath GeoJSON``."""
@@ -93,6 +143,8 @@ class AnnotationFormat(Protocol):
     """Whether files can be read."""
     writes: bool
     """Whether files can be written."""
+    cannot_carry: frozenset[Part]
+    """What it has no place for: told before an exchange, reported by each."""
 
     def recognises(self, path: Path) -> bool:
         """True where an existing file, which has one of the suffixes, looks like this format."""
@@ -132,6 +184,26 @@ class AnnotationFormat(Protocol):
         ...
 
 
+@runtime_checkable
+class SeveralSlides(Protocol):
+    """A format whose files may be about several slides, each by the name that the file gives it."""
+
+    def write_slides(
+        self,
+        path: Path,
+        sheets: Iterable[tuple[WritingContext, Iterable[Annotation]]],
+        report: ExchangeReport,
+    ) -> int:
+        """Write the annotations of several slides and count them.
+
+        Args:
+            path: The file.
+            sheets: A slide and its annotations, each.
+            report: Told of what the format cannot hold.
+        """
+        ...
+
+
 def format_named(name: str) -> AnnotationFormat:
     """The format of that name.
 
@@ -154,6 +226,8 @@ def format_to_read(path: Path) -> tuple[str, AnnotationFormat]:
     fitting = {name: f for name, f in _ending_like(path).items() if f.reads}
     if len(fitting) > 1 and path.exists():
         fitting = {name: f for name, f in fitting.items() if f.recognises(path)} or fitting
+    elif len(fitting) > 1:
+        fitting = {name: f for name, f in fitting.items() if f.writes} or fitting
     return _only_one(fitting, path)
 
 

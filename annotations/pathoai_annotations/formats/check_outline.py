@@ -14,6 +14,8 @@ _REPAIR = "mend it in the program that wrote it, or say --repair"
 _LARGEST_SILENT = 1e-3
 """Programs round coordinates to two decimals, which can make an outline touch itself: so much of
 its area may change before that is more than rounding."""
+_ROUNDING_PX = 0.01
+"""Level-0 pixels: so far, rounding and changes of scale carry what ends at the border."""
 
 
 def checked_outline(
@@ -40,9 +42,14 @@ def checked_outline(
             mended.
     """
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
-        raise AnnotationError("a coordinate is no finite number", where=where)
+        if repair is not None:
+            repair.mend("an outline with a coordinate that is no finite number, left out", where)
+            return None
+        raise AnnotationError(
+            "malformed geometry", where=where, found="a coordinate that is no finite number"
+        )
     if geometry.is_empty:
-        _leave_out("an empty outline", where, repair)
+        _leave_out("empty geometry", where, repair)
         return None
     if not shapely.is_valid(geometry):
         mended = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
@@ -77,7 +84,8 @@ def _on_slide(
 ) -> BaseGeometry | None:
     width, height = frame.size.width, frame.size.height
     x0, y0, x1, y1 = geometry.bounds
-    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
+    least, off = -_ROUNDING_PX, _ROUNDING_PX
+    if x0 >= least and y0 >= least and x1 <= width + off and y1 <= height + off:
         return geometry
     if repair is None:
         raise AnnotationError(
@@ -89,7 +97,8 @@ def _on_slide(
         )
     inside = shapely.intersection(geometry, shapely.box(0, 0, width, height))
     # What a border cuts can leave lines and points beside areas.
-    kept = [p for p in shapely.get_parts(inside) if p.geom_type == _part_type(geometry)]
+    parts = shapely.get_parts(inside)
+    kept = [p for p in parts if not p.is_empty and p.geom_type == _part_type(geometry)]
     if not kept:
         _leave_out("an outline off the slide", where, repair)
         return None

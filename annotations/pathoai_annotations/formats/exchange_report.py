@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _EXAMPLES = 5
+_LOST, _MENDED = "not carried", "repaired"
 
 
 @dataclass
@@ -18,9 +19,8 @@ class ExchangeReport:
     """
 
     format: str
-    _lost: Counter[str] = field(default_factory=Counter)
-    _mended: Counter[str] = field(default_factory=Counter)
-    _where: dict[str, list[str]] = field(default_factory=dict)
+    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _where: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
     def lose(self, what: str, where: str, *, times: int = 1) -> None:
@@ -31,39 +31,41 @@ class ExchangeReport:
             where: The annotation's id, or the feature's place in the file.
             times: How often.
         """
-        self._count(self._lost, what, where, times)
+        self._count(_LOST, what, where, times)
 
     def mend(self, what: str, where: str) -> None:
         """Say that something was repaired, because the user asked for it; arguments likewise."""
-        self._count(self._mended, what, where, 1)
+        self._count(_MENDED, what, where, 1)
 
     def note(self, text: str) -> None:
         """Say something of the file as a whole, once."""
         if text not in self._notes:
             self._notes.append(text)
 
-    def _count(self, counter: Counter[str], what: str, where: str, times: int) -> None:
-        counter[what] += times
-        examples = self._where.setdefault(what, [])
+    def _count(self, kind: str, what: str, where: str, times: int) -> None:
+        self._counts[kind, what] += times
+        examples = self._where.setdefault((kind, what), [])
         if len(examples) < _EXAMPLES:
             examples.append(where)
 
     @property
     def lost(self) -> dict[str, int]:
         """How often each kind of thing was lost, in the order of their names."""
-        return dict(sorted(self._lost.items()))
+        return self._of(_LOST)
 
     @property
     def mended(self) -> dict[str, int]:
         """How often each kind of thing was repaired, likewise."""
-        return dict(sorted(self._mended.items()))
+        return self._of(_MENDED)
+
+    def _of(self, kind: str) -> dict[str, int]:
+        return {what: n for (of, what), n in sorted(self._counts.items()) if of == kind}
 
     def lines(self) -> list[str]:
         """For people: one line for each kind of loss and repair, and the notes."""
         found = [
-            f"{verb}: {what}, {count} times (e.g. {self._where[what][0]})"
-            for verb, counts in (("not carried", self.lost), ("repaired", self.mended))
-            for what, count in counts.items()
+            f"{kind}: {what}, {count} times (e.g. {self._where[kind, what][0]})"
+            for (kind, what), count in sorted(self._counts.items())
         ]
         return [*found, *self._notes]
 
@@ -71,13 +73,13 @@ class ExchangeReport:
         """For programs."""
         return {
             "format": self.format,
-            "lost": self._listed(self.lost),
-            "repaired": self._listed(self.mended),
+            "lost": self._listed(_LOST),
+            "repaired": self._listed(_MENDED),
             "notes": list(self._notes),
         }
 
-    def _listed(self, counts: dict[str, int]) -> list[dict[str, Any]]:
+    def _listed(self, kind: str) -> list[dict[str, Any]]:
         return [
-            {"what": what, "count": count, "examples": list(self._where[what])}
-            for what, count in counts.items()
+            {"what": what, "count": count, "examples": list(self._where[kind, what])}
+            for what, count in self._of(kind).items()
         ]

@@ -1,39 +1,40 @@
-"""GeoJSON in QuPath's dialect, coordinates in level-0 pixels, holes kept.
+"""GeoJSON in QuPath's dialect, holes kept.
 
-RFC 7946 for the geometry; for ``properties`` what QuPath 0.5 and later read and write: object type,
-classification with its colour, measurements, metadata.
+RFC 7946 for the geometry, but in pixels; for ``properties`` what QuPath 0.5 and later read and
+write: object type, classification with its colour, measurements, metadata. A member ``pathoai`` of
+the collection, which other programs pass over, says which slide it is about and which corner its
+coordinates count from.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import os
-import secrets
-import uuid
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import AnnotationError, MissingFileError, OntologyError, StorageError
+from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
-from pathoai_annotations.annotation import Annotation, Origin, Status, deterministic_id
+from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
-from pathoai_annotations.formats.check_outline import checked_outline
 from pathoai_annotations.formats.exchange_report import ExchangeReport
+from pathoai_annotations.formats.feature import Feature, FeatureReader, check_slide_name, naming
+from pathoai_annotations.formats.json_features import FeatureFile
+from pathoai_annotations.formats.part import Part
+from pathoai_annotations.formats.text_file import head_of, writing_text
+from pathoai_annotations.slide_frame import Corner, Placement
 
-_FORMAT, _PROBABILITY = "geojson", "probability"
-_HEAD_BYTES = 4096
+_FORMAT, _PROBABILITY, _ABOUT = "geojson", "probability", "pathoai"
 _CELL_ROOT = "nucleus"
 # What shapely raises beside its own errors for coordinates of a wrong type, nesting or size.
 _NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
+# What we read or QuPath always writes; the rest of what it says is told as lost.
+_READ = {"objectType", "classification", "measurements", "metadata"}
+_METADATA = {"origin", "author", "status", "derived_from"}
 
 
 class GeoJson:
@@ -42,13 +43,11 @@ class GeoJson:
     title = "QuPath GeoJSON"
     suffixes: tuple[str, ...] = (".geojson", ".geojson.gz", ".json")
     reads = writes = True
+    cannot_carry: frozenset[Part] = frozenset()
 
     def recognises(self, path: Path) -> bool:
         """True where the first part of the file speaks of features."""
-        try:
-            return b'"Feature' in _head(path)
-        except (OSError, EOFError, zlib.error):
-            return False
+        return b'"Feature' in head_of(path)
 
     def read(
         self, path: Path, context: ReadingContext, report: ExchangeReport
@@ -63,11 +62,32 @@ class GeoJson:
         context: WritingContext,
         report: ExchangeReport,
     ) -> int:
-        """Write annotations; see :func:`write_geojson`."""
-        return write_geojson(path, annotations, context.ontology)
+        """Write annotations, and what slide and corner they are of; see :func:`write_geojson`."""
+        placement = context.placement()
+        _note_bounds(context, report)
+        about: dict[str, Any] = {"slide": context.slide_name, "counts_from": context.corner.value}
+        if context.frame is not None:
+            part = context.frame.part(context.corner)
+            about["size"] = [part.width, part.height]
+        placed = (
+            feature(annotation, context.ontology, placement.from_level_0(annotation.geometry))
+            for annotation in annotations
+        )
+        return _write(path, placed, about)
 
 
 FORMAT = GeoJson()
+
+
+def _note_bounds(context: WritingContext, report: ExchangeReport) -> None:
+    if context.frame is None or context.corner is Corner.BOUNDS:
+        return
+    x, y = context.frame.scan_origin
+    if (x, y) != (0.0, 0.0):
+        report.note(
+            f"the scanned part of this slide starts at x {x:g}, y {y:g}: QuPath, which shows it "
+            "alone, needs --origin bounds"
+        )
 
 
 def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontology) -> int:
@@ -75,7 +95,7 @@ def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontol
 
     Args:
         path: A name that ends in ``.gz`` is compressed.
-        annotations: What to write.
+        annotations: What to write, in level-0 pixels of the canvas.
         ontology: Gives the colour of each class, without which QuPath refuses a file.
 
     Returns:
@@ -86,65 +106,35 @@ def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontol
         MissingFileError: The folder does not exist.
         StorageError: A folder lies there.
     """
-    if not path.parent.is_dir():
-        raise MissingFileError("no such folder", where=path.parent.name, remedy="make it first")
-    if path.is_dir():
-        raise StorageError("a folder lies there", where=path.name, allowed="the name of a file")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    parts = 0
-    try:
-        with _writing(temporary, compressed=_is_compressed(path)) as file:
-            for part in geojson_text(annotations, ontology):
-                file.write(part)
-                parts += 1
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return parts - 2
+    return _write(path, (feature(annotation, ontology) for annotation in annotations))
 
 
-def geojson_text(annotations: Iterable[Annotation], ontology: Ontology) -> Iterator[str]:
-    """The text of a FeatureCollection: an opening, one part per annotation, and an end.
-
-    Raises:
-        OntologyError: The ontology lacks a class.
-    """
-    yield '{"type": "FeatureCollection", "features": ['
-    for number, annotation in enumerate(annotations):
-        start = ",\n" if number else "\n"
-        yield start + json.dumps(feature(annotation, ontology), allow_nan=False)
-    yield "\n]}\n"
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as raw:
-        if not _is_compressed(path):
-            return raw.read(_HEAD_BYTES)
-        with gzip.GzipFile(fileobj=raw) as packed:
-            return packed.read(_HEAD_BYTES)
+def _write(
+    path: Path, features: Iterable[Mapping[str, Any]], about: Mapping[str, Any] | None = None
+) -> int:
+    count = 0
+    with writing_text(path) as file:
+        file.write('{"type": "FeatureCollection", ')
+        if about is not None:
+            # Before the features, so that a reader knows what they mean when it meets them.
+            file.write(f'"{_ABOUT}": {json.dumps(about)}, ')
+        file.write('"features": [')
+        for raw in features:
+            file.write((",\n" if count else "\n") + json.dumps(raw, allow_nan=False))
+            count += 1
+        file.write("\n]}\n")
+    return count
 
 
-def _is_compressed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
-
-
-@contextmanager
-def _writing(path: Path, *, compressed: bool) -> Iterator[TextIO]:
-    with path.open("wb") as raw:
-        if compressed:
-            # No time and no name in the header: the same annotations give the same bytes.
-            with (
-                gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-                io.TextIOWrapper(packed, encoding="utf8") as text,
-            ):
-                yield text
-        else:
-            with io.TextIOWrapper(raw, encoding="utf8") as text:
-                yield text
-
-
-def feature(annotation: Annotation, ontology: Ontology) -> dict[str, Any]:
+def feature(
+    annotation: Annotation, ontology: Ontology, geometry: BaseGeometry | None = None
+) -> dict[str, Any]:
     """One GeoJSON feature, as QuPath reads it.
+
+    Args:
+        annotation: What it is of.
+        ontology: Gives the colour of its class.
+        geometry: Its outline in the file's coordinates, where these are not level-0 pixels.
 
     Raises:
         OntologyError: The ontology lacks the class.
@@ -168,10 +158,11 @@ def feature(annotation: Annotation, ontology: Ontology) -> dict[str, Any]:
         measurements[_PROBABILITY] = annotation.confidence
     if measurements:
         properties["measurements"] = measurements
+    outline = annotation.geometry if geometry is None else geometry
     return {
         "type": "Feature",
         "id": str(annotation.id),
-        "geometry": shapely.geometry.mapping(annotation.geometry),
+        "geometry": shapely.geometry.mapping(outline),
         "properties": properties,
     }
 
@@ -194,137 +185,117 @@ def read_geojson(
         OntologyError: A class is unknown.
     """
     report = ExchangeReport(_FORMAT) if report is None else report
-    for position, raw in enumerate(_features(path), start=1):
+    file = FeatureFile(path)
+    placement = _placement(file, context, path.name)
+    reader = FeatureReader(context, report, placement)
+    for position, raw in enumerate(file.features(), start=1):
         where = f"{path.name} feature {position}"
-        with _naming(where):
-            annotation = _annotation(raw, context, where, report)
+        with naming(where):
+            found = _feature(raw, where, report)
+        annotation = reader.annotation(found)
         if annotation is not None:
             yield annotation
+    if _placement(file, context, path.name) != placement:
+        raise AnnotationError(
+            f"the member {_ABOUT} must stand before the features", where=path.name
+        )
 
 
-@contextmanager
-def _naming(where: str) -> Iterator[None]:
-    """An error within names the feature: an id, even where there is one, is hard to find."""
+def _placement(file: FeatureFile, context: ReadingContext, name: str) -> Placement:
+    """As the file says where pathoai wrote it, and as the user says."""
+    about = file.members.get(_ABOUT)
+    if about is None:
+        return context.placement()
     try:
-        yield
-    except (AnnotationError, OntologyError) as error:
-        raise type(error)(
-            error.what,
-            where=where,
-            found=error.found,
-            allowed=error.allowed,
-            remedy=error.remedy,
-        ) from error
+        slide, corner = str(about["slide"]), Corner(about["counts_from"])
+    except (TypeError, LookupError, ValueError) as error:
+        raise AnnotationError(f"malformed member {_ABOUT}", where=name, found=error) from error
+    check_slide_name(slide, context, name)
+    return context.placement(corner)
 
 
-def _features(path: Path) -> list[Any]:
-    if not path.exists():
-        raise MissingFileError("no such file", where=path.name)
-    try:
-        data = path.read_bytes()
-        raw = json.loads(gzip.decompress(data) if _is_compressed(path) else data)
-    except (ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
-        raise AnnotationError("not a GeoJSON file", where=path.name, found=str(error)) from error
-    if isinstance(raw, list):
-        return raw
-    if isinstance(raw, dict) and raw.get("type") == "FeatureCollection":
-        features = raw.get("features")
-        if isinstance(features, list):
-            return features
-    if isinstance(raw, dict) and raw.get("type") == "Feature":
-        return [raw]
-    raise AnnotationError(
-        "not a GeoJSON file",
-        where=path.name,
-        allowed="a FeatureCollection, a list of features or one feature",
-    )
-
-
-def _annotation(
-    raw: object, context: ReadingContext, where: str, report: ExchangeReport
-) -> Annotation | None:
+def _feature(raw: object, where: str, report: ExchangeReport) -> Feature:
     if not isinstance(raw, dict) or raw.get("type") != "Feature":
         raise AnnotationError("not a GeoJSON feature")
     properties = raw.get("properties") or {}
     if not isinstance(properties, dict):
         raise AnnotationError("properties are no object")
-    geometry = checked_outline(
-        _geometry(raw.get("geometry")),
-        frame=context.frame,
-        where=where,
-        repair=report if context.repair else None,
-    )
-    if geometry is None:
-        return None
-    label = _label(properties, context)
-    origin, author, status, derived_from = context.origin, context.author, Status.PROPOSED, None
     metadata = properties.get("metadata")
-    if isinstance(metadata, dict):
-        derived_from = metadata.get("derived_from")
-        if not isinstance(derived_from, str | None):
-            raise AnnotationError("malformed metadata", found=f"derived_from {derived_from}")
-        if context.trust_metadata and "status" in metadata:
-            try:
-                origin, status = Origin(metadata["origin"]), Status(metadata["status"])
-                author = str(metadata["author"])
-            except (ValueError, KeyError) as error:
-                raise AnnotationError("malformed metadata", found=error) from error
-    measurements = _measurements(properties)
-    return Annotation(
-        _identity(raw.get("id"), context.slide_id, label, geometry),
-        context.slide_id,
-        label,
-        geometry,
-        origin,
-        author,
-        status,
-        measurements.pop(_PROBABILITY, None),
-        derived_from,
+    metadata = metadata if isinstance(metadata, dict) else {}
+    measurements = _measurements(properties, where, report)
+    confidence = measurements.pop(_PROBABILITY, None)
+    _report_unread(raw, properties, metadata, where, report)
+    identity = raw.get("id")
+    return Feature(
+        where,
+        _geometry(raw.get("geometry")),
+        _class_name(properties),
+        "" if identity is None else str(identity),
+        confidence,
         measurements,
+        metadata,
     )
 
 
-def _identity(raw: object, slide_id: str, label: str, geometry: BaseGeometry) -> uuid.UUID:
-    try:
-        return uuid.UUID(str(raw))
-    except ValueError:
-        return deterministic_id(slide_id, label, str(raw), geometry.wkt)
-
-
-def _label(properties: dict[str, Any], context: ReadingContext) -> str:
+def _class_name(properties: dict[str, Any]) -> str | None:
     name = properties.get("classification")
     if isinstance(name, dict):
         # QuPath names a derived class from the general to the special.
         names = name.get("names")
         special = names[-1] if isinstance(names, list) and names else None
         name = name.get("name", special)
-    if name is None:
-        name = context.default_label
-    if name is None:
-        raise AnnotationError(
-            "a feature without a class",
-            remedy="classify it, or name a class for such features with --label",
-        )
-    return context.names.key_of(str(name))
+    return None if name is None else str(name)
 
 
-def _measurements(properties: dict[str, Any]) -> dict[str, float]:
+def _measurements(
+    properties: dict[str, Any], where: str, report: ExchangeReport
+) -> dict[str, float]:
     raw = properties.get("measurements")
     if isinstance(raw, list):  # QuPath before 0.4
         raw = {m.get("name"): m.get("value") for m in raw if isinstance(m, dict)}
     if not isinstance(raw, dict):
         return {}
-    try:
-        return {str(name): float(value) for name, value in raw.items() if value is not None}
-    except (TypeError, ValueError) as error:
-        raise AnnotationError("a measurement is no number", found=error) from error
+    found = {}
+    for name, value in raw.items():
+        try:
+            found[str(name)] = float(value)
+        except (TypeError, ValueError) as error:
+            if name == _PROBABILITY and value is not None:
+                raise AnnotationError("probability is no number", found=value) from error
+            report.lose("measurements that are no finite number", where)
+    return found
+
+
+def _report_unread(
+    raw: dict[str, Any],
+    properties: dict[str, Any],
+    metadata: dict[str, Any],
+    where: str,
+    report: ExchangeReport,
+) -> None:
+    """Tell of all that the feature says and an annotation has no place for."""
+    for name in properties.keys() - _READ:
+        if properties[name] is not None:
+            report.lose(f"QuPath's {name}", where)
+    for name in metadata.keys() - _METADATA:
+        report.lose(f"QuPath's metadata {name}", where)
+    if raw.get("nucleusGeometry") is not None:
+        report.lose("outlines of nuclei within cells", where)
+    geometry = raw.get("geometry")
+    if not isinstance(geometry, dict):
+        return
+    if geometry.get("isEllipse"):
+        report.lose("ellipses, which stay as polygons", where)
+    plane = geometry.get("plane")
+    if isinstance(plane, dict) and any(plane.get(axis, 0) != 0 for axis in ("z", "t")):
+        report.lose("QuPath's plane (z, t)", where)
 
 
 def _geometry(raw: object) -> BaseGeometry:
     if raw is None:
         raise AnnotationError("a feature without geometry")
     try:
-        # A coordinate that is no number is refused below, by an error, not by a warning.
+        # A coordinate that is no number is refused later, by an error, not by a warning.
         with np.errstate(invalid="ignore"):
             geometry: BaseGeometry = shapely.geometry.shape(raw)
     except (*_NO_GEOMETRY, shapely.errors.ShapelyError) as error:

@@ -21,9 +21,21 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         metavar="TABLE.csv",
         help="CSV with slide_id and any of patient, block, centre (coded on the way in), stain, "
-        "scanner, stain_batch, grade",
+        "scanner, stain_batch, grade; or TissueNet's filename,0,1,2,3",
     )
     table.set_defaults(action=_import)
+    one_hot = words.add_parser("submission", help="write grades as TissueNet's one-hot table")
+    one_hot.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    one_hot.add_argument("file", type=Path, metavar="FILE.csv", help="filename,0,1,2,3")
+    one_hot.add_argument(
+        "--model", metavar="NAME", help="a model's grades (default: those of the cohort)"
+    )
+    one_hot.add_argument(
+        "--file-names",
+        action="store_true",
+        help="call slides by their files' names, not by code; such a file must stay here",
+    )
+    one_hot.set_defaults(action=_submission)
 
 
 def run(options: Namespace) -> None:
@@ -50,6 +62,20 @@ def _import(options: Namespace) -> None:
 
     rows = import_columns(Study(options.study), options.table)
     print(f"{len(rows)} slides have what the table says")
+
+
+def _submission(options: Namespace) -> None:
+    from pathoai.study.study import Study
+    from pathoai.study.submission import grades_of_model, write_submission
+
+    study, referred = Study(options.study), 0
+    grades = {row.slide_id: row.grade for row in study.cohort}
+    if options.model:
+        grades, referred = grades_of_model(study, options.model)
+    write_submission(study, options.file, grades, file_names=options.file_names)
+    print(f"{len(grades)} slides written")
+    if referred:
+        print(f"{referred} of them were referred to the doctor: their most probable grade stands")
 
 
 COMMAND = Command(

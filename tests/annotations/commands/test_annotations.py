@@ -93,7 +93,7 @@ def _statuses(study: Study) -> list[Status]:
 
 def test_an_import_enters_proposals_once(study: Study, run: Run, file: Path, slide_id: str) -> None:
     said = run("import", file, "--author", "R1")
-    assert said == f"{slide_id}: 3 annotations read, 3 new, all proposals\n"
+    assert said.startswith(f"{slide_id}: 3 annotations read, 3 new, all proposals\n")
     assert "3 annotations read, 0 new" in run("import", file, "--author", "R1")
     with Journal.open(study) as journal:
         events = list(journal.events())
@@ -240,7 +240,7 @@ def test_a_slide_without_a_prediction_does_not_keep_the_others_back(
         (["validate", "--author", "R1", "--slide", "nope"], "the study has no such slide"),
         (["propose", "--model", "unet", "--slide", "nope"], "the study has no such slide"),
         (["export", "out.geojson", "--status", "sure"], "unknown status; found sure; allowed: pro"),
-        (["export", "out.xml"], "no annotation format has this file name; found .xml"),
+        (["export", "out.doc"], "no annotation format has this file name; found .doc"),
         (["export", "absent/out.geojson"], "absent: no such folder"),
         (["import", "absent.geojson"], "absent.geojson: no such file"),
         (["import", "IN", "--author", "Marie Dupont"], "short codes, never names"),
@@ -307,7 +307,7 @@ def test_a_damaged_journal_is_named_with_a_remedy(study: Study, fail: Fail) -> N
         ["validate", "STUDY", "--author", "R1", "--limit", "many"],
         ["validate", "STUDY", "--auth", "R1"],
         ["export", "STUDY", "out.geojson", "--label", "dcis"],
-        ["export", "STUDY", "out.geojson", "--author", "R1"],
+        ["export", "STUDY", "out.geojson", "--repair"],
         ["propose", "STUDY"],
     ],
 )

@@ -26,7 +26,7 @@ def test_the_name_chooses_the_format(name: str) -> None:
         assert choose(Path("folder.xml", name)) == ("geojson", FORMAT)
 
 
-@pytest.mark.parametrize("name", ["a.xml", "geojson", "a.gz", "a.geojson.zip"])
+@pytest.mark.parametrize("name", ["a.doc", "geojson", "a.gz", "a.geojson.zip"])
 def test_a_name_of_no_format_is_refused_with_the_known_endings(name: str) -> None:
     with pytest.raises(AnnotationError, match=r"\.geojson, \.geojson\.gz, \.json"):
         format_to_read(Path(name))

@@ -72,7 +72,7 @@ def test_a_feature_without_a_class_gets_the_default_one_only_where_stated(
     )
 
 
-@pytest.mark.parametrize("classification", [7, [], ["nucleus"], {"name": ["nucleus"]}, "Nucleus"])
+@pytest.mark.parametrize("classification", [7, [], ["nucleus"], {"name": ["nucleus"]}, "Nuclei"])
 def test_a_class_that_is_none_is_refused_by_position(
     tmp_path: Path, classification: object
 ) -> None:

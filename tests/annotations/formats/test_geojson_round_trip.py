@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathoai.ontology import load_ontology
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import read_geojson, write_geojson
+from tests.annotations.formats.drawn_outlines import outlines
 
 Draw = Callable[..., Annotation]
 
@@ -82,30 +82,6 @@ COLLECTION = {
 }
 
 
-def _star(centre: tuple[float, float], radii: list[float]) -> list[tuple[float, float]]:
-    """A ring around its centre that never crosses itself, whatever its radii."""
-    angles = [2 * math.pi * i / len(radii) for i in range(len(radii))]
-    x, y = centre
-    return [(x + r * math.cos(a), y + r * math.sin(a)) for a, r in zip(angles, radii, strict=True)]
-
-
-@st.composite
-def polygons(draw: st.DrawFn, centre: tuple[float, float]) -> Polygon:
-    """Polygons 20 to 40 wide with up to two holes."""
-    x, y = centre
-    shell = _star(centre, draw(st.lists(st.floats(10, 20), min_size=8, max_size=12)))
-    inner = st.lists(st.floats(0.5, 3), min_size=3, max_size=6)
-    holes = [_star((x + side, y), draw(inner)) for side in (-4, 4) if draw(st.booleans())]
-    return Polygon(shell, holes)
-
-
-@st.composite
-def outlines(draw: st.DrawFn) -> Polygon | MultiPolygon:
-    x, y = draw(st.floats(0, 200_000)), draw(st.floats(0, 200_000))
-    parts = [draw(polygons((x + 50 * i, y))) for i in range(draw(st.integers(1, 3)))]
-    return parts[0] if len(parts) == 1 else MultiPolygon(parts)
-
-
 drawn = st.builds(
     Annotation,
     st.uuids(),
@@ -118,10 +94,14 @@ drawn = st.builds(
     st.none() | st.floats(0, 1),
     st.none() | st.just("model:unet@" + "ab" * 32),
 )
+several = st.lists(drawn, max_size=4, unique_by=lambda a: a.id)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(drawn, max_size=4), st.sampled_from(["a.geojson", "a.geojson.gz"]))
+@given(
+    st.lists(drawn, max_size=4, unique_by=lambda a: a.id),
+    st.sampled_from(["a.geojson", "a.geojson.gz"]),
+)
 def test_every_part_of_every_annotation_comes_back(written: list[Annotation], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -135,7 +115,7 @@ def test_every_part_of_every_annotation_comes_back(written: list[Annotation], na
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(drawn, max_size=4))
+@given(several)
 def test_every_file_is_in_qupaths_dialect(written: list[Annotation]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.geojson")

@@ -21,10 +21,14 @@ from scipy import ndimage
 
 from pathoai.errors import NotASlideError
 from pathoai.geometry import Mpp, Region, Size
+from pathoai.preprocess.slide_source import SlideSource
+from pathoai.preprocess.tile_slide import tile_slide
+from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.slide.openslide_reader import OpenSlideBackend, OpenSlideReader
 from pathoai.slide.reader import SlideReader
 from pathoai.testing.icc_profile import matrix_profile
 from pathoai.testing.slide_readers import DamagedSlide, KnownSlide, SlideReaderTests
+from pathoai.tiling.spec import TileSpec
 
 _MPP = 0.25
 _LOSSLESS: dict[str, Any] = {
@@ -276,3 +280,12 @@ def test_bounds_that_cannot_be_true_are_cut_to_the_canvas_or_dropped() -> None:
     assert bounds("-5", "60", "1e9", "50") == Region(0, 60, 100, 20)
     for broken in (("200", "0", "9", "9"), ("0", "0", "0", "9"), ("x", "0", "9", "9"), ("1", "2")):
         assert bounds(*broken) is None
+
+
+def test_a_store_knows_the_part_that_was_scanned(tmp_path: Path) -> None:
+    path = tmp_path / "slide.scn"
+    _write_leica(path, _tissue(320, 512))
+    settings = TilingSettings(TileSpec(size_px=64, mpp=2.0), mpp=2.0, tissue_method="whole")
+    store = tile_slide(SlideSource(lambda: _opened(path)), tmp_path / "CODE.zarr", settings)
+    assert store.slide.bounds == _SCANNED
+    assert (store.slide.size, store.slide.mpp) == (_CANVAS, Mpp.square(_MPP))
