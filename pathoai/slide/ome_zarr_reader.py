@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WHITE = 255
 _LARGEST_CHUNK_BYTES = 2**29
 """Of a decoded chunk; beyond the largest that writers make, far below what exhausts memory."""
-_MICROMETRES = {
+MICROMETRES = {
     "angstrom": 1e-4,
     "nanometer": 1e-3,
     "micrometer": 1.0,
@@ -43,7 +43,7 @@ _RGB = ("FF0000", "00FF00", "0000FF")
 _MARKS = ("zarr.json", ".zgroup", ".zattrs")
 _SIZES_AGREE_PX = 2
 # What zarr and its codecs raise on damaged files, found by fuzzing.
-_ZARR_FAILS_BY = (
+ZARR_FAILS_BY = (
     OSError,
     ValueError,
     TypeError,
@@ -196,7 +196,7 @@ def _zarr_fails(what: str, where: str | None = None) -> Iterator[None]:
         yield
     except (DamagedSlideError, NotASlideError):
         raise
-    except _ZARR_FAILS_BY as error:
+    except ZARR_FAILS_BY as error:
         # Its message would name the folder, which may be named after a patient.
         raise DamagedSlideError(
             what,
@@ -317,7 +317,7 @@ def _mpp(
     image: Mapping[str, Any], scale: tuple[float, float] | None, common: tuple[float, float]
 ) -> tuple[str | None, str | None]:
     """The scale of level 0 as texts, µm per pixel; None where a unit or the scale is missing."""
-    units = {axis["name"]: _MICROMETRES.get(str(axis.get("unit"))) for axis in image["axes"]}
+    units = {axis["name"]: MICROMETRES.get(str(axis.get("unit"))) for axis in image["axes"]}
     if scale is None:
         return None, None
     x, y = (

@@ -28,6 +28,7 @@ def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type pri
     _configure_exchange(write, _export)
     write.add_argument("--status", nargs="+", help="only of these (default: all but rejected)")
     write.add_argument("--author", metavar="CODE", help="only what this code last changed")
+    write.add_argument("--mpp", type=float, help="of rasters, µm per pixel (default: about 0.5)")
     write.add_argument(
         "--region",
         nargs=4,
@@ -54,6 +55,12 @@ def _configure_exchange(parser: ArgumentParser, action: object) -> None:
         "as in QuPath (default: what the file says, or canvas)",
     )
     parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="FILE.dcm",
+        help="a DICOM file of the slide, or their folder: the image that DICOM annotations are of",
+    )
+    parser.add_argument(
         "--report", type=Path, metavar="FILE.json", help="what was lost or repaired, as JSON"
     )
     parser.set_defaults(action=action)
@@ -72,6 +79,9 @@ def _configure_reading(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mpp", type=float, help="µm per unit of its coordinates, where not level-0 pixels"
+    )
+    parser.add_argument(
+        "--class-column", metavar="NAME", default="", help="of a table: the column of classes"
     )
     parser.add_argument(
         "--repair", action="store_true", help="mend or leave out bad features, and say which"
@@ -109,9 +119,12 @@ def _import(study: Study, journal: Journal, options: Namespace) -> None:
         repair=options.repair,
         corner=None if options.origin is None else Corner(options.origin),
         mpp=options.mpp,
+        class_column=options.class_column,
+        source=options.source,
     )
     name, chosen = _named(options.format) or format_to_read(options.file)
     _check_direction(options.file, name, chosen.reads, "read")
+    _check_use(name, chosen, options, ("source", "class_column"))
     report = ExchangeReport(name)
     if context.frame is None:
         report.note("the slide was not tiled yet: nothing could be said to lie off it")
@@ -131,6 +144,7 @@ def _export(study: Study, journal: Journal, options: Namespace) -> None:
     started = utc_now()
     name, chosen = _named(options.format) or format_to_write(options.file)
     _check_direction(options.file, name, chosen.writes, "written")
+    _check_use(name, chosen, options, ("source", "mpp"))
     wanted = _statuses(options.status)
     ids = [row.slide_id for row in study.cohort]
     takes_all = isinstance(chosen, SeveralSlides) and options.slide is None and len(ids) > 1
@@ -180,7 +194,15 @@ def _writing(
         )
     corner = Corner(options.origin or Corner.CANVAS)
     frame = _frame(study, slide_id)
-    return WritingContext(slide_id, study.ontology, frame, options.known_as, corner)
+    return WritingContext(
+        slide_id,
+        study.ontology,
+        frame,
+        options.known_as,
+        corner,
+        options.mpp,
+        options.source,
+    )
 
 
 def _statuses(words: list[str] | None) -> set[Status]:
@@ -209,6 +231,23 @@ def _check_direction(file: Path, name: str, can: bool, what: str) -> None:
             where=file.name,
             found=name,
             remedy="see `pathoai annotations formats`",
+        )
+
+
+def _check_use(
+    name: str, chosen: AnnotationFormat, options: Namespace, fields: tuple[str, ...]
+) -> None:
+    """Refuse words that the format would not heed."""
+    from pathoai_annotations.formats.annotation_format import TakesOptions
+
+    takes = chosen.takes if isinstance(chosen, TakesOptions) else frozenset()
+    unused = [f for f in fields if getattr(options, f) not in (None, "") and f not in takes]
+    if unused:
+        raise InvalidValueError(
+            "this format has no use for it",
+            where=", ".join(f"--{field.replace('_', '-')}" for field in unused),
+            found=name,
+            remedy="leave it out",
         )
 
 

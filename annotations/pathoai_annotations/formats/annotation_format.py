@@ -40,6 +40,8 @@ class ReadingContext:
         corner: What the file's coordinates call (0, 0); as the file says where None, which is the
             canvas where it says nothing.
         mpp: µm per unit of the file's coordinates, where these are not level-0 pixels.
+        class_column: Of a table: the column that says the class; one of a usual name where empty.
+        source: A DICOM file of the slide: says where pixels lie on the glass.
 
     Raises:
         AnnotationError: The author is no code.
@@ -59,6 +61,8 @@ class ReadingContext:
     repair: bool = False
     corner: Corner | None = None
     mpp: float | None = None
+    class_column: str = ""
+    source: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no feature could be read with."""
@@ -106,6 +110,12 @@ class WritingContext:
         frame: Of the slide; None where it was not tiled yet.
         known_as: What the file shall call the slide; its code where empty.
         corner: What coordinates shall call (0, 0).
+        mpp: µm per pixel of rasters; about half a micrometre where None.
+        source: A DICOM file of the slide, to which the annotations shall refer; without one they
+            refer to an image of the slide's code.
+
+    Raises:
+        ImplausibleMppError: The scale cannot be true.
     """
 
     slide_id: str
@@ -113,6 +123,13 @@ class WritingContext:
     frame: SlideFrame | None = None
     known_as: str = ""
     corner: Corner = Corner.CANVAS
+    mpp: float | None = None
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a scale that no raster of a slide has."""
+        if self.mpp is not None:
+            Mpp.square(self.mpp)
 
     @property
     def slide_name(self) -> str:
@@ -185,6 +202,14 @@ class AnnotationFormat(Protocol):
 
 
 @runtime_checkable
+class TakesOptions(Protocol):
+    """A format that heeds fields of the contexts that concern few."""
+
+    takes: frozenset[str]
+    """Of ``mpp`` (in writing), ``source`` and ``class_column``."""
+
+
+@runtime_checkable
 class SeveralSlides(Protocol):
     """A format whose files may be about several slides, each by the name that the file gives it."""
 
@@ -232,12 +257,19 @@ def format_to_read(path: Path) -> tuple[str, AnnotationFormat]:
 
 
 def format_to_write(path: Path) -> tuple[str, AnnotationFormat]:
-    """The format that a file's name asks for, and its name.
+    """The format that a file's name asks for, and its name; of several, that of the longest ending.
 
     Raises:
         AnnotationError: No format has the ending, or several have it.
     """
-    return _only_one({name: f for name, f in _ending_like(path).items() if f.writes}, path)
+    fitting = {name: f for name, f in _ending_like(path).items() if f.writes}
+    lengths = {name: _ending_length(f, path) for name, f in fitting.items()}
+    longest = max(lengths.values(), default=0)
+    return _only_one({n: f for n, f in fitting.items() if lengths[n] == longest}, path)
+
+
+def _ending_length(candidate: AnnotationFormat, path: Path) -> int:
+    return max(len(s) for s in candidate.suffixes if path.name.lower().endswith(s))
 
 
 def _ending_like(path: Path) -> dict[str, AnnotationFormat]:

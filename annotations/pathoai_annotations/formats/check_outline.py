@@ -52,13 +52,16 @@ def checked_outline(
         _leave_out("empty geometry", where, repair)
         return None
     if not shapely.is_valid(geometry):
-        mended = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+        # Coordinates far beyond any slide overflow; they are refused below, without a warning.
+        with np.errstate(over="ignore", invalid="ignore"):
+            mended = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+            reason = shapely.is_valid_reason(geometry)
         if mended.is_empty or not _is_rounding(geometry, mended):
             if repair is None:
                 raise AnnotationError(
                     "the outline crosses itself",
                     where=where,
-                    found=shapely.is_valid_reason(geometry),
+                    found=reason,
                     remedy=_REPAIR,
                 )
             if mended.is_empty:

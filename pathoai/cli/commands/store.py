@@ -14,9 +14,11 @@ from pathoai.progress import Advance, progress_bar
 
 if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
     from pathoai.store.describe_store import LevelDescription, StoreDescription
+    from pathoai.store.slide_store import SlideStore
     from pathoai.study.study import Study
 
-_SUFFIXES = {"ome-zarr-0.4": ".ome.zarr", "tiff": ".tiff"}
+_PATCHES = "patches-h5"
+_SUFFIXES = {"ome-zarr-0.4": ".ome.zarr", "tiff": ".tiff", _PATCHES: ".h5"}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -38,8 +40,13 @@ def configure(parser: ArgumentParser) -> None:
         "--to",
         required=True,
         choices=sorted(_SUFFIXES),
-        help="tiff for QuPath, OpenSlide and others; ome-zarr-0.4 with labels, for older viewers",
+        help="tiff for QuPath, OpenSlide and others; ome-zarr-0.4 with labels, for older viewers; "
+        "patches-h5 for where tiles lie, as CLAM and TRIDENT read it",
     )
+    tiles = export.add_argument_group(f"tiles, for {_PATCHES} alone")
+    tiles.add_argument("--tile-size", type=int, metavar="N", help="pixels (default: 256)")
+    tiles.add_argument("--tile-mpp", type=float, metavar="MPP", help="their scale (default: 0.5)")
+    tiles.add_argument("--overlap", type=int, metavar="N", help="of neighbours (default: 0)")
     _configure_workers(export)
 
 
@@ -196,6 +203,12 @@ def _verify(options: Namespace) -> None:
 
 
 def _export(options: Namespace) -> None:
+    wanted = {"--tile-size": options.tile_size, "--tile-mpp": options.tile_mpp}
+    given = [n for n, v in (wanted | {"--overlap": options.overlap}).items() if v is not None]
+    if given and options.to != _PATCHES:
+        raise InvalidValueError(
+            "tiles are chosen for patches alone", where=", ".join(given), allowed=f"--to {_PATCHES}"
+        )
     chosen = _chosen(options)
 
     def work(name: str, path: Path) -> str:
@@ -221,6 +234,8 @@ def _export_one(
     if options.to == "tiff":
         levels = export_tiff(store, target, workers=options.workers, advance=advance)
         how = "levels " + ", ".join(levels)
+    elif options.to == _PATCHES:
+        how = _export_patches(store, target, options)
     else:
         export_ome_zarr(store, target, workers=options.workers, advance=advance)
     if study is not None:
@@ -230,6 +245,25 @@ def _export_one(
         )
         record.write(study.provenance_path)
     return f"{target.name}, {how}"
+
+
+def _export_patches(store: SlideStore, target: Path, options: Namespace) -> str:
+    """Where the tiles with tissue lie."""
+    from pathoai.store.new_target import new_target
+    from pathoai.tiling.patch_coordinates import PatchCoordinates, write_patch_coordinates
+    from pathoai.tiling.spec import TileSpec
+
+    wanted = {
+        "size_px": options.tile_size,
+        "mpp": options.tile_mpp,
+        "overlap_px": options.overlap,
+    }
+    spec = TileSpec(**{name: value for name, value in wanted.items() if value is not None})
+    tiles, info = store.tiles(spec), store.slide
+    patches = PatchCoordinates.of_tiles(tiles, store.slide_id, info.size, info.mpp)
+    with new_target(target, outside=store.path) as path:
+        write_patch_coordinates(path, patches)
+    return f"{len(tiles)} tiles of {spec.size_px} px at {spec.mpp:g} µm"
 
 
 COMMAND = Command(

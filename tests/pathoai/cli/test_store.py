@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from pathoai.cli.main import main
+from pathoai.geometry import Size
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
@@ -21,6 +22,7 @@ from pathoai.store.write_journal import DamagedChunk
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai.testing.generated_slide import SlideRecipe, generate_slide
+from pathoai.tiling.patch_coordinates import read_patch_coordinates
 from pathoai.tiling.spec import TileSpec
 from tests.pathoai.store.made_stores import add_prediction, copied_header, jpeg, tissue_pixels
 
@@ -169,6 +171,24 @@ def test_export_of_a_study_makes_one_copy_per_slide(
     )
     assert all(r["command"] == "store export" for r in records)
     assert str(tmp_path) not in capsys.readouterr().out
+
+
+def test_where_tiles_lie_is_exported_for_other_programs(
+    filled: Study, tmp_path: Path, capsys: Output
+) -> None:
+    words = ["--to", "patches-h5", "--tile-size", "64", "--tile-mpp", "1.0", "--overlap", "16"]
+    assert _run("export", filled.path, tmp_path, *words) == 0
+    assert "tiles of 64 px at 1 µm" in capsys.readouterr().out
+    for slide_id in _ids(filled):
+        tiles = SlideStore(filled.store_path(slide_id)).tiles(TileSpec(64, 1.0, 16))
+        found = read_patch_coordinates(tmp_path / f"{slide_id}.h5")
+        assert (found.side, found.patch_px, found.overlap_px) == (128, 64, 16)
+        assert (found.name, found.slide_size) == (slide_id, Size(700, 600))
+        assert found.origins.tolist() == (tiles.origins_px * 2).tolist()
+    assert _run("export", filled.path, tmp_path, "--to", "patches-h5") == 1
+    assert "something lies where the export should go" in capsys.readouterr().err
+    assert _run("export", filled.path, tmp_path / "a", "--to", "tiff", "--tile-size", "64") == 1
+    assert "--tile-size: tiles are chosen for patches alone" in capsys.readouterr().err
 
 
 def test_export_of_one_store_takes_the_name_it_is_given(filled: Study, tmp_path: Path) -> None:

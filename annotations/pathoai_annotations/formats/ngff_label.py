@@ -1,0 +1,387 @@
+"""A label image of NGFF 0.4 or 0.5, and the outlines of its regions.
+
+Which class a value is follows from the user's word, from ``properties`` of ``image-label``
+(``class``, ``name`` or ``label``), or from a colour that one class of the ontology has. Positions
+are those of pixel centres; a label that states none starts at the slide's top left, and must then
+cover the slide.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+import zarr
+from numpy.typing import NDArray
+from shapely.affinity import affine_transform
+from shapely.geometry.base import BaseGeometry
+
+from pathoai.errors import AnnotationError, ImplausibleMppError, MissingFileError
+from pathoai.geometry import Mpp, Size
+from pathoai.ontology import Ontology
+from pathoai.slide.ome_zarr_reader import MICROMETRES, ZARR_FAILS_BY
+from pathoai.store.label_image import INSTANCE
+from pathoai.vector.polygonise import Piece, merge_seams, outline_numbers
+from pathoai_annotations.formats.annotation_format import ReadingContext
+from pathoai_annotations.formats.feature import Feature
+from pathoai_annotations.formats.raster_grid import grid_in_file, snapped
+from pathoai_annotations.formats.same_slide import refuse_other_size, refuse_other_slide
+from pathoai_annotations.slide_frame import Corner, SlideFrame, known_frame
+
+_BLOCK_PX = 2048
+_LARGEST_VALUE = 2**31 - 1
+_CLASS_PROPERTIES = ("class", "name", "label", "label-name", "classification")
+_NO_CLASSES = ("background", "not_assessed")
+_METADATA = ("origin", "author", "status", "derived_from")
+_MARKS = ("zarr.json", ".zgroup", ".zattrs")
+_ROUNDING_PX = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class NgffLabel:
+    """A label, open for reading.
+
+    Args:
+        path: Its folder.
+        array: Its finest level.
+        axes: Of the array.
+        scale: Level-0 pixels per pixel along x and y.
+        origin: Where its top left lies, level-0 pixels of the corner that it counts from.
+        properties: What it says of each value.
+        colours: Red, green and blue of each value.
+        corner: What it counts from, where pathoai wrote it.
+    """
+
+    path: Path
+    array: zarr.Array[Any]
+    axes: tuple[str, ...]
+    scale: tuple[float, float]
+    origin: tuple[float, float]
+    properties: Mapping[int, Mapping[str, Any]]
+    colours: Mapping[int, tuple[int, int, int]]
+    corner: Corner | None
+
+    @classmethod
+    def opened(cls, path: Path, context: ReadingContext) -> NgffLabel:
+        """Find the label of a folder, and how it lies on the slide.
+
+        Raises:
+            MissingFileError: Nothing lies there.
+            AnnotationError: It has no label or several, is damaged, or is about another slide.
+        """
+        if not path.exists():
+            raise MissingFileError("no such folder", where=path.name)
+        if not any((path / mark).is_file() for mark in _MARKS):
+            raise AnnotationError("not an OME-Zarr folder", where=path.name)
+        frame = known_frame(context.frame, "a raster")
+        with zarr_fails(path.name):
+            group, attributes, corner, about = _label_group(path)
+            image = attributes["multiscales"][0]
+            axes = tuple(str(axis["name"]) for axis in image["axes"])
+            array = _array(group, str(image["datasets"][0]["path"]), axes, path.name)
+            shown = attributes.get("image-label", {})
+            properties = {int(p["label-value"]): p for p in shown.get("properties", ())}
+            colours = {
+                int(c["label-value"]): (int(c["rgba"][0]), int(c["rgba"][1]), int(c["rgba"][2]))
+                for c in shown.get("colors", ())
+                if "rgba" in c
+            }
+            size = Size(array.shape[axes.index("x")], array.shape[axes.index("y")])
+            scale, translation = _scale_um(image, axes)
+        if about is not None:
+            refuse_other_slide(about[0], context, path.name)
+            refuse_other_size(about[1], corner or Corner.CANVAS, context, path.name)
+        used = corner or context.corner or Corner.CANVAS
+        lies = _lies(frame, used, size, scale, translation, path.name)
+        return cls(path, array, axes, *lies, properties, colours, corner)
+
+    @property
+    def name(self) -> str:
+        """Of its folder, for messages."""
+        return self.path.name
+
+    @property
+    def size_px(self) -> Size:
+        """Of its raster."""
+        shape = self.array.shape
+        return Size(shape[self.axes.index("x")], shape[self.axes.index("y")])
+
+    def is_written(self, rows: slice, columns: slice) -> bool:
+        """Whether any chunk of a part of the raster has a file; the others are all fill value.
+
+        Raises:
+            AnnotationError: A file is empty, which zarr passes over in silence.
+        """
+        unit = self.array.shards or self.array.chunks
+        places = {"x": columns, "y": rows}
+        shape = zip(self.axes, unit, self.array.shape, strict=True)
+        ranges = [
+            range(part.start // side, -(-min(part.stop, length) // side))
+            if (part := places.get(axis)) is not None
+            else range(1)
+            for axis, side, length in shape
+        ]
+        folder = self.path / self.array.path
+        keys = [self.array.metadata.encode_chunk_key(chunk) for chunk in product(*ranges)]
+        sizes = [file.stat().st_size for key in keys if (file := folder / key).is_file()]
+        if 0 in sizes:
+            raise AnnotationError("a chunk of the label is empty", where=self.name)
+        return bool(sizes)
+
+    def block(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """A part of the raster, ``(height, width)``.
+
+        Raises:
+            AnnotationError: A chunk is damaged.
+        """
+        places = {"x": columns, "y": rows}
+        with zarr_fails(self.name):
+            found = np.asarray(self.array[tuple(places.get(axis, 0) for axis in self.axes)])
+        return found if self.axes.index("y") < self.axes.index("x") else found.T
+
+    def class_name(self, value: int, context: ReadingContext) -> str | None:
+        """Which class a value is, in words that the context knows; None where nothing says it."""
+        if str(value) in context.classes:
+            return str(value)
+        said = self.properties.get(value, {})
+        for name in _CLASS_PROPERTIES:
+            if said.get(name):
+                return str(said[name])
+        return _class_of_colour(self.colours.get(value), context.ontology)
+
+
+def _class_of_colour(rgb: tuple[int, int, int] | None, ontology: Ontology) -> str | None:
+    found = [label.key for label in ontology.classes if label.rgb == rgb]
+    return found[0] if len(found) == 1 else None
+
+
+def is_label(path: Path) -> bool:
+    """True for a folder of an OME-Zarr label, or of an image with labels."""
+    if not any((path / mark).is_file() for mark in _MARKS):
+        return False
+    try:
+        with zarr_fails(path.name):
+            _label_group(path)
+    except AnnotationError:
+        return False
+    return True
+
+
+@contextmanager
+def zarr_fails(name: str) -> Iterator[None]:
+    """Failures of zarr and of malformed metadata become ours; they could name the folder."""
+    try:
+        yield
+    except AnnotationError:
+        raise
+    except ZARR_FAILS_BY as error:
+        raise AnnotationError(
+            "the OME-Zarr label is damaged",
+            where=name,
+            found=type(error).__name__,
+            remedy="export it again",
+        ) from error
+
+
+def _ome(group: zarr.Group) -> dict[str, Any]:
+    attributes = group.attrs.asdict()
+    found: Any = attributes.get("ome", attributes)
+    return dict(found)
+
+
+def _label_group(
+    path: Path,
+) -> tuple[zarr.Group, dict[str, Any], Corner | None, tuple[str, Size] | None]:
+    """The label, its attributes, and what pathoai says of it where it wrote it."""
+    group = zarr.open_group(path, mode="r")
+    attributes = _ome(group)
+    if "image-label" not in attributes:
+        holder = group.get("labels") if "labels" not in attributes else group
+        if not isinstance(holder, zarr.Group):
+            raise AnnotationError("the folder has no OME-Zarr label", where=path.name)
+        names = [str(name) for name in _ome(holder).get("labels", ())]
+        if len(names) != 1:
+            raise AnnotationError(
+                "which label?",
+                where=path.name,
+                found=", ".join(names) or "none",
+                remedy="name the folder of one, with --format ome-zarr-labels",
+            )
+        group = _group(holder, names[0], path.name)
+        attributes = _ome(group)
+    ours: Any = group.attrs.get("pathoai")
+    if not isinstance(ours, Mapping) or "counts_from" not in ours:
+        return group, attributes, None, None
+    inner = _group(group, INSTANCE, path.name)
+    about = (str(ours["slide"]), Size(*map(round, ours["size"])))
+    return inner, _ome(inner), Corner(ours["counts_from"]), about
+
+
+def _group(holder: zarr.Group, name: str, where: str) -> zarr.Group:
+    found = holder[name]
+    if not isinstance(found, zarr.Group):
+        raise AnnotationError("a label is no group", where=where, found=name)
+    return found
+
+
+def _array(group: zarr.Group, name: str, axes: Sequence[str], where: str) -> zarr.Array[Any]:
+    array = group[name]
+    if not isinstance(array, zarr.Array) or array.ndim != len(axes) or not {"x", "y"} <= {*axes}:
+        raise AnnotationError("a level is not an array of the label's axes", where=where)
+    others = {a: n for a, n in zip(axes, array.shape, strict=True) if a not in "xy" and n != 1}
+    if others or array.dtype.kind not in "iub":
+        raise AnnotationError(
+            "not one plane of whole numbers",
+            where=where,
+            found=f"{array.dtype}, {others or 'one plane'}",
+        )
+    return array
+
+
+def _scale_um(
+    image: Mapping[str, Any], axes: Sequence[str]
+) -> tuple[tuple[float, float] | None, tuple[float, float]]:
+    """µm per pixel, and the centre of the first one, of the finest level, along x and y."""
+    units = {axis["name"]: MICROMETRES.get(str(axis.get("unit"))) for axis in image["axes"]}
+    scale, shift, stated = np.ones(len(axes)), np.zeros(len(axes)), False
+    for holder in (image["datasets"][0], image):
+        for transform in holder.get("coordinateTransformations", ()):
+            if transform["type"] == "scale":
+                factor = np.array(transform["scale"], np.float64)
+                scale, shift, stated = scale * factor, shift * factor, True
+            elif transform["type"] == "translation":
+                shift = shift + np.array(transform["translation"], np.float64)
+    unit_x, unit_y = units["x"], units["y"]
+    if not stated or unit_x is None or unit_y is None:
+        return None, (0.0, 0.0)
+    at = [axes.index("x"), axes.index("y")]
+    (x, y), (shift_x, shift_y) = scale[at] * (unit_x, unit_y), shift[at] * (unit_x, unit_y)
+    return (float(x), float(y)), (float(shift_x), float(shift_y))
+
+
+def _lies(
+    frame: SlideFrame,
+    corner: Corner,
+    size: Size,
+    scale_um: tuple[float, float] | None,
+    centre_um: tuple[float, float],
+    where: str,
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Level-0 pixels per pixel, and where the top left lies."""
+    part = frame.part(corner)
+    if scale_um is None:  # it says nothing: it can but cover the slide
+        wanted = max(part.width / size.width, part.height / size.height)
+        scale_um = (wanted * frame.mpp.x, wanted * frame.mpp.y)
+    try:
+        mpp = Mpp(*scale_um)
+    except ImplausibleMppError as error:
+        raise AnnotationError(error.what, where=where, found=error.found) from error
+    scale = (snapped(mpp.x / frame.mpp.x), snapped(mpp.y / frame.mpp.y))
+    centre = (centre_um[0] / frame.mpp.x, centre_um[1] / frame.mpp.y)
+    origin = tuple(_whole(c - (s - 1) / 2) for c, s in zip(centre, scale, strict=True))
+    if centre == (0.0, 0.0) or origin == (0.0, 0.0):
+        grid = grid_in_file(frame, corner, size, mpp, where=where)
+        return (grid.downsample_x, grid.downsample_y), (0.0, 0.0)
+    return scale, (origin[0], origin[1])
+
+
+def _whole(value: float) -> float:
+    return float(round(value)) if abs(value - round(value)) < _ROUNDING_PX else value
+
+
+def label_features(label: NgffLabel, context: ReadingContext) -> Iterator[Feature]:
+    """The outlines of a label, in level-0 pixels of the corner that it counts from.
+
+    Args:
+        label: Open.
+        context: Which classes values are.
+
+    Raises:
+        AnnotationError: A chunk is damaged.
+    """
+    (scale_x, scale_y), (x, y) = label.scale, label.origin
+    affine = (scale_x, 0.0, 0.0, scale_y, x, y)
+    by_value: dict[int, list[BaseGeometry]] = defaultdict(list)
+    for piece in merge_seams(_pieces(label, context), block_px=_BLOCK_PX):
+        by_value[piece.value].append(affine_transform(piece.polygon, affine))
+    _check_whole(label, by_value)
+    for value in sorted(by_value):
+        said, parts = label.properties.get(value, {}), by_value[value]
+        where, name = f"{label.name} value {value}", label.class_name(value, context)
+        # A value that no class stands for is the number of one object; so is one with an id.
+        if "id" in said or name is None:
+            yield _feature(where, _joined(parts), name, said)
+        else:
+            for number, part in enumerate(parts, start=1):
+                yield _feature(f"{where} region {number}", part, name, {})
+
+
+def _check_whole(label: NgffLabel, by_value: Mapping[int, Sequence[BaseGeometry]]) -> None:
+    """Refuse a label of ours that lost a chunk: absent ones are fill value to zarr."""
+    pixel = label.scale[0] * label.scale[1]
+    for value, said in label.properties.items():
+        found = round(sum(part.area for part in by_value.get(value, ())) / pixel)
+        if "pixels" in said and found != said["pixels"]:
+            raise AnnotationError(
+                "an annotation has lost pixels: a chunk is missing",
+                where=f"{label.name} value {value}",
+                found=f"{found} pixels",
+                allowed=said["pixels"],
+                remedy="copy or export it again",
+            )
+
+
+def _pieces(label: NgffLabel, context: ReadingContext) -> Iterator[Piece]:
+    ignored = [v for v in label.properties if label.class_name(v, context) in _NO_CLASSES]
+    may_skip = label.array.fill_value in (0, None, *ignored)
+    size = label.size_px
+    for top in range(0, size.height, _BLOCK_PX):
+        for left in range(0, size.width, _BLOCK_PX):
+            part = slice(top, top + _BLOCK_PX), slice(left, left + _BLOCK_PX)
+            if not label.is_written(*part) and may_skip:
+                continue
+            block = _checked(label.block(*part), label.name)
+            for value in ignored:
+                block[block == value] = 0
+            values, outlines = outline_numbers(block, (left, top))
+            yield from (Piece(int(v), o) for v, o in zip(values, outlines, strict=True))
+
+
+def _checked(block: NDArray[Any], name: str) -> NDArray[np.uint32]:
+    if int(block.max()) > _LARGEST_VALUE or int(block.min()) < 0:
+        raise AnnotationError(
+            "a value is out of range",
+            where=name,
+            found=f"{block.min()} to {block.max()}",
+            allowed=f"0 to {_LARGEST_VALUE}",
+        )
+    return block.astype(np.uint32)
+
+
+def _joined(parts: Sequence[BaseGeometry]) -> BaseGeometry:
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(list(parts))
+
+
+def _feature(
+    where: str, outline: BaseGeometry, name: str | None, said: Mapping[str, Any]
+) -> Feature:
+    confidence, measurements = said.get("confidence"), said.get("measurements") or {}
+    try:
+        return Feature(
+            where,
+            outline,
+            name,
+            str(said.get("id", "")),
+            None if confidence is None else float(confidence),
+            {str(k): float(v) for k, v in dict(measurements).items()},
+            {key: said[key] for key in _METADATA if key in said},
+        )
+    except (TypeError, ValueError) as error:
+        raise AnnotationError("a number is none", where=where, found=str(error)) from error
