@@ -81,7 +81,7 @@ def enter_points(study: object, ids: list[str], images: list[Listed]) -> int:
     import shapely
 
     from pathoai_annotations.annotation import Annotation, Origin
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
 
     annotations = []
     for slide_id, image in zip(ids, images, strict=True):

@@ -35,7 +35,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_training.metrics.panoptic import count_objects
 from pathoai_training.metrics.patient_bootstrap import Interval, PatientBootstrap
 

@@ -14,7 +14,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.slide_place import SlidePlace
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 SMALLEST_AREA_UM2 = 1e4
 """A square of 100 µm: more than any cell, less than any lesion that someone would outline."""
@@ -38,7 +38,7 @@ def annotated_areas(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -
     assert place.study_path is not None  # check_source refuses a slide without a study
     study = Study(place.study_path)
     source = "areas of record of the journal, of 0.01 mm² or more"
-    if not study.journal_path.is_file():
+    if not study.has_journal:
         # Opening one would make it: a trace of a question.
         return Regions(np.empty(0, object), {"source": source, "sha256": sha256_of_json([])})
     with Journal.open(study) as journal:

@@ -16,7 +16,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.slide_place import SlidePlace
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 OTHER_CLASS = "of other classes"
 _ADMITTED = frozenset(Status) - {Status.REJECTED}
@@ -43,7 +43,7 @@ def annotated_regions(place: SlidePlace, store: SlideStore, bundle: ModelBundle)
     study = Study(place.study_path)
     kinds = _kinds(study.ontology, bundle.classes)
     source = f"annotations of the journal, of class {' or '.join(kinds)} or a kind of it"
-    if not study.journal_path.is_file():
+    if not study.has_journal:
         # Opening one would make it: a trace of a question.
         return Regions(np.empty(0, object), {"source": source, "sha256": sha256_of_json([])})
     with Journal.open(study) as journal:

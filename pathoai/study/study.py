@@ -19,6 +19,7 @@ from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.grade import check_grades
+from pathoai.study.journal_url import check_journal_url
 from pathoai.study.slide_place import SlidePlace, table_name
 
 _SHEET = "study.toml"
@@ -36,6 +37,8 @@ class StudySheet:
         created: ISO 8601, UTC.
         responsible: Role of the person who answers for it; never a patient's name.
         legal_basis: E.g. ``GDPR 6.1.e, 9.2.j``.
+        journal: URL of the PostgreSQL database that holds the journal; a SQLite file in the study
+            where empty.
     """
 
     uuid: str
@@ -44,6 +47,7 @@ class StudySheet:
     created: str
     responsible: str = ""
     legal_basis: str = ""
+    journal: str = ""
 
 
 class Study:
@@ -242,8 +246,13 @@ class Study:
 
     @property
     def journal_path(self) -> Path:
-        """The SQLite file of the annotation journal."""
+        """The SQLite file of the annotation journal, where the sheet names no database."""
         return self.path / "journal.sqlite"
+
+    @property
+    def has_journal(self) -> bool:
+        """True where there is something to open; opening what is not there would make it."""
+        return bool(self.sheet.journal) or self.journal_path.is_file()
 
     @property
     def provenance_path(self) -> Path:
@@ -316,4 +325,6 @@ def _read_sheet(path: Path) -> StudySheet:
             found=str(error),
             allowed="a [study] table of " + ", ".join(StudySheet.__dataclass_fields__),
         ) from error
+    if sheet.journal:
+        check_journal_url(sheet.journal)
     return sheet

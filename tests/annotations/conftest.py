@@ -19,7 +19,7 @@ from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 SLIDE = "0123456789ABCDEF"
 RING = Polygon(box(80, 80, 480, 480).exterior, [box(160, 160, 320, 320).exterior])

@@ -25,7 +25,7 @@ from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotated_areas import TOO_SMALL, annotated_areas
 from pathoai_annotations.annotation import Annotation, Origin
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 SLIDE = "0123456789ABCDEF"
 BUNDLE = ModelBundle(

@@ -23,7 +23,7 @@ from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotated_regions import OTHER_CLASS, annotated_regions
 from pathoai_annotations.annotation import Annotation, Origin
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 SLIDE = "0123456789ABCDEF"
 

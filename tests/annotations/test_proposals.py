@@ -13,7 +13,7 @@ from pathoai.errors import OntologyError
 from pathoai.ontology import load_ontology
 from pathoai.store.objects import ObjectTable, read_objects, write_objects
 from pathoai_annotations.annotation import Annotation, Origin, Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.proposals import proposals_of
 
 SLIDES = ("0123456789ABCDEF", "FEDCBA9876543210")

@@ -20,7 +20,7 @@ from pathoai.store.objects import read_objects
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_training.splits.split import SUBSETS, Split
 
 MODEL = "breast-nuclei-segmentation"

@@ -21,7 +21,7 @@ from pathoai.store.shards import ShardWriter, shard_slices, shards_of
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 LABEL = "annotation/generator"
 SIDE_PX = 512

@@ -23,7 +23,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotation import Origin, Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from tests.training.conftest import CELLS, code
 from tests.training.graded_study import GRADES, graded_study
 

@@ -13,7 +13,7 @@ from napari_pathoai.open_review import add_review
 from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from tests.viewer_plugin.small_study import SLIDE, square
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pathoai.store.objects import ObjectTable, read_objects
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status, check_author
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.proposals import proposals_of
 
 MOST_SHAPES = 2000

@@ -11,12 +11,12 @@ from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
-from pathoai_annotations.commands import exchange
+from pathoai_annotations.commands import exchange, journal_commands
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.geometry import Region
     from pathoai_annotations.annotation import Annotation
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -33,9 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     validate.add_argument("--label", help="only of this class")
     validate.add_argument("--limit", type=int, help="at most so many per slide")
 
-    log = words.add_parser("log", help="list every edit")
-    log.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    log.set_defaults(action=_log)
+    journal_commands.configure(words)
     summary = words.add_parser("summary", help="count annotations by slide and status")
     summary.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     summary.set_defaults(action=_summary)
@@ -58,7 +56,7 @@ def run(options: Namespace) -> None:
     if "study" not in options:  # the list of formats is about none
         options.action()
         return
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
 
     study = Study(options.study)
     with Journal.open(study) as journal:
@@ -118,12 +116,6 @@ def _validate(study: Study, journal: Journal, options: Namespace) -> None:
         chosen = proposed[: options.limit]
         journal.validate((a.id for a in chosen), author=options.author)
         print(f"{slide_id}: {len(chosen)} of {len(proposed)} proposals validated")
-
-
-def _log(study: Study, journal: Journal, options: Namespace) -> None:
-    for event in journal.events():
-        a = event.annotation
-        print(event.seq, event.at, event.author, event.operation, a.slide_id, a.id, a.label)
 
 
 def _summary(study: Study, journal: Journal, options: Namespace) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai_annotations.annotation import Annotation, Status
     from pathoai_annotations.formats.annotation_format import AnnotationFormat, WritingContext
     from pathoai_annotations.formats.exchange_report import ExchangeReport
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
     from pathoai_annotations.slide_frame import SlideFrame
 
 

@@ -57,7 +57,7 @@ def _hematoxylin(study: Study, options: Namespace, row: CohortRow, advance: Adva
     from pathoai.store.objects import write_objects
     from pathoai.store.slide_store import SlideStore
     from pathoai_annotations.annotation import Origin
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
     from pathoai_annotations.proposals import proposals_of
 
     started = utc_now()
@@ -78,7 +78,7 @@ def _hematoxylin(study: Study, options: Namespace, row: CohortRow, advance: Adva
 
 def _annotations(study: Study, options: Namespace, row: CohortRow, advance: Advance) -> str:
     from pathoai.store.slide_store import SlideStore
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
     from pathoai_annotations.rasterise_annotations import AnnotationChoice, rasterise_annotations
 
     started = utc_now()

@@ -126,9 +126,9 @@ def _costs(study: Study, labels: dict[str, LabelImage], key: str | None) -> Grad
 def _judged(study: Study, reader: str | None) -> list[Annotation]:
     """What a pathologist has judged; making a journal only to find it empty would be a trace."""
     from pathoai_annotations.annotation import Status
-    from pathoai_annotations.journal import Journal
+    from pathoai_annotations.journal.journal import Journal
 
-    if not study.journal_path.exists():
+    if not study.has_journal:
         return []
     with Journal.open(study) as journal:
         judged = journal.annotations(status=set(Status) - {Status.PROPOSED})

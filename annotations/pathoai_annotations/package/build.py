@@ -10,7 +10,7 @@ from pathoai.errors import PackageError
 from pathoai.progress import Advance, silent
 from pathoai.study.study import Study
 from pathoai_annotations.formats.geojson import write_geojson
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.bag import write_bag

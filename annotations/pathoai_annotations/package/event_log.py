@@ -12,7 +12,7 @@ import shapely
 
 from pathoai.errors import PackageError
 from pathoai_annotations.annotation import Annotation
-from pathoai_annotations.journal import Event
+from pathoai_annotations.journal.event import Event
 
 State = dict[str, Any]
 """What an annotation is after an edit, in the words of the log."""
@@ -37,24 +37,24 @@ def write_event_log(path: Path, events: Iterable[Event]) -> None:
     last: dict[uuid.UUID, Annotation] = {}
     with path.open("w", newline="", encoding="utf8") as file:
         for event in events:
-            before = last.get(event.annotation.id)
+            before = last.get(event.state.id)
             file.write(json.dumps(_record(event, before), sort_keys=True, allow_nan=False) + "\n")
-            last[event.annotation.id] = event.annotation
+            last[event.state.id] = event.state
 
 
 def _record(event: Event, before: Annotation | None) -> dict[str, Any]:
-    geometry = event.annotation.geometry
+    geometry = event.state.geometry
     is_new = before is None or before.geometry != geometry
     outline = {"geometry": shapely.geometry.mapping(geometry)} if is_new else {}
     return {
-        **state_of(event.annotation),
+        **state_of(event.state),
         **outline,
         "seq": event.seq,
         "at": event.at,
         "author": event.author,
         "tool": event.tool,
         "operation": event.operation,
-        "annotation_id": str(event.annotation.id),
+        "annotation_id": str(event.state.id),
     }
 
 

@@ -8,8 +8,9 @@ from datetime import date, datetime
 
 from pathoai.errors import PackageError
 from pathoai.study.cohort import Cohort
-from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
-from pathoai_annotations.journal import Event, Journal
+from pathoai_annotations.annotation import OF_RECORD, Annotation
+from pathoai_annotations.journal.event import Event, Operation
+from pathoai_annotations.journal.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class _Trace:
     slide_id: str
     started: str
     ended: str
-    status: Status
+    is_of_record: bool
 
 
 def select(journal: Journal, cohort: Cohort) -> Selection:
@@ -70,12 +71,16 @@ def select(journal: Journal, cohort: Cohort) -> Selection:
     traces: dict[uuid.UUID, _Trace] = {}
     last_seq = 0
     for event in journal.events():
-        last_seq, state = event.seq, event.annotation
+        last_seq = event.seq
+        if not event.stands:
+            continue
         trace = traces.setdefault(
-            state.id, _Trace(state.slide_id, event.at, event.at, state.status)
+            event.state.id, _Trace(event.slide_id, event.at, event.at, is_of_record=False)
         )
-        trace.ended, trace.status = event.at, state.status
-    chosen = {i: trace for i, trace in traces.items() if trace.status in OF_RECORD}
+        trace.ended = event.at
+        is_there = event.operation is not Operation.DELETE
+        trace.is_of_record = is_there and event.state.status in OF_RECORD
+    chosen = {i: trace for i, trace in traces.items() if trace.is_of_record}
     if not chosen:
         raise PackageError(
             "no annotation is validated: there is nothing to package",
@@ -110,7 +115,7 @@ def slide_history(journal: Journal, slide_id: str, selection: Selection) -> Slid
     events = tuple(
         event
         for event in journal.events(slide_id)
-        if event.seq <= selection.last_seq and event.annotation.id in selection.ids
+        if event.stands and event.seq <= selection.last_seq and event.state.id in selection.ids
     )
-    state = {event.annotation.id: event.annotation for event in events}
+    state = {event.state.id: event.state for event in events}
     return SlideHistory(slide_id, tuple(state.values()), events)

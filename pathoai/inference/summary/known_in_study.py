@@ -50,7 +50,7 @@ def known_in_study(place: SlidePlace, store: SlideStore, bundle: ModelBundle) ->
         return KnownInStudy()
     study = Study(place.study_path)
     stain = study.cohort[store.slide_id].stain
-    if not study.journal_path.is_file():
+    if not study.has_journal:
         return KnownInStudy(stain=stain)
     areas: RegionSource = entry_points.load(GROUP, AREAS)
     found = areas(place, store, bundle)

@@ -17,7 +17,7 @@ from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.formats.geojson import write_geojson
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
 Run = Callable[..., str]

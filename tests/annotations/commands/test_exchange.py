@@ -16,7 +16,7 @@ from pathoai.store.header import StoreHeader
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from tests.annotations.conftest import write_store
 
 Draw = Callable[..., Annotation]

@@ -12,7 +12,7 @@ from shapely import box
 from pathoai.cli.main import main
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
 LOSSLESS = [".ann.dcm", ".parquet"]

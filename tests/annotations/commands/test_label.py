@@ -20,7 +20,7 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
 Capture = pytest.CaptureFixture[str]

@@ -16,7 +16,7 @@ from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.queue_table import read_queue
 from tests.annotations.conftest import Draw
 

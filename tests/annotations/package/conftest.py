@@ -13,7 +13,7 @@ import shapely
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.build import build_package
 

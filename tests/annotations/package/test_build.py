@@ -18,7 +18,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import read_geojson
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.verify import verify_package

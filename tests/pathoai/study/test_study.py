@@ -103,6 +103,22 @@ def test_a_malformed_sheet_is_refused(tmp_path: Path, sheet: str) -> None:
         Study(tmp_path)
 
 
+def test_a_sheet_names_a_database_without_a_password(study: Study) -> None:
+    sheet = study.path / "study.toml"
+    text = sheet.read_text("utf8")
+    assert not study.has_journal
+    sheet.write_text(text.replace('journal = ""', 'journal = "postgresql://host/db"'), "utf8")
+    again = Study(study.path)
+    assert (again.sheet.journal, again.has_journal) == ("postgresql://host/db", True)
+    for url in ("postgresql://me:secret@host/db", "postgresql://host/db?password=secret"):
+        sheet.write_text(text.replace('journal = ""', f'journal = "{url}"'), "utf8")
+        with pytest.raises(StudyError, match="study is shared.*pgpass.*PGPASSWORD") as raised:
+            Study(study.path)
+        assert "secret" not in str(raised.value)
+    sheet.write_text(text.replace('journal = ""', ""), "utf8")
+    assert Study(study.path).sheet.journal == ""
+
+
 def test_adding_is_idempotent(study: Study, slide: Path) -> None:
     first = study.add([IncomingSlide(slide, patient="DUPONT")])
     before = (study.path / "cohort.csv").read_bytes()

@@ -21,7 +21,7 @@ from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import Annotation, Origin
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_training.data.region_data import RegionData
 from pathoai_training.data.region_survey import NO_STORE, SlideRegions
 from pathoai_training.splits.group_split import split_by_groups

@@ -25,7 +25,7 @@ from pathoai.models.turns import dihedral
 from pathoai.provenance import sha256_of_file
 from pathoai.store.objects import read_objects
 from pathoai.study.study import Study
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 from pathoai_training.data.region_data import RegionData
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.metrics.confusion import confusion_by_item

@@ -18,8 +18,8 @@ from pathoai.study.study import Study
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import OF_RECORD, Status
-from pathoai_annotations.annotation_columns import AnnotationColumns
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.columns import AnnotationColumns
+from pathoai_annotations.journal.journal import Journal
 
 NO_STORE = "on slides without a finished store"
 """Why an annotation serves nothing, beside what :mod:`pathoai.store.region_views` names."""
@@ -98,7 +98,7 @@ def survey_regions(
     """
     admitted = OF_RECORD | ({Status.PROPOSED} if with_proposals else frozenset())
     found, left_out = [], Counter[str]()
-    if study.journal_path.is_file():
+    if study.has_journal:
         with Journal.open(study) as journal:
             for slide_id in sorted(row.slide_id for row in study.cohort):
                 columns = journal.columns(slide_id, status=admitted)

@@ -11,7 +11,7 @@ from shapely import Point, box
 
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
 SLIDE = "0123456789ABCDEF"

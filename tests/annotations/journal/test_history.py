@@ -17,7 +17,7 @@ from shapely import Polygon, box
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status, deterministic_id
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 SLIDES = ("0123456789ABCDEF", "FEDCBA9876543210")
 LABELS = ("dcis", "stroma")

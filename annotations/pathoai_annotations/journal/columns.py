@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
 
 from pathoai.provenance import sha256_of_json
-from pathoai_annotations.journal_schema import EventRow
+from pathoai_annotations.journal.rows import Row
+from pathoai_annotations.journal.schema import events
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +60,19 @@ class AnnotationColumns:
         return AnnotationColumns(*(getattr(self, name)[keep] for name in self.__slots__))
 
 
-def read_columns(session: Session, query: sa.Select[Any]) -> AnnotationColumns:
-    """The rows of a query, in columns.
+IN_COLUMNS = tuple(
+    events.c[name]
+    for name in (
+        *("annotation_id", "label", "status", "origin", "author"),
+        *("min_x", "min_y", "max_x", "max_y", "geometry"),
+    )
+)
+"""What of the log is needed for them."""
 
-    Args:
-        session: Open.
-        query: For rows of the journal.
-    """
-    row = EventRow
-    texts = (row.annotation_id, row.label, row.status, row.origin, row.author)
-    box = (row.min_x, row.min_y, row.max_x, row.max_y)
-    found = session.execute(query.with_only_columns(*texts, *box, row.geometry)).all()
-    columns = list(zip(*found, strict=True)) or [()] * 10
+
+def columns_in(rows: Sequence[Row]) -> AnnotationColumns:
+    """Rows of ``IN_COLUMNS``, in columns."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(IN_COLUMNS)
     bounds = np.array(columns[5:9], np.float64).T
     ids, labels, statuses, origins, authors = (np.array(c, object) for c in columns[:5])
     outlines = np.array(columns[9], object)

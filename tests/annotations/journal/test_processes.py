@@ -15,16 +15,17 @@ from threading import Barrier
 import pytest
 
 from pathoai_annotations.annotation import Status
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.check import check_journal
+from pathoai_annotations.journal.journal import Journal
 
-EDITS = 500
+EDITS = 2000
 BATCH = 7
 WRITER = """
 import sys
 from pathlib import Path
 from shapely import box
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
-from pathoai_annotations.journal import Journal
+from pathoai_annotations.journal.journal import Journal
 
 def draw(name):
     return Annotation(
@@ -35,18 +36,19 @@ def batch(name):
     return [draw(f"{name} {number}") for number in range(BATCH)]
 
 BATCH = int(sys.argv[2])
+PLACE = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 """
 EDIT_ONE_BY_ONE = """
-with Journal(Path(sys.argv[1])) as journal:
+with Journal(PLACE) as journal:
     for number in range(int(sys.argv[4]) // 2):
         annotation = draw(f"{sys.argv[3]} {number}")
         journal.propose([annotation])
         journal.validate([annotation.id], author=sys.argv[3])
 """
 EDIT_FOR_EVER = """
-with Journal(Path(sys.argv[1])) as journal:
+with Journal(PLACE) as journal:
     for number in range(1_000_000):
         annotations = batch(f"{sys.argv[3]} {number}")
         journal.propose(annotations)
@@ -58,7 +60,7 @@ EDIT_UNTIL_FULL = """
 import resource
 from pathoai.errors import StorageError
 
-with Journal(Path(sys.argv[1])) as journal:
+with Journal(PLACE) as journal:
     journal.propose(batch("before"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
     try:
@@ -73,7 +75,7 @@ Writer = subprocess.Popen[str]
 
 
 @contextmanager
-def _writer(journal: Path, work: str, *arguments: str) -> Iterator[Writer]:
+def _writer(journal: Path | str, work: str, *arguments: str) -> Iterator[Writer]:
     """A process that has loaded everything, and starts when it is told to."""
     command = [sys.executable, "-W", "error", "-c", WRITER + work, str(journal), str(BATCH)]
     process = subprocess.Popen(
@@ -101,12 +103,11 @@ def _start(process: Writer) -> None:
     process.stdin.flush()
 
 
-def test_two_processes_lose_no_edit_and_show_no_lock(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
+def test_two_processes_lose_no_edit_and_show_no_lock(place: Path | str) -> None:
     names = ("R1", "R2")
     with (
-        _writer(path, EDIT_ONE_BY_ONE, names[0], str(EDITS)) as one,
-        _writer(path, EDIT_ONE_BY_ONE, names[1], str(EDITS)) as two,
+        _writer(place, EDIT_ONE_BY_ONE, names[0], str(EDITS)) as one,
+        _writer(place, EDIT_ONE_BY_ONE, names[1], str(EDITS)) as two,
     ):
         writers = (one, two)
         for process in writers:
@@ -114,11 +115,13 @@ def test_two_processes_lose_no_edit_and_show_no_lock(tmp_path: Path) -> None:
         for process in writers:
             _start(process)
         for process in writers:
-            _, complaints = process.communicate(timeout=120)
+            _, complaints = process.communicate(timeout=300)
             assert (process.returncode, complaints) == (0, "")
-    with Journal(path) as journal:
+    with Journal(place) as journal:
+        check_journal(journal)
         events = list(journal.events())
-        assert len(events) == 2 * EDITS
+        assert [e.seq for e in events] == list(range(1, 2 * EDITS + 1))
+        assert len({e.event_id for e in events}) == 2 * EDITS
         assert journal.counts()[Status.VALIDATED] == EDITS
     for name in names:
         own = [e for e in events if e.operation == "validate" and e.author == name]
@@ -128,11 +131,10 @@ def test_two_processes_lose_no_edit_and_show_no_lock(tmp_path: Path) -> None:
     assert order not in (sorted(order), sorted(order, reverse=True))
 
 
-def test_a_killed_writer_leaves_every_committed_edit_and_no_half_batch(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
+def test_a_killed_writer_leaves_every_committed_edit_and_no_half_batch(place: Path | str) -> None:
     told: list[str] = []
-    for run, length in enumerate((1, 40, 95)):
-        with _writer(path, EDIT_FOR_EVER, f"run {run}") as process:
+    for run, length in enumerate((1, 40, 95, 200)):
+        with _writer(place, EDIT_FOR_EVER, f"run {run}") as process:
             lines = _lines(process)
             assert next(lines) == "ready"
             _start(process)
@@ -140,9 +142,10 @@ def test_a_killed_writer_leaves_every_committed_edit_and_no_half_batch(tmp_path:
             process.send_signal(signal.SIGKILL)
             # What it had said before it died was committed too.
             told += list(lines)
-        with Journal(path) as journal:
+        with Journal(place) as journal:
             found = [str(a.id) for a in journal.annotations()]
             assert len(found) == len(list(journal.events()))
+            check_journal(journal)
         assert set(told) <= set(found)
         # Each run may have committed one batch that it had no time to tell of.
         assert len(found) % BATCH == 0

@@ -1,0 +1,117 @@
+"""What a journal asks of the database it lies in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from pathoai.errors import AnnotationError, StorageError
+
+WAIT_FOR_OTHERS_S = 60
+"""How long a program waits for another's transaction: far longer than any takes."""
+
+
+class Database(ABC):
+    """A database, and how its transactions and its complaints are.
+
+    Args:
+        name: What error messages call it; no path and no password.
+        engine: Of SQLAlchemy.
+    """
+
+    driver_error: type[Exception] = sa.exc.DBAPIError
+    """What the driver raises where SQLAlchemy does not translate it: while it connects."""
+
+    def __init__(self, name: str, engine: sa.Engine) -> None:
+        """Open nothing yet."""
+        self.name = name
+        self._engine = engine
+        self._reader = engine.execution_options(reads_only=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that waits for nobody."""
+        with self.errors(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer's overlaps, so that numbers rise as they commit."""
+        with self.errors(), self._engine.begin() as connection:
+            self.lock(connection)
+            yield connection
+
+    @abstractmethod
+    def lock(self, connection: sa.Connection) -> None:
+        """Wait until no other program writes; the end of the transaction lets the next one in."""
+
+    @abstractmethod
+    def is_first_schema(self, connection: sa.Connection) -> bool:
+        """True for a journal made before there were revisions."""
+
+    @abstractmethod
+    def note_schema(self, connection: sa.Connection) -> None:
+        """Leave a mark that programs see which know no revisions."""
+
+    @abstractmethod
+    def damage(self, connection: sa.Connection) -> str:
+        """What the database finds wrong with its own pages; empty where nothing is."""
+
+    @abstractmethod
+    def is_wait(self, error: BaseException) -> bool:
+        """True where the driver waited for another program in vain."""
+
+    @abstractmethod
+    def is_damage(self, error: BaseException) -> bool:
+        """True where what lies there is no database, or a broken one."""
+
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """What to do where it cannot be reached or written."""
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Say what went wrong in the words of pathoai.
+
+        Raises:
+            AnnotationError: The database refused what was asked, or is damaged.
+            StorageError: It cannot be reached or written.
+        """
+        try:
+            yield
+        except sa.exc.IntegrityError as error:
+            raise AnnotationError("the journal refused the edit", found=str(error.orig)) from error
+        except sa.exc.DBAPIError as error:
+            raise self._explained(error.orig or error) from error
+        except self.driver_error as error:
+            raise self._explained(error) from error
+
+    def _explained(self, cause: BaseException) -> Exception:
+        if self.is_wait(cause):
+            return StorageError(
+                "other programs are writing to the journal all the time",
+                where=self.name,
+                found=f"no turn for {WAIT_FOR_OTHERS_S} seconds",
+                remedy="do it again when they are done; nothing of it was entered",
+            )
+        if self.is_damage(cause):
+            return AnnotationError(
+                "the journal is damaged",
+                where=self.name,
+                found=str(cause),
+                remedy="restore it from your backup",
+            )
+        return StorageError(
+            "the journal cannot be written or read",
+            where=self.name,
+            found=str(cause),
+            remedy=self.remedy,
+        )
+
+    def close(self) -> None:
+        """Release it."""
+        self._engine.dispose()

@@ -1,0 +1,81 @@
+"""Who edits, with what, in how long, and what they say of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Required, TypedDict
+
+from pathoai import __version__
+from pathoai.errors import AnnotationError
+from pathoai_annotations.annotation import check_author
+
+TOOL = f"pathoai {__version__}"
+LONGEST_COMMENT = 2000
+_LONGEST_TOOL = 200
+# An address, or as many digits in a row as numbers of patients, visits and telephones have.
+_IDENTIFIER = re.compile(r"@(?<=[\w.+-]@)[\w-]+\.\w|(?:\d[ .-]?){7,}")
+
+
+class EditDetails(TypedDict, total=False):
+    """What every edit may be told, by keyword; see `Edit`."""
+
+    author: Required[str]
+    tool: str
+    seconds: float | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The circumstances of an edit.
+
+    Args:
+        author: Code of who edits; never a name.
+        tool: Program and version.
+        seconds: Time that the author spent on the region or the slide; None where nobody measured.
+        comment: Free text, at most 2,000 characters; no name belongs there.
+
+    Raises:
+        AnnotationError: A part is malformed, or the comment looks as if it identified someone.
+    """
+
+    author: str
+    tool: str = TOOL
+    seconds: float | None = None
+    comment: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what must not be kept for ever."""
+        check_author(self.author)
+        if not 0 < len(self.tool) <= _LONGEST_TOOL:
+            raise AnnotationError(
+                "a tool is a program and its version",
+                found=f"{len(self.tool)} characters",
+                allowed=f"1 to {_LONGEST_TOOL} characters",
+            )
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise AnnotationError("seconds", found=self.seconds, allowed="0 or more")
+        if self.comment is not None:
+            _check_comment(self.comment)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Its parts by the names of the log's columns."""
+        return asdict(self)
+
+
+def _check_comment(text: str) -> None:
+    if not 0 < len(text.strip()) <= len(text) <= LONGEST_COMMENT or "\0" in text:
+        raise AnnotationError(
+            "a comment is a short text",
+            found=f"{len(text)} characters",
+            allowed=f"1 to {LONGEST_COMMENT:,} characters",
+        )
+    if _IDENTIFIER.search(text):
+        raise AnnotationError(
+            "the comment looks as if it identified a person",
+            found="an e-mail address, or seven digits or more in a row",  # never the text itself
+            remedy="say it without: what is in the journal stays there",
+        )

@@ -1,0 +1,77 @@
+"""A journal in a PostgreSQL database that a team shares."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from pathoai.errors import MissingDependencyError
+from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
+
+_CONNECT_S = 10
+_LOCK = 1_885_431_912  # any number: it tells our lock from those of other programs
+_WAITED_IN_VAIN = "55P03"  # lock_not_available
+_DAMAGED = ("XX001", "XX002")  # data_corrupted, index_corrupted
+
+
+class PostgresqlDatabase(Database):
+    """A database on a server, or the one schema of it that the URL's ``search_path`` names.
+
+    Args:
+        url: ``postgresql+psycopg://host/database``; no password.
+
+    Raises:
+        MissingDependencyError: The extra ``postgresql`` is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open nothing yet."""
+        parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+        try:
+            engine = sa.create_engine(
+                parsed,
+                connect_args={"connect_timeout": _CONNECT_S},
+                # A connection that the server closed meanwhile is made anew, unseen.
+                pool_pre_ping=True,
+            )
+        except ImportError as error:
+            raise MissingDependencyError(
+                "a journal in PostgreSQL needs psycopg",
+                found=error.name or "psycopg",
+                remedy='pip install "pathoai[postgresql]"',
+            ) from error
+        super().__init__(f"{parsed.host or 'local'}/{parsed.database or ''}", engine)
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it cannot be reached."""
+        return (
+            "check the journal's URL in study.toml, that the server runs, and that your password is "
+            "in ~/.pgpass or PGPASSWORD; what was entered before is kept"
+        )
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Take turns with other writers of the same schema; readers go on."""
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{WAIT_FOR_OTHERS_S}s'"))
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:ours, hashtext(current_schema()))"),
+            {"ours": _LOCK},
+        )
+
+    def is_first_schema(self, connection: sa.Connection) -> bool:
+        """False: the first schema was SQLite's alone."""
+        return False
+
+    def note_schema(self, connection: sa.Connection) -> None:
+        """Nothing: no program without revisions reads PostgreSQL."""
+
+    def damage(self, connection: sa.Connection) -> str:
+        """Empty: a server checks its pages as it reads them, where its checksums are on."""
+        return ""
+
+    def is_wait(self, error: BaseException) -> bool:
+        """True where the lock's time ran out."""
+        return getattr(error, "sqlstate", None) == _WAITED_IN_VAIN
+
+    def is_damage(self, error: BaseException) -> bool:
+        """True where the server says so."""
+        return getattr(error, "sqlstate", None) in _DAMAGED

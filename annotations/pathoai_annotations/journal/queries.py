@@ -1,0 +1,195 @@
+"""What can be asked of a journal: present and past states, and the log."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from pathoai.geometry import Region
+from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.journal.columns import IN_COLUMNS, AnnotationColumns, columns_in
+from pathoai_annotations.journal.current import differences_from_log
+from pathoai_annotations.journal.event import Event, Operation
+from pathoai_annotations.journal.history import past_rows, rows_of_author, seq_at
+from pathoai_annotations.journal.open_database import open_database
+from pathoai_annotations.journal.prepare import prepare
+from pathoai_annotations.journal.rows import STATE, events_in, states_in
+from pathoai_annotations.journal.schema import current_annotations, events
+from pathoai_annotations.journal.states import present_rows, required_states
+
+_ROWS_AT_ONCE = 1000
+
+
+class JournalQueries:
+    """A journal, as those see it who only read.
+
+    Args:
+        place: A SQLite file, made on first use, or the URL of a PostgreSQL database.
+
+    Raises:
+        AnnotationError: What lies there is no journal, or one of a newer pathoai.
+        StorageError: The place cannot be written or reached.
+        StudyError: The URL cannot serve.
+        MissingDependencyError: The extra ``postgresql`` is not installed.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        """Open it; make it, or bring it up to date, where needed."""
+        self.database = open_database(place)
+        try:
+            prepare(self.database)
+        except BaseException:
+            self.close()
+            raise
+
+    def annotations(
+        self,
+        slide_id: str | None = None,
+        *,
+        status: Collection[Status] | None = None,
+        region: Region | None = None,
+        at_seq: int | None = None,
+        at: datetime | str | None = None,
+    ) -> list[Annotation]:
+        """The state of the annotations, now or at a past moment; deleted ones are in none.
+
+        Args:
+            slide_id: Only of this slide.
+            status: Only of these.
+            region: Only those whose bounds touch this rectangle, level-0 pixels.
+            at_seq: After that edit and none later.
+            at: At that moment, with its time zone.
+
+        Returns:
+            The annotations in the order in which they were first proposed.
+
+        Raises:
+            InvalidValueError: The moment has no time zone.
+        """
+        with self.database.reading() as connection:
+            if at is not None:
+                at_seq = seq_at(connection, at)
+            if at_seq is None:
+                query = present_rows(STATE, slide_id=slide_id, status=status, region=region)
+            else:
+                query = past_rows(at_seq, slide_id=slide_id, status=status, region=region)
+            return states_in(connection.execute(query).all())
+
+    def annotations_of(self, author: str, slide_id: str | None = None) -> list[Annotation]:
+        """Annotations as one reader left them, whatever others said of them since.
+
+        Args:
+            author: Code of the reader.
+            slide_id: Only of this slide.
+        """
+        with self.database.reading() as connection:
+            return states_in(connection.execute(rows_of_author(author, slide_id=slide_id)).all())
+
+    def columns(
+        self, slide_id: str, *, status: Collection[Status] | None = None
+    ) -> AnnotationColumns:
+        """The present state of a slide's annotations, without an object for each.
+
+        Args:
+            slide_id: Of the slide.
+            status: Only of these.
+
+        Returns:
+            In the order in which they were first proposed.
+        """
+        with self.database.reading() as connection:
+            query = present_rows(IN_COLUMNS, slide_id=slide_id, status=status)
+            return columns_in(connection.execute(query).all())
+
+    def get(self, annotation_id: uuid.UUID) -> Annotation:
+        """The present state of one annotation.
+
+        Raises:
+            AnnotationError: It is unknown or deleted.
+        """
+        with self.database.reading() as connection:
+            return required_states(connection, [annotation_id])[annotation_id]
+
+    def events(
+        self,
+        slide_id: str | None = None,
+        *,
+        annotation_id: uuid.UUID | None = None,
+        since_seq: int = 0,
+    ) -> Iterator[Event]:
+        """What was done, oldest first.
+
+        Args:
+            slide_id: Only on this slide.
+            annotation_id: Only to this annotation.
+            since_seq: Only what came after that edit.
+        """
+        query = sa.select(events).where(events.c.seq > since_seq)
+        if annotation_id is not None:
+            query = query.where(events.c.annotation_id == str(annotation_id))
+        yield from self._events(query, slide_id)
+
+    def sign_offs(self, slide_id: str | None = None) -> list[Event]:
+        """What readers said of whole slides, oldest first; the last of a reader is what counts.
+
+        Args:
+            slide_id: Only of this slide.
+        """
+        query = sa.select(events).where(events.c.operation == Operation.SIGN_OFF.value)
+        return list(self._events(query, slide_id))
+
+    def _events(self, query: sa.Select[Any], slide_id: str | None) -> Iterator[Event]:
+        if slide_id is not None:
+            query = query.where(events.c.slide_id == slide_id)
+        query = query.order_by(events.c.seq)
+        with self.database.reading() as connection:
+            streaming = connection.execution_options(stream_results=True)
+            for rows in streaming.execute(query).partitions(_ROWS_AT_ONCE):
+                yield from events_in(rows)
+
+    def seq_at(self, moment: datetime | str) -> int:
+        """The last edit entered by a moment; 0 where there is none.
+
+        Raises:
+            InvalidValueError: The moment has no time zone.
+        """
+        with self.database.reading() as connection:
+            return seq_at(connection, moment)
+
+    def counts(self, slide_id: str | None = None) -> dict[Status, int]:
+        """How many annotations have each status now."""
+        now = current_annotations
+        query = sa.select(now.c.status, sa.func.count()).group_by(now.c.status)
+        if slide_id is not None:
+            query = query.where(now.c.slide_id == slide_id)
+        with self.database.reading() as connection:
+            found = {status: count for status, count in connection.execute(query)}
+        return {status: found.get(status.value, 0) for status in Status}
+
+    def differences_from_log(self) -> list[str]:
+        """Ids of annotations whose present state is kept otherwise than the log says: none, ever."""
+        with self.database.reading() as connection:
+            return differences_from_log(connection)
+
+    def close(self) -> None:
+        """Release the file or the connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the file or the connections."""
+        self.close()

@@ -1,0 +1,119 @@
+"""A journal in one SQLite file that several programs may write at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
+
+_PAUSE_S = 0.01
+_FIRST_SCHEMA = 1
+_WITH_REVISIONS = 2
+"""``user_version`` of files that hold a revision; pathoai 0.1 takes it for a newer program's."""
+_UNUSABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class SqliteDatabase(Database):
+    """A file, with a write-ahead log beside it.
+
+    Args:
+        path: The file; made on first use.
+    """
+
+    driver_error = sqlite3.DatabaseError
+
+    def __init__(self, path: Path) -> None:
+        """Open nothing yet."""
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)),
+            # Another program's transaction is waited for, never shown as an error.
+            connect_args={"timeout": WAIT_FOR_OTHERS_S, "isolation_level": None},
+        )
+        sa.event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "begin", _begin)
+        super().__init__(path.name, engine)
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it cannot be written."""
+        return "check that the study's folder is writable and its disk not full"
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Nothing: the transaction began with the lock."""
+
+    def is_first_schema(self, connection: sa.Connection) -> bool:
+        """True where the file says so of itself."""
+        return bool(connection.scalar(sa.text("PRAGMA user_version")) == _FIRST_SCHEMA)
+
+    def note_schema(self, connection: sa.Connection) -> None:
+        """Number the file, so that a program of the first schema refuses it."""
+        connection.execute(sa.text(f"PRAGMA user_version = {_WITH_REVISIONS}"))
+
+    def damage(self, connection: sa.Connection) -> str:
+        """What SQLite finds when it looks at every page."""
+        found = str(connection.scalar(sa.text("PRAGMA integrity_check(1)")))
+        return "" if found == "ok" else found
+
+    def is_wait(self, error: BaseException) -> bool:
+        """True for SQLITE_BUSY and SQLITE_LOCKED."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+    def is_damage(self, error: BaseException) -> bool:
+        """True for what SQLite calls corrupt or no database."""
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE
+
+
+def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
+    cursor = connection.cursor()
+    # Readers never wait for the writer; FULL keeps a committed edit through a power cut.
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    # SQLite waits for others before a transaction, but not before a change of mode.
+    deadline = time.monotonic() + WAIT_FOR_OTHERS_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def _begin(connection: sa.Connection) -> None:
+    # Reading first and writing later in one transaction would deadlock two writers.
+    reads_only = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def copy_sqlite(source: Path, copy: Path) -> None:
+    """Copy a file as it is at one moment, also while others write to it; it is not changed.
+
+    Raises:
+        AnnotationError: It is no database, or a damaged one.
+        StorageError: It cannot be read.
+    """
+    with (
+        SqliteDatabase(source).errors(),
+        closing(_read_only(source)) as theirs,
+        closing(sqlite3.connect(copy)) as ours,
+    ):
+        theirs.backup(ours)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_FOR_OTHERS_S
+    )

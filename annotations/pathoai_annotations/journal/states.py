@@ -1,0 +1,140 @@
+"""What annotations are now: looked up by identity, or by slide, status and place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from pathoai.errors import AnnotationError
+from pathoai.geometry import Region
+from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.journal.cells import cells_touching
+from pathoai_annotations.journal.rows import STATE, states_in
+from pathoai_annotations.journal.schema import DELETED, current_annotations, events
+
+# SQLite bounds the number of parameters of a query.
+_IDS_PER_QUERY = 500
+_NAMES_SHOWN = 3
+
+
+def present_rows(
+    columns: Sequence[sa.ColumnElement[Any]],
+    *,
+    slide_id: str | None = None,
+    status: Collection[Status] | None = None,
+    region: Region | None = None,
+) -> sa.Select[Any]:
+    """The query for columns of the log about what is there now, in the order of its proposal.
+
+    Args:
+        columns: Of the log.
+        slide_id: Only of this slide.
+        status: Only of these.
+        region: Only what touches this rectangle, level-0 pixels.
+    """
+    now = current_annotations
+    admitted = [s.value for s in (Status if status is None else status)]
+    query = sa.select(*columns).join(now, events.c.seq == now.c.seq)
+    query = query.where(now.c.status.in_(admitted)).order_by(now.c.first_seq)
+    if slide_id is not None:
+        query = query.where(now.c.slide_id == slide_id)
+    if region is not None:
+        ranges = (now.c.cell.between(first, last) for first, last in cells_touching(region))
+        query = query.where(sa.or_(*ranges), touches(now, region))
+    return query
+
+
+def touches(table: sa.Table, region: Region) -> sa.ColumnElement[bool]:
+    """True of rows whose bounds touch a rectangle, its edges included."""
+    return sa.and_(
+        table.c.min_x <= region.right,
+        table.c.max_x >= region.x,
+        table.c.min_y <= region.bottom,
+        table.c.max_y >= region.y,
+    )
+
+
+def known_states(
+    connection: sa.Connection, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, Annotation]:
+    """The last state of the annotations that are known, of deleted ones that before."""
+    return _states(connection, ids, current_annotations.c.seq)
+
+
+def first_states(
+    connection: sa.Connection, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, Annotation]:
+    """What was proposed of the annotations that are known."""
+    return _states(connection, ids, current_annotations.c.first_seq)
+
+
+def _states(
+    connection: sa.Connection, ids: Sequence[uuid.UUID], which: sa.ColumnElement[int]
+) -> dict[uuid.UUID, Annotation]:
+    found: dict[uuid.UUID, Annotation] = {}
+    for part in in_parts(ids):
+        query = sa.select(*STATE).join(current_annotations, events.c.seq == which)
+        chosen = query.where(current_annotations.c.annotation_id.in_(part))
+        found |= {state.id: state for state in states_in(connection.execute(chosen).all())}
+    return found
+
+
+def deleted_among(connection: sa.Connection, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Those that are deleted now."""
+    now, found = current_annotations, set()
+    for part in in_parts(ids):
+        chosen = now.c.annotation_id.in_(part), now.c.status == DELETED
+        query = sa.select(now.c.annotation_id).where(*chosen)
+        found |= {uuid.UUID(one) for one in connection.scalars(query)}
+    return found
+
+
+def in_parts(ids: Sequence[uuid.UUID]) -> list[list[str]]:
+    """Ids as the tables hold them, as many at once as one query may name."""
+    starts = range(0, len(ids), _IDS_PER_QUERY)
+    return [[str(i) for i in ids[start : start + _IDS_PER_QUERY]] for start in starts]
+
+
+def required_states(
+    connection: sa.Connection, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, Annotation]:
+    """The present state of annotations.
+
+    Raises:
+        AnnotationError: One is unknown or deleted.
+    """
+    states = known_states(connection, ids)
+    missing = [str(i) for i in ids if i not in states]
+    if missing:
+        raise AnnotationError("unknown annotation", found=", ".join(missing[:_NAMES_SHOWN]))
+    deleted = sorted(str(i) for i in deleted_among(connection, ids))
+    if deleted:
+        raise AnnotationError(
+            "the annotation was deleted",
+            found=", ".join(deleted[:_NAMES_SHOWN]),
+            remedy="bring it back with `pathoai annotations restore`",
+        )
+    return states
+
+
+def is_same(new: Annotation, known: Annotation) -> bool:
+    """True where both are the same outline of the same class on the same slide."""
+    same_place = new.slide_id == known.slide_id and new.geometry.equals(known.geometry)
+    return same_place and new.label == known.label
+
+
+def check_same(new: Annotation, known: Annotation) -> None:
+    """Refuse another content under a known id, which would be lost otherwise.
+
+    Raises:
+        AnnotationError: It is another.
+    """
+    if not is_same(new, known):
+        raise AnnotationError(
+            "an annotation of that id is known with another content",
+            where=new.id,
+            remedy="correct the known one in `pathoai review`, or give the new one another id",
+        )
