@@ -3,9 +3,10 @@
     python benchmarks/journal.py --out benchmarks/results/journal.md
 
 In one run: the journal on SQLite and, if its programs are installed, on PostgreSQL (a server of the
-benchmark's own); shapely's STRtree over outlines in memory; and reading the whole
-GeoJSON again, by shapely. Outlines are of nuclei, 24 corners each, on a canvas of 40,000 px; views are of 2 mm at 0.25 µm per
-pixel. Views interleave, so that all ways meet the same disturbances; each way must find the same.
+benchmark's own); shapely's STRtree over outlines in memory; and reading the whole GeoJSON again, by
+shapely. Outlines are of nuclei, 24 corners each, on a canvas of 40,000 px; views are of 2 mm at
+0.25 µm per pixel. Views interleave, so that all ways meet the same disturbances; each way must find
+the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,12 +107,17 @@ def look_at_views(ways: dict[str, Look], views: int, reads: int) -> dict[str, li
     corners = np.random.default_rng(2).uniform(0, _SIDE - _VIEW_PX, (views, 2))
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn, (x, y) in enumerate(corners):
-        view, found = Region(x, y, _VIEW_PX, _VIEW_PX), set()
+        view = Region(x, y, _VIEW_PX, _VIEW_PX)
+        found: set[int] = set()
         for name, look in ways.items():
             if name != _FILE or turn < reads:
-                times[name].append(seconds(lambda look=look, view=view: found.add(look(view))))
+                times[name].append(seconds(partial(_note, found, look, view)))
         assert len(found) == 1, found  # all ways find the same
     return times
+
+
+def _note(found: set[int], look: Look, view: Region) -> None:
+    found.add(look(view))
 
 
 def report(
@@ -166,8 +173,8 @@ def main() -> None:
         found = stack.enter_context(places(folder))
         journals = {key: stack.enter_context(Journal(place)) for key, place in found.items()}
         for key, journal in journals.items():
-            entered[key] = seconds(lambda journal=journal: journal.propose(annotations))
-            entered[f"{key} again"] = seconds(lambda journal=journal: journal.propose(annotations))
+            entered[key] = seconds(partial(journal.propose, annotations))
+            entered[f"{key} again"] = seconds(partial(journal.propose, annotations))
         written[_FILE] = seconds(lambda: write_geojson(file, annotations, ontology))
         entered[_MEMORY] = seconds(lambda: shapely.STRtree([a.geometry for a in annotations]))
         looked = look_at_views(looks(journals, annotations, file), options.views, options.reads)

@@ -66,7 +66,7 @@ def running_postgresql() -> Iterator[str]:
             _wait(user, folder, programs, server)
             yield f"postgresql+psycopg://{_ACCOUNT}@/postgres?host={folder}"
         finally:
-            server.send_signal(signal.SIGINT)  # "fast": open connections are closed
+            server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
             server.wait(_START_S)
     finally:
         shutil.rmtree(folder)
@@ -103,7 +103,7 @@ def _start(user: str | None, folder: Path, programs: Path) -> subprocess.Popen[b
 
 
 def _wait(user: str | None, folder: Path, programs: Path, server: subprocess.Popen[bytes]) -> None:
-    ask = [programs / "pg_isready", "-q", "-h", folder, "-U", _ACCOUNT]
+    ask = (programs / "pg_isready", "-q", "-h", folder, "-U", _ACCOUNT)
     deadline = time.monotonic() + _START_S
     while subprocess.run(ask, user=user, cwd=folder, check=False).returncode:
         if server.poll() is not None or time.monotonic() > deadline:

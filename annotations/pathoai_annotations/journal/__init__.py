@@ -1,1 +1,1 @@
-"""The journal: an append-only log of edits, in SQLite or PostgreSQL, and what can be asked of it."""
+"""The journal: an append-only log of edits, in SQLite or PostgreSQL, and its history."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from pathoai_annotations.annotation import Annotation
+from pathoai_annotations.journal.bulk import insert_rows
 from pathoai_annotations.journal.current import insert_current, update_current
 from pathoai_annotations.journal.event import Operation, proposal_event_id
 from pathoai_annotations.journal.rows import state_columns
@@ -60,7 +61,7 @@ def append_remark(
     append_rows(connection, [row])
 
 
-def append_rows(connection: sa.Connection, rows: Collection[dict[str, Any]]) -> None:
+def append_rows(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Enter rows of the log; fill in their ``seq`` and, where they have none, their times."""
     last = sa.select(events.c.seq, events.c.at).order_by(events.c.seq.desc()).limit(1)
     last_seq, last_at = connection.execute(last).one_or_none() or (0, "")
@@ -72,7 +73,7 @@ def append_rows(connection: sa.Connection, rows: Collection[dict[str, Any]]) -> 
     for seq, row in enumerate(rows, start=first):
         row["seq"], row["at"] = seq, row["at"] or at
         row["made_at"] = row["made_at"] or row["at"]
-    connection.execute(sa.insert(events), list(rows))
+    insert_rows(connection, events, rows)
 
 
 def _event_id(row: Mapping[str, Any]) -> uuid.UUID:

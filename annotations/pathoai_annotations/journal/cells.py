@@ -1,8 +1,8 @@
 """Where a rectangle lies, as one number, so that any database can index it.
 
-A quadtree over the plane: each rectangle belongs to the smallest cell that holds it whole. Cells are
-numbered in pre-order, so that a cell and all below it are one range of numbers, and what may touch a
-view is a few ranges: the cells in the view, and those above them.
+A quadtree over the plane: each rectangle belongs to the smallest cell that holds it whole. Cells
+are numbered in pre-order, so that a cell and all below it are one range of numbers, and what may
+touch a view is a few ranges: the cells in the view, and those above them.
 
 Source: MX-CIF quadtree, H. Samet, Foundations of Multidimensional and Metric Data Structures, 2006,
 §3.4.1; the numbering is ours.
@@ -52,7 +52,7 @@ def cells_of(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def cells_touching(region: Region) -> list[Range]:
-    """All cells whose rectangles may touch a region, as few ranges of numbers, both ends included."""
+    """Cells whose rectangles may touch a region, as few ranges of numbers, ends included."""
     corners = np.array([region.x, region.y, region.right, region.bottom])
     leaf = np.clip(np.floor(corners / _SMALLEST_PX) - _ORIGIN, 0, _ACROSS - 1).astype(int)
     x0, y0, x1, y1 = (int(value) for value in leaf)

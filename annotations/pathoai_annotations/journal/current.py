@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from pathoai_annotations.journal.bulk import insert_rows, update_rows
 from pathoai_annotations.journal.cells import cells_of
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.schema import DELETED, current_annotations, events
@@ -24,7 +25,7 @@ def insert_current(connection: sa.Connection, rows: Sequence[Mapping[str, Any]])
         rows: Of the log, one per annotation.
     """
     found = [current | {"first_seq": current["seq"]} for current in _of_log(rows)]
-    connection.execute(sa.insert(current_annotations), found)
+    insert_rows(connection, current_annotations, found)
 
 
 def update_current(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -34,28 +35,13 @@ def update_current(connection: sa.Connection, rows: Sequence[Mapping[str, Any]])
         connection: Within a transaction that writes.
         rows: Of the log, one per annotation.
     """
-    table = current_annotations
-    columns = [name for name in (*_FROM_LOG, "status", "cell") if name != "annotation_id"]
-    update = (
-        sa.update(table)
-        .where(table.c.annotation_id == sa.bindparam("known_id"))
-        .values({name: sa.bindparam(f"new_{name}") for name in columns})
-    )
-    connection.execute(
-        update,
-        [
-            {"known_id": row["annotation_id"]} | {f"new_{name}": row[name] for name in columns}
-            for row in _of_log(rows)
-        ],
-    )
+    update_rows(connection, current_annotations, "annotation_id", _of_log(rows))
 
 
 def rebuild_current(connection: sa.Connection) -> None:
     """Make the whole table again from the log."""
     connection.execute(sa.delete(current_annotations))
-    rows = _expected(connection)
-    if rows:
-        connection.execute(sa.insert(current_annotations), rows)
+    insert_rows(connection, current_annotations, _expected(connection))
 
 
 def differences_from_log(connection: sa.Connection) -> list[str]:

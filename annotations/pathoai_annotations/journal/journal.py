@@ -7,8 +7,8 @@ States and who may leave them::
                            └───────── reject ──────┴──────────────────────┘──▶ rejected
 
 A rejected annotation comes back by ``validate`` or ``correct``. ``adjudicate`` leads from any state
-to any but ``proposed``. ``delete`` takes an annotation out of every present state, ``restore`` brings
-a past state back, both as edits like the others: nothing is ever lost.
+to any but ``proposed``. ``delete`` takes an annotation out of every present state, ``restore``
+brings a past state back, both as edits like the others: nothing is ever lost.
 """
 
 from __future__ import annotations

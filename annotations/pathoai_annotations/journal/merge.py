@@ -2,9 +2,9 @@
 
 An edit is known by its ``event_id``, so that merging again, or merging what was merged elsewhere,
 enters nothing new. Where the same annotation was edited on both sides, what stands here goes on to
-stand, and the other side's edits enter beside it, set aside, until someone decides: by ``restore`` of
-one of them, by ``adjudicate``, or by any later edit. The other side has seen ours, and nothing is set
-aside, where its present state was made after our present state had become its own.
+stand, and the other side's edits enter beside it, set aside, until someone decides: by ``restore``
+of one of them, by ``adjudicate``, or by any later edit. The other side has seen ours, and nothing
+is set aside, where its present state was made after our present state had become its own.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class PostgresqlDatabase(Database):
         try:
             engine = sa.create_engine(
                 parsed,
-                connect_args={"connect_timeout": _CONNECT_S},
+                # A statement that names many ids is planned for these ids, not for any.
+                connect_args={"connect_timeout": _CONNECT_S, "prepare_threshold": None},
                 # A connection that the server closed meanwhile is made anew, unseen.
                 pool_pre_ping=True,
             )
@@ -45,8 +46,8 @@ class PostgresqlDatabase(Database):
     def remedy(self) -> str:
         """What to do where it cannot be reached."""
         return (
-            "check the journal's URL in study.toml, that the server runs, and that your password is "
-            "in ~/.pgpass or PGPASSWORD; what was entered before is kept"
+            "check the journal's URL in study.toml, that the server runs, and that your password "
+            "is in ~/.pgpass or PGPASSWORD; what was entered before is kept"
         )
 
     def lock(self, connection: sa.Connection) -> None:

@@ -173,7 +173,7 @@ class JournalQueries:
         return {status: found.get(status.value, 0) for status in Status}
 
     def differences_from_log(self) -> list[str]:
-        """Ids of annotations whose present state is kept otherwise than the log says: none, ever."""
+        """Ids of annotations of which the table of present states is not what the log says."""
         with self.database.reading() as connection:
             return differences_from_log(connection)
 

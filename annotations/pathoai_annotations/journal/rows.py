@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import shapely
-import sqlalchemy as sa
 
 from pathoai.errors import AnnotationError
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.journal.event import Event, Operation
 from pathoai_annotations.journal.schema import events
 
-Row = sa.Row[Any]
+Row = Any
+"""A row of a query; releases of SQLAlchemy type them differently."""
 
 STATE = (
     events.c.seq,
@@ -52,7 +53,7 @@ def state_columns(annotations: Sequence[Annotation]) -> list[dict[str, Any]]:
             "status": a.status.value,
             "confidence": a.confidence,
             "derived_from": a.derived_from,
-            "measurements": dict(a.measurements) or None,
+            "measurements": json.dumps(dict(a.measurements)) if a.measurements else None,
         }
         for a, outline, (min_x, min_y, max_x, max_y) in zip(
             annotations, outlines, bounds.tolist(), strict=True
@@ -86,7 +87,7 @@ def _state(row: Row, outline: shapely.Geometry | None) -> Annotation:
             Status(row.status),
             row.confidence,
             row.derived_from,
-            row.measurements or {},
+            json.loads(row.measurements) if row.measurements else {},
         )
     except (AnnotationError, ValueError, TypeError, shapely.errors.ShapelyError) as error:
         raise _damaged(row, error) from error

@@ -33,7 +33,8 @@ events = sa.Table(
     sa.Column("comment", sa.String),
     sa.Column("grade", sa.String),
     sa.Column("with_model", sa.Boolean),
-    # The annotation's state after the edit; the geometry is WKB in level-0 pixels.
+    # The annotation's state after the edit; the geometry is WKB in level-0 pixels,
+    # the measurements are a JSON object.
     sa.Column("label", sa.String),
     sa.Column("geometry", sa.LargeBinary),
     sa.Column("min_x", sa.Float),
@@ -44,7 +45,7 @@ events = sa.Table(
     sa.Column("status", sa.String),
     sa.Column("confidence", sa.Float),
     sa.Column("derived_from", sa.String),
-    sa.Column("measurements", sa.JSON(none_as_null=True)),
+    sa.Column("measurements", sa.String),
     sa.Index("events_by_annotation", "annotation_id", "seq"),
     sa.Index("events_by_slide", "slide_id", "seq"),
     sa.Index("events_by_time", "at", "seq"),
@@ -78,8 +79,8 @@ _SQLITE_TRIGGERS = tuple(
         ("no_delete", "BEFORE DELETE ON events"),
         (
             "no_replace",
-            "BEFORE INSERT ON events WHEN EXISTS"
-            " (SELECT 1 FROM events WHERE seq = NEW.seq OR event_id = NEW.event_id)",
+            "BEFORE INSERT ON events WHEN NEW.seq <= (SELECT max(seq) FROM events)"
+            " OR EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id)",
         ),
     )
 )

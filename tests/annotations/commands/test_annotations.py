@@ -97,7 +97,7 @@ def test_an_import_enters_proposals_once(study: Study, run: Run, file: Path, sli
     assert "3 annotations read, 0 new" in run("import", file, "--author", "R1")
     with Journal.open(study) as journal:
         events = list(journal.events())
-    assert [(e.author, e.annotation.origin, e.operation) for e in events] == [
+    assert [(e.author, e.state.origin, e.operation) for e in events] == [
         ("R1", "import", "propose")
     ] * 3
 

@@ -146,7 +146,7 @@ def test_what_was_deleted_comes_back(
 def test_a_colleagues_journal_is_merged(
     edited: tuple[Study, Annotation, Annotation], run: Run, tmp_path: Path, draw: Draw, fail: Run
 ) -> None:
-    study, one, two = edited
+    _, one, two = edited
     colleague = tmp_path / "journal of R3.sqlite"
     with Journal(colleague) as journal:
         journal.propose([one, two])

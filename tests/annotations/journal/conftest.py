@@ -31,10 +31,11 @@ def postgresql_server() -> Iterator[str]:
 def postgresql_place(postgresql_server: str) -> Iterator[str]:
     """The URL of an empty schema."""
     name = f"s{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    engine = sa.create_engine(postgresql_server, poolclass=sa.NullPool)
+    with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {name}"))
-        yield f"{postgresql_server}&options=-csearch_path%3D{name}"
+    yield f"{postgresql_server}&options=-csearch_path%3D{name}"
+    with engine.begin() as connection:
         connection.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
     engine.dispose()
 

@@ -164,7 +164,7 @@ def test_every_past_state_equals_a_replay(history: list[Operation]) -> None:
         for seq, past in enumerate(model.history, start=1):
             assert journal.annotations(at_seq=seq) == list(past.values())
         for event, past in zip(journal.events(), model.history, strict=True):
-            assert past[event.annotation.id] == event.annotation
+            assert past[event.state.id] == event.annotation
             assert event.author == event.annotation.author
         counts = Counter(a.status for a in model.states.values())
         assert journal.counts() == {status: counts[status] for status in Status}

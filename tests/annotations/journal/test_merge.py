@@ -41,8 +41,7 @@ def _merge(ours: Journal, theirs: Journal) -> MergeReport:
 def _told(events: Iterator[Event]) -> set[tuple[object, ...]]:
     """Everything that is said of an edit, but for its number and when it was entered."""
     return {
-        (e.event_id, e.made_at, e.author, e.tool, e.operation, e.annotation_id, e.annotation)
-        + (e.slide_id, e.seconds, e.comment, e.grade, e.with_model)
+        tuple(getattr(e, name) for name in Event.__slots__ if name not in ("seq", "at", "stands"))
         for e in events
     }
 

@@ -132,7 +132,7 @@ def test_an_upgrade_that_is_killed_anywhere_leaves_the_journal_whole(
     whole = upgrade(Path(shutil.copy(old, tmp_path / "whole.sqlite")), -1)
     statements = int(whole.stdout)
     assert statements > 20
-    for at in (3, statements // 3, statements * 2 // 3, statements - 1, statements):
+    for at in (statements // 3, statements * 2 // 3, statements):
         path = Path(shutil.copy(old, tmp_path / f"killed-{at}.sqlite"))
         assert upgrade(path, at).returncode == -signal.SIGKILL
         with closing(sqlite3.connect(path)) as connection:

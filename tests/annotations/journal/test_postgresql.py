@@ -14,6 +14,8 @@ from pathoai.errors import AnnotationError, MissingDependencyError, StorageError
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.journal import database, postgresql
+from pathoai_annotations.journal.append import append_states
+from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
@@ -60,12 +62,15 @@ def test_a_connection_that_is_lost_in_an_edit_enters_nothing_of_it(
 ) -> None:
     with Journal(postgresql_place) as journal:
         journal.propose([draw("a")])
-        with (
-            pytest.raises(StorageError, match=r"cannot be written.*before is kept"),
-            journal.database.writing() as connection,
-        ):
-            _end_other_connections(postgresql_place)
-            connection.execute(sa.text("SELECT 1"))
+
+        def edit_and_lose() -> None:
+            with journal.database.writing() as connection:
+                append_states(connection, Operation.PROPOSE, [draw("lost")], {"tool": "a test"})
+                _end_other_connections(postgresql_place)
+                connection.execute(sa.text("SELECT 1"))
+
+        with pytest.raises(StorageError, match=r"cannot be written.*before is kept"):
+            edit_and_lose()
         journal.propose([draw("b")])
         assert len(list(journal.events())) == 2
 

@@ -21,7 +21,9 @@ _STATEMENTS = {
     "delete": "DELETE FROM events",
 }
 _SQLITE = {
-    "replace by number": f"INSERT OR REPLACE INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM events",
+    "replace by number": (
+        f"INSERT OR REPLACE INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM events"
+    ),
     "replace by identity": (
         f"INSERT OR REPLACE INTO events ({_COLUMNS}) SELECT {_RENUMBERED} FROM events"
     ),

@@ -112,7 +112,7 @@ def test_a_sheet_names_a_database_without_a_password(study: Study) -> None:
     assert (again.sheet.journal, again.has_journal) == ("postgresql://host/db", True)
     for url in ("postgresql://me:secret@host/db", "postgresql://host/db?password=secret"):
         sheet.write_text(text.replace('journal = ""', f'journal = "{url}"'), "utf8")
-        with pytest.raises(StudyError, match="study is shared.*pgpass.*PGPASSWORD") as raised:
+        with pytest.raises(StudyError, match=r"study is shared.*pgpass.*PGPASSWORD") as raised:
             Study(study.path)
         assert "secret" not in str(raised.value)
     sheet.write_text(text.replace('journal = ""', ""), "utf8")

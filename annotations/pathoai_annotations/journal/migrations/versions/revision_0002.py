@@ -24,14 +24,21 @@ depends_on = None
 _ROWS_AT_ONCE = 5000
 _NAMESPACE = uuid.UUID("7a0b4c1e-56f4-5b0c-a3f6-2b9d0e8c4f71")
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_TEXTS = ("label", "origin", "status", "derived_from", "comment", "grade")
+_TEXTS = ("label", "origin", "status", "derived_from", "measurements", "comment", "grade")
 _BOX = ("min_x", "min_y", "max_x", "max_y")
+_OLD_COLUMNS = (
+    *("seq", "at", "author", "tool", "operation", "annotation_id", "slide_id", "label"),
+    *("geometry", *_BOX, "origin", "status", "confidence", "derived_from"),
+)
 _REFUSAL = "the journal is append-only"
 _SQLITE = (
-    f"CREATE TRIGGER no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    "CREATE TRIGGER no_replace BEFORE INSERT ON events WHEN EXISTS"
-    " (SELECT 1 FROM events WHERE seq = NEW.seq OR event_id = NEW.event_id)"
+    "CREATE TRIGGER no_update BEFORE UPDATE ON events"
+    f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+    "CREATE TRIGGER no_delete BEFORE DELETE ON events"
+    f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+    "CREATE TRIGGER no_replace BEFORE INSERT ON events"
+    " WHEN NEW.seq <= (SELECT max(seq) FROM events)"
+    " OR EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id)"
     f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
 )
 _POSTGRESQL = (
@@ -75,7 +82,6 @@ def _create_events() -> sa.Table:
         *(sa.Column(name, sa.Float) for name in (*_BOX, "seconds", "confidence")),
         sa.Column("with_model", sa.Boolean),
         sa.Column("geometry", sa.LargeBinary),
-        sa.Column("measurements", sa.JSON(none_as_null=True)),
         sa.UniqueConstraint("event_id"),
     )
     op.create_index("events_by_annotation", "events", ["annotation_id", "seq"])
@@ -98,9 +104,7 @@ def _create_current() -> None:
 
 
 def _old_rows() -> Iterator[list[dict[str, Any]]]:
-    names = ("seq", "at", "author", "tool", "operation", "annotation_id", "slide_id", "label")
-    names += ("geometry", *_BOX, "origin", "status", "confidence", "derived_from")
-    old = sa.table("events_0001", *(sa.column(name) for name in names))
+    old = sa.table("events_0001", *(sa.column(name) for name in _OLD_COLUMNS))
     after, at = 0, ""
     while True:
         query = sa.select(old).where(old.c.seq > after).order_by(old.c.seq).limit(_ROWS_AT_ONCE)
