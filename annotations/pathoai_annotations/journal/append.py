@@ -63,13 +63,14 @@ def append_remark(
 
 def append_rows(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Enter rows of the log; fill in their ``seq`` and, where they have none, their times."""
-    last = sa.select(events.c.seq, events.c.at).order_by(events.c.seq.desc()).limit(1)
-    last_seq, last_at = connection.execute(last).one_or_none() or (0, "")
-    newest = connection.scalar(sa.select(sa.func.max(current_annotations.c.seq))) or 0
+    last_at = sa.select(events.c.at).order_by(events.c.seq.desc()).limit(1)
+    numbers = (sa.select(sa.func.max(t.c.seq)) for t in (events, current_annotations))
+    ends = sa.select(last_at.scalar_subquery(), *(n.scalar_subquery() for n in numbers))
+    latest, last_seq, newest = connection.execute(ends).one()
     # A number is never given twice, even if someone broke the log's end off. Nor does time go back
     # with a clock that was put right: a moment means the same edits for ever.
-    first = max(last_seq, newest) + 1
-    at = max(datetime.now(UTC).isoformat(timespec="milliseconds"), last_at)
+    first = max(last_seq or 0, newest or 0) + 1
+    at = max(datetime.now(UTC).isoformat(timespec="milliseconds"), latest or "")
     for seq, row in enumerate(rows, start=first):
         row["seq"], row["at"] = seq, row["at"] or at
         row["made_at"] = row["made_at"] or row["at"]

@@ -34,12 +34,13 @@ from pathoai_annotations.journal.queries import JournalQueries
 from pathoai_annotations.journal.remarks import slide_remark
 from pathoai_annotations.journal.restore import restore_edit, restore_states
 from pathoai_annotations.journal.states import (
+    check_known,
     check_same,
-    deleted_among,
     first_states,
     is_same,
     known_states,
     required_states,
+    states_now,
 )
 
 
@@ -208,9 +209,10 @@ class Journal(JournalQueries):
         """
         edit, wanted = Edit(**details), list(dict.fromkeys(ids))
         with self._writing() as connection:
-            gone = deleted_among(connection, wanted)
-            states = required_states(connection, [i for i in wanted if i not in gone])
-            deleted = [replace(state, author=edit.author) for state in states.values()]
+            check_known(wanted, known_states(connection, wanted))
+            # Saying the same again is no edit.
+            here = states_now(connection, wanted).values()
+            deleted = [replace(state, author=edit.author) for state in here]
             append_states(connection, Operation.DELETE, deleted, edit.columns)
 
     def restore(
@@ -300,8 +302,7 @@ class Journal(JournalQueries):
             if annotation_id is not None:
                 # Also a deleted annotation: why it is gone is worth a word.
                 known = known_states(connection, [annotation_id])
-                if not known:
-                    raise AnnotationError("unknown annotation", found=annotation_id)
+                check_known([annotation_id], known)
                 slide_id = known[annotation_id].slide_id
                 about["annotation_id"] = str(annotation_id)
             append_remark(connection, Operation.COMMENT, str(slide_id), about)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from pathoai.errors import MissingDependencyError
@@ -40,6 +42,7 @@ class PostgresqlDatabase(Database):
                 found=error.name or "psycopg",
                 remedy='pip install "pathoai[postgresql]"',
             ) from error
+        sa.event.listen(engine, "connect", _configure)
         super().__init__(f"{parsed.host or 'local'}/{parsed.database or ''}", engine)
 
     @property
@@ -52,7 +55,6 @@ class PostgresqlDatabase(Database):
 
     def lock(self, connection: sa.Connection) -> None:
         """Take turns with other writers of the same schema; readers go on."""
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{WAIT_FOR_OTHERS_S}s'"))
         connection.execute(
             sa.text("SELECT pg_advisory_xact_lock(:ours, hashtext(current_schema()))"),
             {"ours": _LOCK},
@@ -76,3 +78,8 @@ class PostgresqlDatabase(Database):
     def is_damage(self, error: BaseException) -> bool:
         """True where the server says so."""
         return getattr(error, "sqlstate", None) in _DAMAGED
+
+
+def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
+    connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHERS_S}s'")
+    connection.commit()

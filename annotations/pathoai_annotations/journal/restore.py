@@ -18,10 +18,9 @@ from pathoai_annotations.journal.history import past_rows, seq_at
 from pathoai_annotations.journal.rows import STATE, states_in
 from pathoai_annotations.journal.schema import events
 from pathoai_annotations.journal.states import (
-    deleted_among,
     in_parts,
-    known_states,
     present_rows,
+    states_now,
 )
 
 
@@ -104,8 +103,7 @@ def _present(
     connection: sa.Connection, ids: Sequence[uuid.UUID], slide_id: str | None
 ) -> dict[uuid.UUID, Annotation]:
     if slide_id is None:
-        deleted = deleted_among(connection, ids)
-        return {i: a for i, a in known_states(connection, ids).items() if i not in deleted}
+        return states_now(connection, ids)
     found = connection.execute(present_rows(STATE, slide_id=slide_id)).all()
     return {state.id: state for state in states_in(found)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from pathoai.errors import AnnotationError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.cells import cells_touching
-from pathoai_annotations.journal.rows import STATE, states_in
+from pathoai_annotations.journal.rows import STATE, Row, states_in
 from pathoai_annotations.journal.schema import DELETED, current_annotations, events
 
 # SQLite bounds the number of parameters of a query.
@@ -61,41 +61,20 @@ def known_states(
     connection: sa.Connection, ids: Sequence[uuid.UUID]
 ) -> dict[uuid.UUID, Annotation]:
     """The last state of the annotations that are known, of deleted ones that before."""
-    return _states(connection, ids, current_annotations.c.seq)
+    return _states(_rows(connection, ids, current_annotations.c.seq))
 
 
 def first_states(
     connection: sa.Connection, ids: Sequence[uuid.UUID]
 ) -> dict[uuid.UUID, Annotation]:
     """What was proposed of the annotations that are known."""
-    return _states(connection, ids, current_annotations.c.first_seq)
+    return _states(_rows(connection, ids, current_annotations.c.first_seq))
 
 
-def _states(
-    connection: sa.Connection, ids: Sequence[uuid.UUID], which: sa.ColumnElement[int]
-) -> dict[uuid.UUID, Annotation]:
-    found: dict[uuid.UUID, Annotation] = {}
-    for part in in_parts(ids):
-        query = sa.select(*STATE).join(current_annotations, events.c.seq == which)
-        chosen = query.where(current_annotations.c.annotation_id.in_(part))
-        found |= {state.id: state for state in states_in(connection.execute(chosen).all())}
-    return found
-
-
-def deleted_among(connection: sa.Connection, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Those that are deleted now."""
-    now, found = current_annotations, set()
-    for part in in_parts(ids):
-        chosen = now.c.annotation_id.in_(part), now.c.status == DELETED
-        query = sa.select(now.c.annotation_id).where(*chosen)
-        found |= {uuid.UUID(one) for one in connection.scalars(query)}
-    return found
-
-
-def in_parts(ids: Sequence[uuid.UUID]) -> list[list[str]]:
-    """Ids as the tables hold them, as many at once as one query may name."""
-    starts = range(0, len(ids), _IDS_PER_QUERY)
-    return [[str(i) for i in ids[start : start + _IDS_PER_QUERY]] for start in starts]
+def states_now(connection: sa.Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
+    """The present state of the annotations that are there; not of deleted ones."""
+    rows = _rows(connection, ids, current_annotations.c.seq)
+    return _states([row for row in rows if row.status_now != DELETED])
 
 
 def required_states(
@@ -106,11 +85,10 @@ def required_states(
     Raises:
         AnnotationError: One is unknown or deleted.
     """
-    states = known_states(connection, ids)
-    missing = [str(i) for i in ids if i not in states]
-    if missing:
-        raise AnnotationError("unknown annotation", found=", ".join(missing[:_NAMES_SHOWN]))
-    deleted = sorted(str(i) for i in deleted_among(connection, ids))
+    rows = _rows(connection, ids, current_annotations.c.seq)
+    states = _states(rows)
+    check_known(ids, states)
+    deleted = sorted(row.annotation_id for row in rows if row.status_now == DELETED)
     if deleted:
         raise AnnotationError(
             "the annotation was deleted",
@@ -118,6 +96,38 @@ def required_states(
             remedy="bring it back with `pathoai annotations restore`",
         )
     return states
+
+
+def check_known(ids: Sequence[uuid.UUID], states: Container[uuid.UUID]) -> None:
+    """Refuse ids of which there is no state.
+
+    Raises:
+        AnnotationError: There is one.
+    """
+    missing = [str(i) for i in ids if i not in states]
+    if missing:
+        raise AnnotationError("unknown annotation", found=", ".join(missing[:_NAMES_SHOWN]))
+
+
+def _rows(
+    connection: sa.Connection, ids: Sequence[uuid.UUID], which: sa.ColumnElement[int]
+) -> list[Row]:
+    now = current_annotations
+    found: list[Row] = []
+    query = sa.select(*STATE, now.c.status.label("status_now")).join(now, events.c.seq == which)
+    for part in in_parts(ids):
+        found += connection.execute(query.where(now.c.annotation_id.in_(part))).all()
+    return found
+
+
+def _states(rows: Sequence[Row]) -> dict[uuid.UUID, Annotation]:
+    return {state.id: state for state in states_in(rows)}
+
+
+def in_parts(ids: Sequence[uuid.UUID]) -> list[list[str]]:
+    """Ids as the tables hold them, as many at once as one query may name."""
+    starts = range(0, len(ids), _IDS_PER_QUERY)
+    return [[str(i) for i in ids[start : start + _IDS_PER_QUERY]] for start in starts]
 
 
 def is_same(new: Annotation, known: Annotation) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import sqlalchemy as sa
@@ -27,26 +30,47 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def postgresql_place(postgresql_server: str) -> Iterator[str]:
-    """The URL of an empty schema."""
+@contextmanager
+def _schema(server: str) -> Iterator[str]:
     name = f"s{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgresql_server, poolclass=sa.NullPool)
+    engine = sa.create_engine(server, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {name}"))
-    yield f"{postgresql_server}&options=-csearch_path%3D{name}"
+    yield f"{server}&options=-csearch_path%3D{name}"
     with engine.begin() as connection:
         connection.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Where a journal may be made: a file, or a schema of a server."""
+@pytest.fixture
+def postgresql_place(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty schema."""
+    with _schema(postgresql_server) as url:
+        yield url
+
+
+@contextmanager
+def _file() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        yield Path(folder, "journal.sqlite")
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_place(
+    request: pytest.FixtureRequest,
+) -> Callable[[], AbstractContextManager[Path | str]]:
+    """Makes places for a journal: a file, or a schema of a server, gone afterwards."""
     if request.param == "sqlite":
-        return tmp_path / "journal.sqlite"
-    url: str = request.getfixturevalue("postgresql_place")
-    return url
+        return _file
+    server: str = request.getfixturevalue("postgresql_server")
+    return partial(_schema, server)
+
+
+@pytest.fixture
+def place(new_place: Callable[[], AbstractContextManager[Path | str]]) -> Iterator[Path | str]:
+    """Where a journal may be made."""
+    with new_place() as made:
+        yield made
 
 
 @pytest.fixture

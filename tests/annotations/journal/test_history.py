@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from pathoai_annotations.journal.journal import Journal
 SLIDES = ("0123456789ABCDEF", "FEDCBA9876543210")
 LABELS = ("dcis", "stroma")
 IDS = [deterministic_id(str(number)) for number in range(6)]
+
+
+Places = Callable[[], AbstractContextManager[Path | str]]
 
 
 class Refused(Exception):
@@ -151,12 +154,9 @@ def _play(journal: Journal, history: list[Operation]) -> Model:
 
 
 @settings(max_examples=25, deadline=None)
-@given(histories)
-def test_every_past_state_equals_a_replay(history: list[Operation]) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Journal(Path(folder, "journal.sqlite")) as journal,
-    ):
+@given(history=histories)
+def test_every_past_state_equals_a_replay(new_place: Places, history: list[Operation]) -> None:
+    with new_place() as place, Journal(place) as journal:
         model = _play(journal, history)
         assert journal.annotations() == list(model.states.values())
         assert [e.seq for e in journal.events()] == list(range(1, len(model.history) + 1))
@@ -180,23 +180,21 @@ def _touches(annotation: Annotation, region: Region) -> bool:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    histories,
-    regions,
-    st.none() | st.sampled_from(SLIDES),
-    st.none() | st.sets(st.sampled_from(Status)),
-    st.integers(0, 20),
+    history=histories,
+    region=regions,
+    slide_id=st.none() | st.sampled_from(SLIDES),
+    status=st.none() | st.sets(st.sampled_from(Status)),
+    at_seq=st.integers(0, 20),
 )
 def test_every_query_equals_a_look_at_each_annotation(
+    new_place: Places,
     history: list[Operation],
     region: Region,
     slide_id: str | None,
     status: set[Status] | None,
     at_seq: int,
 ) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Journal(Path(folder, "journal.sqlite")) as journal,
-    ):
+    with new_place() as place, Journal(place) as journal:
         model = _play(journal, history)
         past = [{}, *model.history][min(at_seq, len(model.history))]
         expected = [
