@@ -84,12 +84,12 @@ class Annotation:
                 allowed="a slide_id of cohort.csv",
             )
         check_author(self.author)
-        _check_geometry(self.geometry, str(self.id))
+        _check_geometry(self.geometry, self.id)
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise AnnotationError(
                 "confidence", where=str(self.id), found=self.confidence, allowed="0 to 1"
             )
-        _check_measurements(self.measurements, str(self.id))
+        _check_measurements(self.measurements, self.id)
         if self.derived_from is not None and not _SOURCE.fullmatch(self.derived_from):
             raise AnnotationError(
                 "malformed source of an annotation",
@@ -119,7 +119,7 @@ def deterministic_id(*parts: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, "\0".join(parts))
 
 
-def _check_measurements(measurements: Mapping[str, float], where: str) -> None:
+def _check_measurements(measurements: Mapping[str, float], where: object) -> None:
     bad = [name for name, value in measurements.items() if not math.isfinite(value)]
     if bad or any(not 0 < len(name) <= _LONGEST_NAME for name in measurements):
         raise AnnotationError(
@@ -130,13 +130,13 @@ def _check_measurements(measurements: Mapping[str, float], where: str) -> None:
         )
 
 
-def _check_geometry(geometry: BaseGeometry, where: str) -> None:
+def _check_geometry(geometry: BaseGeometry, where: object) -> None:
     kinds = ("Point", "MultiPoint", "Polygon", "MultiPolygon", "LineString")
     if geometry.geom_type not in kinds:
         raise AnnotationError(
             "unsupported geometry", where=where, found=geometry.geom_type, allowed=", ".join(kinds)
         )
-    if geometry.is_empty or not shapely.is_valid(geometry):
+    if geometry.is_empty or not geometry.is_valid:
         raise AnnotationError(
             "the outline is empty or crosses itself",
             where=where,

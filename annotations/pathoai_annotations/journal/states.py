@@ -39,12 +39,12 @@ def present_rows(
     admitted = [s.value for s in (Status if status is None else status)]
     query = sa.select(*columns).join(now, events.c.seq == now.c.seq)
     query = query.where(now.c.status.in_(admitted)).order_by(now.c.first_seq)
-    if slide_id is not None:
-        query = query.where(now.c.slide_id == slide_id)
-    if region is not None:
-        ranges = (now.c.cell.between(first, last) for first, last in cells_touching(region))
-        query = query.where(sa.or_(*ranges), touches(now, region))
-    return query
+    here = sa.true() if slide_id is None else now.c.slide_id == slide_id
+    if region is None:
+        return query.where(here)
+    ranges = (now.c.cell.between(first, last) for first, last in cells_touching(region))
+    # The slide beside each range: SQLite else looks at all of the slide's cells.
+    return query.where(sa.or_(*(sa.and_(here, one) for one in ranges)), touches(now, region))
 
 
 def touches(table: sa.Table, region: Region) -> sa.ColumnElement[bool]:

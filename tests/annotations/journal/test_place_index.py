@@ -39,6 +39,7 @@ def test_a_view_looks_into_the_index_and_finds_what_it_touches(
     assert 10 < len(found) < 100
     plan = _plan(journal, present_rows(STATE, slide_id=SLIDE, region=view))
     assert "current_by_place" in plan
+    assert "cell>?" in plan or "(cell >=" in plan
     assert "Seq Scan" not in plan
     assert "SCAN current_annotations" not in plan
     assert "SCAN events" not in plan
