@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from pathoai.errors import InvalidValueError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.columns import IN_COLUMNS, AnnotationColumns, columns_in
@@ -70,8 +71,10 @@ class JournalQueries:
             The annotations in the order in which they were first proposed.
 
         Raises:
-            InvalidValueError: The moment has no time zone.
+            InvalidValueError: The moment has no time zone, or there are two.
         """
+        if at is not None and at_seq is not None:
+            raise InvalidValueError("one moment, not two", found=f"edit {at_seq} and {at}")
         with self.database.reading() as connection:
             if at is not None:
                 at_seq = seq_at(connection, at)

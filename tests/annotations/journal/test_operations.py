@@ -137,6 +137,8 @@ def test_a_moment_is_a_query(place: Path | str, draw: Draw) -> None:
         for moment in (datetime(2026, 5, 1), "2026-05-01T12:00", "yesterday"):
             with pytest.raises(InvalidValueError, match="moment"):
                 journal.annotations(at=moment)
+        with pytest.raises(InvalidValueError, match="one moment, not two"):
+            journal.annotations(at=second, at_seq=1)
         assert next(journal.events(since_seq=1)).operation is Operation.VALIDATE
 
 
