@@ -83,7 +83,7 @@ def _word(words: Any, name: str, summary: str, action: object) -> ArgumentParser
 def _add_choice(parser: ArgumentParser, *, author: bool = True) -> None:
     parser.add_argument("--slide", metavar="ID", help="only this slide")
     if author:
-        parser.add_argument("--author", metavar="CODE", help="only what this code did last")
+        parser.add_argument("--author", metavar="CODE", help="only of this code")
 
 
 def _add_ids(parser: Any, *, required: bool) -> None:  # noqa: ANN401 - a parser or a group of one

@@ -22,14 +22,12 @@ class Database(ABC):
         engine: Of SQLAlchemy.
     """
 
-    driver_error: type[Exception] = sa.exc.DBAPIError
-    """What the driver raises where SQLAlchemy does not translate it: while it connects."""
-
     def __init__(self, name: str, engine: sa.Engine) -> None:
         """Open nothing yet."""
         self.name = name
         self._engine = engine
         self._reader = engine.execution_options(reads_only=True)
+        self._driver = engine.dialect.loaded_dbapi
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -83,14 +81,15 @@ class Database(ABC):
         """
         try:
             yield
-        except sa.exc.IntegrityError as error:
-            raise AnnotationError("the journal refused the edit", found=str(error.orig)) from error
         except sa.exc.DBAPIError as error:
             raise self._explained(error.orig or error) from error
-        except self.driver_error as error:
+        # While it connects and while it copies, the driver speaks for itself.
+        except self._driver.Error as error:
             raise self._explained(error) from error
 
     def _explained(self, cause: BaseException) -> Exception:
+        if isinstance(cause, self._driver.IntegrityError):
+            return AnnotationError("the journal refused the edit", found=str(cause))
         if self.is_wait(cause):
             return StorageError(
                 "other programs are writing to the journal all the time",

@@ -27,8 +27,6 @@ class SqliteDatabase(Database):
         path: The file; made on first use.
     """
 
-    driver_error = sqlite3.DatabaseError
-
     def __init__(self, path: Path) -> None:
         """Open nothing yet."""
         engine = sa.create_engine(

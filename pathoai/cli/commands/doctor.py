@@ -34,7 +34,13 @@ class Finding:
     needed: bool = True
 
 
-_EXTRAS = {"torch": "torch", "timm": "models", "pytorch-lightning": "train", "napari": "napari"}
+_EXTRAS = {
+    "torch": "torch",
+    "timm": "models",
+    "pytorch-lightning": "train",
+    "napari": "napari",
+    "psycopg": "postgresql",
+}
 """A package of each extra that tells whether it is installed."""
 
 

@@ -15,8 +15,10 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.journal import database, postgresql
 from pathoai_annotations.journal.append import append_states
+from pathoai_annotations.journal.bulk import insert_rows
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.journal.schema import events
 
 Draw = Callable[..., Annotation]
 
@@ -57,8 +59,17 @@ def test_a_connection_that_was_lost_between_edits_is_made_anew(
         assert journal.annotations() == [draw("a"), draw("b")]
 
 
+def _ask(connection: sa.Connection) -> None:
+    connection.execute(sa.text("SELECT 1"))
+
+
+def _copy(connection: sa.Connection) -> None:
+    insert_rows(connection, events, [dict.fromkeys(events.c.keys())])
+
+
+@pytest.mark.parametrize("go_on", [_ask, _copy])
 def test_a_connection_that_is_lost_in_an_edit_enters_nothing_of_it(
-    postgresql_place: str, draw: Draw
+    postgresql_place: str, draw: Draw, go_on: Callable[[sa.Connection], None]
 ) -> None:
     with Journal(postgresql_place) as journal:
         journal.propose([draw("a")])
@@ -67,12 +78,22 @@ def test_a_connection_that_is_lost_in_an_edit_enters_nothing_of_it(
             with journal.database.writing() as connection:
                 append_states(connection, Operation.PROPOSE, [draw("lost")], {"tool": "a test"})
                 _end_other_connections(postgresql_place)
-                connection.execute(sa.text("SELECT 1"))
+                go_on(connection)
 
         with pytest.raises(StorageError, match=r"cannot be written.*before is kept"):
             edit_and_lose()
         journal.propose([draw("b")])
         assert len(list(journal.events())) == 2
+
+
+def test_what_the_tables_refuse_is_said(postgresql_place: str, draw: Draw) -> None:
+    with Journal(postgresql_place) as journal:
+        with (
+            pytest.raises(AnnotationError, match=r"refused the edit.*null value"),
+            journal.database.writing() as connection,
+        ):
+            _copy(connection)
+        assert journal.propose([draw()]) == 1
 
 
 def test_who_waits_too_long_is_told_so_and_no_lock_is_named(

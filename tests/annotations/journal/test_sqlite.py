@@ -16,6 +16,7 @@ from pathoai.errors import AnnotationError, StorageError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.journal import sqlite
 from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
@@ -161,6 +162,20 @@ def test_a_read_only_folder_is_a_storage_error(tmp_path: Path) -> None:
             Journal(tmp_path / "journal.sqlite")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_who_waits_too_long_is_told_so_and_no_lock_is_named(
+    tmp_path: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAIT_FOR_OTHERS_S", 0.2)
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="are writing to the journal all the time") as raised:
+            journal.propose([draw()])
+        assert "lock" not in str(raised.value)
+        other.execute("ROLLBACK")
+        assert journal.propose([draw()]) == 1
 
 
 def test_a_journal_opens_and_is_read_while_another_program_is_writing(
