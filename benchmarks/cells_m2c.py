@@ -153,13 +153,13 @@ class Found:
 
 def look_at_test(path: Path) -> Found:
     """Open the test, on record, and predict its cells."""
-    from pathoai.models.bundle import load_bundle
-    from pathoai.study.study import Study
-    from pathoai_training.evaluation.evaluate import evaluate
-    from pathoai_training.metrics.calibration_error import (
+    from pathoai.metrics.calibration_error import (
         expected_calibration_error,
         reliability_counts,
     )
+    from pathoai.models.bundle import load_bundle
+    from pathoai.study.study import Study
+    from pathoai_training.evaluation.evaluate import evaluate
     from pathoai_training.report.predictions import SlidePredictions
     from pathoai_training.splits.written_split import read_split
 
@@ -209,8 +209,8 @@ def report(found: Found, points: int, clock: Clock) -> str:
 
 def measures(found: Found) -> list[str]:
     """The table of what was reached, each number with its interval and a constant's."""
-    from pathoai_training.metrics.agreement import accuracy, balanced_accuracy, recall
-    from pathoai_training.metrics.patient_bootstrap import PatientBootstrap
+    from pathoai.metrics.agreement import accuracy, balanced_accuracy, recall
+    from pathoai.metrics.patient_bootstrap import PatientBootstrap
 
     bootstrap = PatientBootstrap(found.patients)
     prevalence = found.confusion.sum((0, 2)) / len(found.confusion)

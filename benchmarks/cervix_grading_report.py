@@ -20,11 +20,11 @@ from measure import machine
 from numpy.typing import NDArray
 from scipy import stats
 
-from pathoai.models.exact_interval import Share
-from pathoai.models.expected_cost import load_costs
+from pathoai.metrics.confusion import confusion_by_item
+from pathoai.metrics.cost_score import CostScore, cost_score
+from pathoai.metrics.exact_interval import Share
+from pathoai.metrics.expected_cost import load_costs
 from pathoai.models.referral import ReferralRule, check_referral
-from pathoai_training.metrics.confusion import confusion_by_item
-from pathoai_training.metrics.cost_score import CostScore, cost_score
 
 Run = Mapping[str, NDArray[np.generic]]
 Probabilities = NDArray[np.float64]

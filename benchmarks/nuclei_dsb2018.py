@@ -31,13 +31,13 @@ from scipy import ndimage
 from shapely.geometry import shape
 
 from pathoai.cli.main import run_words
+from pathoai.metrics.panoptic import count_objects
+from pathoai.metrics.patient_bootstrap import Interval, PatientBootstrap
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
 from pathoai_annotations.journal.journal import Journal
-from pathoai_training.metrics.panoptic import count_objects
-from pathoai_training.metrics.patient_bootstrap import Interval, PatientBootstrap
 
 _MPP = 0.5
 _FOLDS = 5

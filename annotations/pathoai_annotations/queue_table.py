@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,19 +55,37 @@ def write_queue(
         queue: What to write.
         channels: Classes after background.
     """
+    rows = [
+        QueuedRegion(
+            place + 1,
+            candidates.slide_ids[candidates.slide[at]],
+            Region(*candidates.bounds[at].tolist()),
+            channels[candidates.channel[at] - 1],
+            float(queue.cost[place]),
+            float(queue.diversity[place]),
+            float(queue.rarity[place]),
+            bool(queue.random[place]),
+        )
+        for place, at in enumerate(queue.region.tolist())
+    ]
+    write_regions(path, rows)
+
+
+def write_regions(path: Path, rows: Iterable[QueuedRegion]) -> None:
+    """Write rows of any queue; an old file stays until the new one is whole."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for place, at in enumerate(queue.region.tolist()):
-        parts = (queue.cost, queue.diversity, queue.rarity)
+    for row in rows:
+        r = row.region
         writer.writerow(
             [
-                place + 1,
-                candidates.slide_ids[candidates.slide[at]],
-                *(f"{value:.2f}" for value in candidates.bounds[at]),
-                channels[candidates.channel[at] - 1],
-                *(f"{part[place]:.6f}" for part in parts),
-                "yes" if queue.random[place] else "no",
+                row.rank,
+                row.slide_id,
+                *(f"{value:.2f}" for value in (r.x, r.y, r.width, r.height)),
+                row.label,
+                *(f"{value:.6f}" for value in (row.cost, row.diversity, row.rarity)),
+                "yes" if row.random else "no",
             ]
         )
     write_text_atomically(path, text.getvalue())

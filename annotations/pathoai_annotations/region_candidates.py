@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
-from pathoai.models.expected_cost import CostMatrix, load_costs, shipped_costs
+from pathoai.metrics.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.store.label_image import LabelImage
 from pathoai_annotations.annotation import Annotation

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pathoai.errors import ModelError, PathoaiError
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.expected_cost import CostMatrix
 from pathoai.models.familiarity import Familiarity
 from pathoai.models.prediction_sets import PredictionSets, SetKind, calibrate_sets
 from pathoai.models.referral import ReferralRule, calibrate_referral

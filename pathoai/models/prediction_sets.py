@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.class_probabilities import check_probabilities, check_truth
-from pathoai.models.exact_interval import Share
+from pathoai.metrics.class_probabilities import check_probabilities, check_truth
+from pathoai.metrics.exact_interval import Share
 
 Probabilities = NDArray[np.floating[Any]]
 

@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.class_probabilities import check_probabilities, check_truth
-from pathoai.models.exact_interval import Share
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.class_probabilities import check_probabilities, check_truth
+from pathoai.metrics.exact_interval import Share
+from pathoai.metrics.expected_cost import CostMatrix
 
 Probabilities = NDArray[np.floating[Any]]
 REFERRED = -1

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, ModelError, PathoaiError
-from pathoai.models.class_probabilities import check_probabilities
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.class_probabilities import check_probabilities
+from pathoai.metrics.expected_cost import CostMatrix
 
 ANNOTATIONS, TISSUE = "annotations", "tissue"
 """Where regions come from: the journal, or squares laid over the tissue."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.class_probabilities import check_probabilities
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.class_probabilities import check_probabilities
+from pathoai.metrics.expected_cost import CostMatrix
 
 _Floats = NDArray[np.floating[Any]]
 

@@ -9,7 +9,7 @@ import pytest
 from shapely import Point, box
 
 from pathoai.errors import InvalidValueError, StoreError
-from pathoai.models.expected_cost import load_costs
+from pathoai.metrics.expected_cost import load_costs
 from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter

@@ -127,7 +127,7 @@ def test_the_line_below_a_case_of_a_report_opens_its_place(study: Study, tmp_pat
 
     from pathoai.geometry import Region
     from pathoai_training.report.context import CaseRegion
-    from pathoai_training.report.page import review_command
+    from pathoai_training.report.evaluation_parts import review_command
 
     left, top, right, bottom = square(2).bounds
     case = CaseRegion(SLIDE, Region(left, top, right - left, bottom - top), "worst", b"")

@@ -114,7 +114,7 @@ def _of_pixels(label: LabelImage, model: str) -> LabelImage:
 
 
 def _costs(study: Study, labels: dict[str, LabelImage], key: str | None) -> GradeCosts | None:
-    from pathoai.models.expected_cost import load_costs
+    from pathoai.metrics.expected_cost import load_costs
     from pathoai_annotations.region_candidates import GradeCosts, costs_of
 
     classes = next(iter(labels.values())).probability_channels

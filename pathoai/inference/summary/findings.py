@@ -9,7 +9,7 @@ from pathoai.inference.summary.object_counts import ObjectCounts
 from pathoai.inference.summary.places import EVERYWHERE, Places
 from pathoai.inference.summary.region_areas import RegionAreas
 from pathoai.inference.summary.told_classes import ToldClasses
-from pathoai.models.wilson_interval import wilson_interval
+from pathoai.metrics.wilson_interval import wilson_interval
 from pathoai.summary_rules import AREA, TISSUE, Measure, SummaryRule
 
 _DECIMALS = 6

@@ -12,6 +12,7 @@ import tifffile
 import torch
 
 from pathoai.cli.main import main
+from pathoai.metrics.expected_cost import load_costs
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import (
     REGION_CLASSIFICATION,
@@ -21,7 +22,6 @@ from pathoai.models.bundle import (
     save_bundle,
 )
 from pathoai.models.encoder_registry import EncoderRegistry
-from pathoai.models.expected_cost import load_costs
 from pathoai.models.grade_decision import GradeDecision
 from pathoai.models.region_decision import RegionDecision
 from pathoai.ontology import load_ontology

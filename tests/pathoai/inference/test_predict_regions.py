@@ -23,10 +23,10 @@ from pathoai.inference.predict_regions import (
 )
 from pathoai.inference.regions import Regions, find_regions
 from pathoai.inference.tissue_regions import label_scale, tissue_regions
+from pathoai.metrics.expected_cost import load_costs
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
 from pathoai.models.calibration import Calibration
-from pathoai.models.expected_cost import load_costs
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.turns import dihedral
 from pathoai.ontology import NOT_ASSESSED, load_ontology

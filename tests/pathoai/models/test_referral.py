@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.expected_cost import CostMatrix, load_costs
+from pathoai.metrics.expected_cost import CostMatrix, load_costs
 from pathoai.models.referral import (
     REFERRED,
     ReferralRule,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.expected_cost import load_costs
+from pathoai.metrics.expected_cost import load_costs
 from pathoai.models.uncertainty import (
     decision_cost,
     entropy,

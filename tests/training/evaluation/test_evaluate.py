@@ -14,13 +14,13 @@ from PIL import Image
 
 from pathoai.cli.main import main
 from pathoai.errors import LeakError
+from pathoai.metrics.overlap import dice
 from pathoai.models.bundle import load_bundle, load_network, save_bundle
 from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai_training.data.tiles_dataset import TileColumns
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.evaluation.worst_tiles import outlined_png, worst_tiles
-from pathoai_training.metrics.overlap import dice
 from pathoai_training.recipes.build import build
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.report.build_report import Report

@@ -14,11 +14,11 @@ import pytest
 
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, ModelError
+from pathoai.metrics.agreement import balanced_accuracy
 from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.evaluation.left_out_centres import evaluate_left_out_centres
-from pathoai_training.metrics.agreement import balanced_accuracy
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.report.context import LEFT_OUT_CENTRES
 from pathoai_training.report.predictions import SlidePredictions

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from pathoai.geometry import Region
-from pathoai.models.expected_cost import load_costs
+from pathoai.metrics.expected_cost import load_costs
+from pathoai.metrics.panoptic import ObjectCounts
 from pathoai.models.prediction_sets import SetKind, calibrate_sets
 from pathoai.models.referral import calibrate_referral
 from pathoai.privacy.pseudonym import Kind, code
-from pathoai_training.metrics.panoptic import ObjectCounts
 from pathoai_training.report.context import CaseRegion, EvaluationContext
 from pathoai_training.report.decision_sections import Decisions
 from pathoai_training.report.evaluated_slides import EvaluatedSlides

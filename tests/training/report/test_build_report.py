@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from pathoai.errors import InvalidValueError
+from pathoai.report.section import Measured
 from pathoai_training.report.build_report import (
     Report,
     build_report,
@@ -20,7 +21,6 @@ from pathoai_training.report.build_report import (
 )
 from pathoai_training.report.checklists import FOR_A_PERSON
 from pathoai_training.report.predictions import SlidePredictions
-from pathoai_training.report.section import Measured
 from tests.training.report import made_predictions as made
 
 _VOID = {"meta", "img", "br", "link"}

@@ -9,14 +9,14 @@ import pytest
 
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, ModelError
+from pathoai.metrics.patient_bootstrap import PatientBootstrap
 from pathoai.provenance import sha256_of_json
+from pathoai.report.section import Measured
 from pathoai.study.study import Study
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap
 from pathoai_training.report.build_report import build_report, write_report
 from pathoai_training.report.comparison import comparison_section
 from pathoai_training.report.predictions import Predictions
 from pathoai_training.report.read_report import StoredReport, read_report
-from pathoai_training.report.section import Measured
 from tests.training.report import made_predictions as made
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pathoai.errors import InvalidValueError, PathoaiError, StudyError
-from pathoai_training.metrics.overlap import dice
-from pathoai_training.metrics.ranking import auc
+from pathoai.metrics.overlap import dice
+from pathoai.metrics.ranking import auc
 from pathoai_training.report.evaluated_slides import EvaluatedSlides
 from pathoai_training.report.predictions import (
     InstanceCounts,

@@ -12,13 +12,13 @@ from pathoai.inference.find_objects import objects_of
 from pathoai.inference.instances import apart
 from pathoai.inference.predict_slide import predict_slide
 from pathoai.inference.predictor import Predictor
+from pathoai.metrics.panoptic import count_objects
 from pathoai.models.bundle import load_bundle, load_network
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_training.data.instance_data import InstanceDataModule
 from pathoai_training.data.instance_maps import instance_maps
-from pathoai_training.metrics.panoptic import count_objects
 from pathoai_training.recipes.build import build
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.splits.split import SplitKind

@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, ModelError, RecipeError
+from pathoai.metrics.confusion import confusion_by_item
+from pathoai.metrics.expected_cost import CostMatrix, load_costs
 from pathoai.models.bundle import REGION_CLASSIFICATION, load_bundle, load_network
 from pathoai.models.calibration import Calibration
 from pathoai.models.encoder import shipped_encoders
 from pathoai.models.encoder_network import build_timm
 from pathoai.models.encoder_registry import EncoderRegistry, RegisteredEncoder
 from pathoai.models.encoder_weights import read_state
-from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import RegionClassifier
 from pathoai.models.turns import dihedral
 from pathoai.provenance import sha256_of_file
@@ -28,7 +29,6 @@ from pathoai.study.study import Study
 from pathoai_annotations.journal.journal import Journal
 from pathoai_training.data.region_data import RegionData
 from pathoai_training.evaluation.evaluate import evaluate
-from pathoai_training.metrics.confusion import confusion_by_item
 from pathoai_training.recipes.build import build
 from pathoai_training.recipes.recipe import Recipe, read_recipe
 from pathoai_training.report.predictions import SlidePredictions

@@ -31,10 +31,10 @@ def run(arguments: Namespace) -> None:
             raise InvalidValueError("a model's name is one word, not a path", found=repr(name))
 
     from pathoai.atomic_file import write_text_atomically
+    from pathoai.report.page import report_page
+    from pathoai.report.terminal_table import terminal_table
     from pathoai_training.report.comparison import comparison_section
-    from pathoai_training.report.page import report_page
     from pathoai_training.report.read_report import read_report
-    from pathoai_training.report.terminal_table import terminal_table
 
     reports = [
         read_report(

@@ -12,8 +12,8 @@ from pathoai.progress import progress_bar
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
+    from pathoai.report.section import Section
     from pathoai_training.report.build_report import Report
-    from pathoai_training.report.section import Section
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def _left_out_centres(study: Study, arguments: Namespace) -> None:
 
 
 def _tell(report: Report, section: Section) -> None:
-    from pathoai_training.report.terminal_table import terminal_table
+    from pathoai.report.terminal_table import terminal_table
 
     context = report.context
     print(f"Model {context.model}, {context.subset}: {context.split_statement}")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.expected_cost import CostMatrix
 from pathoai.progress import Advance
 from pathoai_training.data.regions_dataset import RegionsDataset
 from pathoai_training.evaluation.judgement import Exam, Judgement, evaluated_slides

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from pathoai.metrics.calibration_error import reliability_counts
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.progress import Advance
 from pathoai_training.data.tiles_dataset import TilesDataset
 from pathoai_training.evaluation.judgement import Exam, Judgement, evaluated_slides
 from pathoai_training.evaluation.worst_tiles import OUTLINES, by_slide, outlined_png, worst_tiles
-from pathoai_training.metrics.calibration_error import reliability_counts
 from pathoai_training.metrics.dice import confusion_counts
 from pathoai_training.report.context import CaseRegion
 from pathoai_training.report.predictions import SegmentationCounts

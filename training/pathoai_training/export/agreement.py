@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.errors import ModelError
-from pathoai_training.metrics.agreement import balanced_accuracy
-from pathoai_training.metrics.confusion import confusion_by_item
+from pathoai.metrics.agreement import balanced_accuracy
+from pathoai.metrics.confusion import confusion_by_item
+from pathoai.metrics.panoptic import ObjectCounts, stack_counts
 from pathoai_training.metrics.dice import confusion_counts, dice_of
-from pathoai_training.metrics.panoptic import ObjectCounts, stack_counts
 from pathoai_training.tasks.instance_examination import count_objects_of_tile
 
 Outputs = tuple[NDArray[np.float32], ...]

@@ -1,1 +1,1 @@
-"""What predictions are worth: one file per metric, arrays in, numbers out."""
+"""What is counted on tensors while a network learns; every other number is in pathoai.metrics."""

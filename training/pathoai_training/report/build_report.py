@@ -10,12 +10,14 @@ from typing import Any
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import InvalidValueError
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap
+from pathoai.metrics.patient_bootstrap import PatientBootstrap
+from pathoai.report.page import report_page
+from pathoai.report.section import Cell, Section, Table
 from pathoai_training.report.checklists import ChecklistEntry, filled_checklists
 from pathoai_training.report.classification_sections import classification_sections
 from pathoai_training.report.context import CaseRegion, EvaluationContext
 from pathoai_training.report.decision_sections import Decisions
-from pathoai_training.report.page import report_page, review_command
+from pathoai_training.report.evaluation_parts import evaluation_parts, review_command
 from pathoai_training.report.pixel_sections import instance_sections, segmentation_sections
 from pathoai_training.report.predictions import (
     InstanceCounts,
@@ -23,7 +25,6 @@ from pathoai_training.report.predictions import (
     SegmentationCounts,
     SlidePredictions,
 )
-from pathoai_training.report.section import Cell, Section, Table
 from pathoai_training.report.shared_sections import (
     breakdown_section,
     headline_section,
@@ -92,7 +93,8 @@ def write_report(report: Report, folder: Path) -> None:
     """Write ``report.html`` and, last, ``report.json``; each is whole or the one before."""
     folder.mkdir(parents=True, exist_ok=True)
     title = f"{report.context.model}: {report.context.subset}"
-    page = report_page(title, report.sections, cases=report.cases, checklists=report.checklists)
+    parts = tuple(evaluation_parts(report.cases, report.checklists))
+    page = report_page(title, report.sections, parts=parts)
     write_text_atomically(folder / HTML, page)
     text = json.dumps(report_content(report), indent=1, sort_keys=True, allow_nan=False)
     write_text_atomically(folder / JSON, text + "\n")

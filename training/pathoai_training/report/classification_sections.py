@@ -8,15 +8,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.models.expected_cost import CostMatrix
-from pathoai_training.metrics.agreement import precision, recall
-from pathoai_training.metrics.calibration_error import reliability_counts
-from pathoai_training.metrics.cost_score import cost_score
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap
-from pathoai_training.metrics.ranking import auc_of_classes, auc_of_thresholds
+from pathoai.metrics.agreement import precision, recall
+from pathoai.metrics.calibration_error import reliability_counts
+from pathoai.metrics.cost_score import cost_score
+from pathoai.metrics.expected_cost import CostMatrix
+from pathoai.metrics.patient_bootstrap import PatientBootstrap
+from pathoai.metrics.ranking import auc_of_classes, auc_of_thresholds
+from pathoai.report.section import Cell, Section, Table, measured
 from pathoai_training.report.decision_sections import Decisions, decision_sections
 from pathoai_training.report.predictions import SlidePredictions
-from pathoai_training.report.section import Cell, Section, Table, measured
 from pathoai_training.report.shared_sections import calibration_section, confusion_section
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap, Statistic
+from pathoai.metrics.patient_bootstrap import PatientBootstrap, Statistic
+from pathoai.report.section import Cell, Section, Table, measured
 from pathoai_training.report.predictions import (
     InstanceCounts,
     Predictions,
@@ -17,7 +18,6 @@ from pathoai_training.report.predictions import (
     SlidePredictions,
 )
 from pathoai_training.report.read_report import StoredReport
-from pathoai_training.report.section import Cell, Section, Table, measured
 
 
 def comparison_section(reports: Sequence[StoredReport]) -> Section:

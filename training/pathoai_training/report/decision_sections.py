@@ -8,16 +8,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pathoai.metrics.decision_curve import net_benefit, net_benefit_of_all
+from pathoai.metrics.operating_point import OperatingPoint, at_sensitivity, at_specificity
+from pathoai.metrics.patient_bootstrap import PatientBootstrap
+from pathoai.metrics.ranking import sensitivity_at
+from pathoai.metrics.referral_curve import referral_curve
 from pathoai.models.prediction_sets import PredictionSets, check_sets
 from pathoai.models.referral import REFERRED, ReferralRule, check_referral
-from pathoai_training.metrics.decision_curve import net_benefit, net_benefit_of_all
-from pathoai_training.metrics.operating_point import OperatingPoint, at_sensitivity, at_specificity
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap
-from pathoai_training.metrics.ranking import sensitivity_at
-from pathoai_training.metrics.referral_curve import referral_curve
-from pathoai_training.report.charts import GREY, drawing
-from pathoai_training.report.predictions import SlidePredictions
-from pathoai_training.report.section import (
+from pathoai.report.charts import GREY, drawing
+from pathoai.report.section import (
     Cell,
     Figure,
     Section,
@@ -25,6 +24,7 @@ from pathoai_training.report.section import (
     measured,
     measured_share,
 )
+from pathoai_training.report.predictions import SlidePredictions
 
 _SHARES = np.linspace(0.0, 0.9, 19)
 _SHOWN_SHARES = (0, 4, 8, 12, 16)

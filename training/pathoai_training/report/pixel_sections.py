@@ -7,12 +7,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai_training.metrics.agreement import precision, recall
-from pathoai_training.metrics.confusion import quotient
-from pathoai_training.metrics.overlap import dice, intersection_over_union
-from pathoai_training.metrics.patient_bootstrap import PatientBootstrap, Statistic
+from pathoai.metrics.agreement import precision, recall
+from pathoai.metrics.overlap import dice, intersection_over_union
+from pathoai.metrics.patient_bootstrap import PatientBootstrap, mean_of
+from pathoai.report.section import Cell, Section, Table, measured
 from pathoai_training.report.predictions import InstanceCounts, SegmentationCounts, counts_of
-from pathoai_training.report.section import Cell, Section, Table, measured
 from pathoai_training.report.shared_sections import calibration_section, confusion_section
 
 
@@ -60,19 +59,6 @@ def _segmentation_classes(counts: SegmentationCounts, bootstrap: PatientBootstra
                 by_slide,
             ),
         ),
-    )
-
-
-def mean_of(values: NDArray[np.float64]) -> Statistic:
-    """The weighted mean over items of what exists, as a statistic of weights.
-
-    Args:
-        values: ``(N, …)``, NaN where it does not exist.
-    """
-    exists = ~np.isnan(values)
-    known = np.where(exists, values, 0.0)
-    return lambda weights: quotient(
-        np.tensordot(weights, known, axes=1), np.tensordot(weights, exists, axes=1)
     )
 
 

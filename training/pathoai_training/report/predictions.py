@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.class_probabilities import check_probabilities, check_truth
-from pathoai.models.expected_cost import CostMatrix
+from pathoai.metrics.agreement import accuracy, balanced_accuracy, kappa, recall
+from pathoai.metrics.class_probabilities import check_probabilities, check_truth
+from pathoai.metrics.confusion import confusion_by_item, quotient
+from pathoai.metrics.cost_score import cost_score
+from pathoai.metrics.expected_cost import CostMatrix
+from pathoai.metrics.overlap import dice
+from pathoai.metrics.panoptic import ObjectCounts
+from pathoai.metrics.patient_bootstrap import Statistic
+from pathoai.metrics.ranking import auc, auc_of_classes
 from pathoai.models.reader_noise import reading_matrix
-from pathoai_training.metrics.agreement import accuracy, balanced_accuracy, kappa, recall
-from pathoai_training.metrics.confusion import confusion_by_item, quotient
-from pathoai_training.metrics.cost_score import cost_score
-from pathoai_training.metrics.overlap import dice
-from pathoai_training.metrics.panoptic import ObjectCounts
-from pathoai_training.metrics.patient_bootstrap import Statistic
-from pathoai_training.metrics.ranking import auc, auc_of_classes
 from pathoai_training.report.evaluated_slides import EvaluatedSlides
 
 Column = NDArray[np.floating[Any]]
@@ -121,7 +121,7 @@ class SlidePredictions:
             )
         if self.ordinal:
             found["quadratic weighted kappa"] = _of_counts(
-                counts, lambda c: kappa(c, quadratic=True)
+                counts, lambda c: kappa(c, weights="quadratic")
             )
         found["balanced accuracy"] = _of_counts(counts, balanced_accuracy)
         found["accuracy"] = _of_counts(counts, accuracy)
@@ -254,7 +254,7 @@ class InstanceCounts:
         slides: Whose.
         classes: Keys of the objects' classes.
         objects: ``(N, 1 + C)`` counts, first whatever the class
-            (:func:`pathoai_training.metrics.panoptic.count_objects_by_class`, stacked).
+            (:func:`pathoai.metrics.panoptic.count_objects_by_class`, stacked).
         threshold: Intersection over union above which objects match.
 
     Raises:

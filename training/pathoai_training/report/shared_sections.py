@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai_training.metrics.calibration_error import expected_calibration_error
-from pathoai_training.metrics.confusion import quotient
-from pathoai_training.metrics.patient_bootstrap import Interval, PatientBootstrap
-from pathoai_training.report.charts import confusion_chart, forest_chart, reliability_chart
+from pathoai.metrics.calibration_error import expected_calibration_error
+from pathoai.metrics.confusion import quotient
+from pathoai.metrics.patient_bootstrap import Interval, PatientBootstrap
+from pathoai.report.charts import confusion_chart, forest_chart, reliability_chart
+from pathoai.report.section import Cell, Figure, Measured, Section, Table, measured
 from pathoai_training.report.joined_predictions import joined
 from pathoai_training.report.predictions import Predictions
-from pathoai_training.report.section import Cell, Figure, Measured, Section, Table, measured
 
 POOLED = "all centres, pooled"
 VALUE = "value (95 % interval)"

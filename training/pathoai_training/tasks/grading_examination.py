@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathoai.metrics.confusion import confusion_by_item
+from pathoai.metrics.cost_score import cost_score
+from pathoai.metrics.exact_interval import Share
+from pathoai.metrics.expected_cost import CostMatrix
 from pathoai.models.bag_classifier import BagClassifier
 from pathoai.models.calibration import Calibration
-from pathoai.models.exact_interval import Share
-from pathoai.models.expected_cost import CostMatrix
 from pathoai.models.grade_decision import GradeDecision
 from pathoai.models.prediction_sets import check_sets
 from pathoai.models.referral import check_referral
 from pathoai_training.data.bag_dataset import BagBatch
-from pathoai_training.metrics.confusion import confusion_by_item
-from pathoai_training.metrics.cost_score import cost_score
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from pathoai.inference.instances import classes_of_instances, find_instances
-from pathoai.models.instance_maps import MAPS
-from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.data.instance_data import InstanceTilesDataset
-from pathoai_training.metrics.panoptic import (
+from pathoai.metrics.panoptic import (
     ObjectCounts,
     count_objects_by_class,
     stack_counts,
 )
+from pathoai.models.instance_maps import MAPS
+from pathoai.ontology import NOT_ASSESSED
+from pathoai_training.data.instance_data import InstanceTilesDataset
 from pathoai_training.tasks.segmentation_examination import PixelTally, SegmentationExamination
 
 

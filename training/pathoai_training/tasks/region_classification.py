@@ -13,17 +13,17 @@ from torchmetrics.classification import MulticlassRecall
 
 from pathoai.errors import InvalidValueError, RecipeError
 from pathoai.inference.regions import check_source
+from pathoai.metrics.agreement import balanced_accuracy, recall
+from pathoai.metrics.confusion import confusion_by_item
+from pathoai.metrics.cost_score import cost_score
+from pathoai.metrics.expected_cost import CostMatrix, load_costs
 from pathoai.models.bundle import REGION_CLASSIFICATION
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
-from pathoai.models.expected_cost import CostMatrix, load_costs
 from pathoai.models.region_classifier import check_context
 from pathoai.models.region_decision import ANNOTATIONS, RegionDecision
 from pathoai.models.turns import TURNS
 from pathoai.ontology import Ontology
 from pathoai_training.data.region_data import Batch, RegionData
-from pathoai_training.metrics.agreement import balanced_accuracy, recall
-from pathoai_training.metrics.confusion import confusion_by_item
-from pathoai_training.metrics.cost_score import cost_score
 from pathoai_training.tasks.ordinal_loss import OrdinalLoss
 from pathoai_training.tasks.region_examination import RegionExamination, examine_regions
 from pathoai_training.tasks.task import Conclusion, Task

@@ -8,17 +8,17 @@ import torch
 from torch import nn
 
 from pathoai.errors import InvalidValueError, ModelError, RecipeError
+from pathoai.metrics.agreement import kappa
+from pathoai.metrics.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.models.architecture import build_network
 from pathoai.models.bag_classifier import BagClassifier
 from pathoai.models.bundle import SLIDE_GRADING
 from pathoai.models.calibration import Calibration, fit_temperature, measure_reliability
-from pathoai.models.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.models.grade_decision import GradeDecision
 from pathoai.models.reader_noise import reading_matrix
 from pathoai.models.referral import patients_needed
 from pathoai_training.data.bag_data import BagData
 from pathoai_training.data.bag_dataset import BagBatch
-from pathoai_training.metrics.agreement import kappa
 from pathoai_training.tasks.calibration_parts import CalibrationParts
 from pathoai_training.tasks.grade_loss import GradeLoss
 from pathoai_training.tasks.grading_examination import (
@@ -175,7 +175,7 @@ class SlideGrading(Task[BagData, GradingExamination]):
 
     def on_validation_epoch_end(self) -> None:
         """Log the agreement, then forget."""
-        agreement = kappa(self._confusion.numpy(), quadratic=True)
+        agreement = kappa(self._confusion.numpy(), weights="quadratic")
         self._confusion.zero_()
         # Every process has the same value already: sync_dist only keeps Lightning quiet.
         self.log("validation/quadratic_kappa", float(agreement), sync_dist=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pathoai.inference.summary.cell_counts import cell_px
 from pathoai.inference.summary.summarise import PredictedSlide, summarise
-from pathoai.models.wilson_interval import wilson_interval
+from pathoai.metrics.wilson_interval import wilson_interval
 from pathoai.ontology import load_ontology
 from pathoai.store.slide_store import SlideStore
 from tests.pathoai.inference.summary.known_slide import (

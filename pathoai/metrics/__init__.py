@@ -1,0 +1,1 @@
+"""What decisions and outlines are worth: one file per metric, arrays in, numbers out; no torch."""
