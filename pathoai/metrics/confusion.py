@@ -37,3 +37,10 @@ def quotient(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
     found = np.full(shape, np.nan)
     np.divide(numerator, divisor, out=found, where=divisor != 0)
     return found
+
+
+def mean_of_known(values: ArrayLike) -> NDArray[np.float64]:
+    """Mean over the last axis of what is a number; NaN where nothing is."""
+    found = np.asarray(values, np.float64)
+    exists = ~np.isnan(found)
+    return quotient(np.where(exists, found, 0.0).sum(-1), exists.sum(-1))

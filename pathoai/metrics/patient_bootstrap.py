@@ -41,6 +41,10 @@ class Interval:
     high: NDArray[np.float64]
     defined: NDArray[np.float64]
 
+    def part(self, at: int) -> Interval:
+        """One of the numbers, or of the rows of numbers."""
+        return Interval(self.estimate[at], self.low[at], self.high[at], self.defined[at])
+
 
 class PatientBootstrap:
     """The same resamples for every statistic, so that differences can be paired.

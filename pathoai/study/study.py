@@ -255,6 +255,16 @@ class Study:
         return bool(self.sheet.journal) or self.journal_path.is_file()
 
     @property
+    def readers_path(self) -> Path:
+        """The folder that says who reads what."""
+        return self.path / "readers"
+
+    @property
+    def agreement_path(self) -> Path:
+        """The folder of the report on how far readers agree."""
+        return self.path / "agreement"
+
+    @property
     def provenance_path(self) -> Path:
         """The folder of provenance records."""
         return self.path / "provenance"
@@ -280,8 +290,10 @@ class Study:
         return [path for path in (*candidates, *named) if path.exists()]
 
     def _reports_on(self, slide_id: str) -> list[Path]:
-        """Evaluation reports, as folders, and tables that hold what was said of the slide."""
-        reports = sorted(self.evaluations_path.glob("*/*/report.json"))
+        """Reports, as folders, and tables that hold what was said of the slide."""
+        reports = sorted(
+            [*self.evaluations_path.glob("*/*/report.json"), *self.agreement_path.glob("*.json")]
+        )
         tables = sorted((self.path / "predictions").glob("*.csv"))
         return [
             file if file.suffix == ".csv" else file.parent

@@ -97,7 +97,7 @@ def test_the_command_takes_the_options_it_documents(
             parser.parse_args([str(tmp_path), "--at", wrong])
     assert "two numbers, e.g. 12000,8500" in capsys.readouterr().err
     assert (found.slide, found.reader, found.screenshot) == ("X", "R2", Path("a.png"))
-    assert parser.parse_args([str(tmp_path)]).reader == "R1"
+    assert parser.parse_args([str(tmp_path)]).reader is None
 
 
 @pytest.mark.usefixtures("display")

@@ -8,11 +8,14 @@ import pytest
 import shapely
 
 from napari_pathoai import session as session_module
+from napari_pathoai.open_review import default_reader
 from napari_pathoai.session import ReviewSession, choose_slide, model_code, tiled_slides
 from pathoai.errors import AnnotationError, OntologyError, StoreError, StudyError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.readers.assignment import Role, assign
+from pathoai_annotations.readers.reading_room import make_room
 from tests.viewer_plugin.small_study import MODEL, OTHER_SLIDE, SLIDE, square
 
 BOX = shapely.box(10.25, 20.5, 110.75, 220.125)
@@ -184,3 +187,19 @@ def test_an_untiled_slide_says_what_to_run(study: Study) -> None:
 )
 def test_models_sign_with_a_code(name: str, code: str) -> None:
     assert model_code(name) == code
+
+
+def test_a_blind_reader_reviews_in_his_room_and_nowhere_else(study: Study, tmp_path: Path) -> None:
+    readers = {"R7": Role.BLIND_READER, "R8": Role.BLIND_READER}
+    assign(study, [SLIDE], readers)
+    with pytest.raises(AnnotationError, match="pathoai readers room STUDY --reader R7"):
+        ReviewSession(study, SLIDE, "R7")
+    make_room(study, "R7", tmp_path / "room")
+    room = Study(tmp_path / "room")
+    assert (default_reader(study), default_reader(room)) == ("R1", "R7")
+    session = ReviewSession(room, SLIDE, default_reader(room))
+    session.add("lsil", BOX)
+    assert session.predictions == ()
+    session.close()
+    with pytest.raises(AnnotationError, match="another reader's"):
+        ReviewSession(room, SLIDE, "R8")

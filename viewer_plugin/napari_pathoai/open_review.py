@@ -14,6 +14,7 @@ from napari_pathoai.canvas_view import centre_on
 from napari_pathoai.session import ReviewSession, choose_slide
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
+from pathoai_annotations.readers.room_sheet import room_sheet
 
 if TYPE_CHECKING:
     import napari
@@ -28,7 +29,7 @@ def open_review(
     *,
     slide_id: str | None = None,
     at: tuple[float, float] | None = None,
-    reader: str = "R1",
+    reader: str | None = None,
     screenshot: Path | None = None,
 ) -> None:
     """Show a study until the window is closed, or until its picture is taken.
@@ -37,7 +38,8 @@ def open_review(
         study_path: Folder of the study.
         slide_id: Slide to show first; the first tiled one where None.
         at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
-        reader: Code of the person who reviews, never a name.
+        reader: Code of the person who reviews, never a name; where None, whose room the study is,
+            else ``R1``.
         screenshot: Where to write a picture of the window (PNG) instead of waiting.
 
     Raises:
@@ -46,7 +48,7 @@ def open_review(
         InvalidValueError: The place does not lie on the slide.
     """
     study = Study(study_path)
-    session = ReviewSession(study, choose_slide(study, slide_id), reader)
+    session = ReviewSession(study, choose_slide(study, slide_id), reader or default_reader(study))
     if at is not None:
         check_place(session, at)
     check_display()
@@ -60,6 +62,12 @@ def open_review(
     settle()
     viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
     viewer.close()
+
+
+def default_reader(study: Study) -> str:
+    """Whose reading room the study is; ``R1`` where it is none."""
+    sheet = room_sheet(study)
+    return "R1" if sheet is None else sheet.reader
 
 
 def check_place(session: ReviewSession, at: tuple[float, float]) -> None:

@@ -20,9 +20,10 @@ from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.objects import ObjectTable, read_objects
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status, check_author
+from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.proposals import proposals_of
+from pathoai_annotations.readers.blindness import check_may_work
 
 MOST_SHAPES = 2000
 """Polygons that napari edits without stuttering (measured: 10,000 take 0.6 s per click)."""
@@ -70,16 +71,17 @@ class ReviewSession:
         reader: Code of the person, never a name.
 
     Raises:
-        AnnotationError: The reader's code is none, or the journal cannot be read.
+        AnnotationError: The reader's code is none, may not work here (he is blind to
+            others, and reads in a room of his own), or the journal cannot be read.
         StudyError: The study has no such slide.
         StoreError: The slide is not tiled, or its store is not complete.
     """
 
     def __init__(self, study: Study, slide_id: str, reader: str) -> None:
         """Open the slide's store and the journal."""
-        check_author(reader)
         self.study = study
         self.slide_id = study.cohort[slide_id].slide_id
+        check_may_work(study, reader, [self.slide_id])
         self.reader = reader
         self.ontology: Ontology = study.ontology
         self.store = SlideStore(study.store_path(slide_id))

@@ -29,6 +29,7 @@ def configure(parser: ArgumentParser) -> None:
     validate = words.add_parser("validate", help="stand behind proposals")
     _configure_choice(validate, _validate)
     validate.add_argument("--author", required=True, help="your code, e.g. R1; never a name")
+    validate.set_defaults(writes=True)
     validate.add_argument("--by", metavar="CODE", help="only what this code proposed")
     validate.add_argument("--label", help="only of this class")
     validate.add_argument("--limit", type=int, help="at most so many per slide")
@@ -57,8 +58,12 @@ def run(options: Namespace) -> None:
         options.action()
         return
     from pathoai_annotations.journal.journal import Journal
+    from pathoai_annotations.readers.blindness import check_may_work
 
     study = Study(options.study)
+    if "writes" in options and options.author != exchange.NOBODY:
+        slide_id = getattr(options, "slide", None)
+        check_may_work(study, options.author, None if slide_id is None else [slide_id])
     with Journal.open(study) as journal:
         options.action(study, journal, options)
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai_annotations.slide_frame import SlideFrame
 
 
+NOBODY = "import"
+"""Under this code proposals come from files: it is no person's, and can stand behind nothing."""
+
+
 def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type private
     """Add the actions to those of ``pathoai annotations``."""
     read = words.add_parser("import", help="read proposals from a file")
@@ -67,7 +71,8 @@ def _configure_exchange(parser: ArgumentParser, action: object) -> None:
 
 
 def _configure_reading(parser: ArgumentParser) -> None:
-    parser.add_argument("--author", default="import", help="code under which they enter")
+    parser.add_argument("--author", default=NOBODY, help="code under which they enter")
+    parser.set_defaults(writes=True)
     parser.add_argument("--label", help="class of features without one")
     parser.add_argument(
         "--class",

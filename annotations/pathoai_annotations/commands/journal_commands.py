@@ -67,6 +67,7 @@ def _add_edits(words: Any) -> None:  # noqa: ANN401 - likewise
     about.add_argument("--slide", metavar="ID", help="of this slide")
     comment.add_argument("--text", required=True, help="what you say; never a name")
     comment.add_argument("--author", required=True, help="your code, e.g. R1; never a name")
+    comment.set_defaults(writes=True)
     merge = _word(words, "merge", "take a colleague's journal in", _merge)
     merge.add_argument("other", type=Path, metavar="OTHER", help="their journal or study folder")
 
@@ -93,6 +94,7 @@ def _add_ids(parser: Any, *, required: bool) -> None:  # noqa: ANN401 - a parser
 
 
 def _add_author(parser: ArgumentParser) -> None:
+    parser.set_defaults(writes=True)
     parser.add_argument("--author", required=True, help="your code, e.g. R1; never a name")
     parser.add_argument("--comment", metavar="TEXT", help="why; never a name")
 

@@ -51,14 +51,14 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from pathoai_annotations.annotation import check_author
     from pathoai_annotations.queue_table import write_queue
+    from pathoai_annotations.readers.blindness import check_may_work
     from pathoai_annotations.region_candidates import joined
     from pathoai_annotations.review_queue import rank_regions
 
     started, study = utc_now(), Study(options.study)
     if options.reader is not None:
-        check_author(options.reader)
+        check_may_work(study, options.reader)
     labels = _predictions(study, options.model)
     costs = _costs(study, labels, options.costs)
     judged = _judged(study, options.reader)

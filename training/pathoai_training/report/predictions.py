@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pathoai.errors import InvalidValueError
 from pathoai.metrics.agreement import accuracy, balanced_accuracy, kappa, recall
 from pathoai.metrics.class_probabilities import check_probabilities, check_truth
-from pathoai.metrics.confusion import confusion_by_item, quotient
+from pathoai.metrics.confusion import confusion_by_item, mean_of_known
 from pathoai.metrics.cost_score import cost_score
 from pathoai.metrics.expected_cost import CostMatrix
 from pathoai.metrics.overlap import dice
@@ -131,7 +131,7 @@ class SlidePredictions:
             found[f"AUC of {costs.high_grade} or worse"] = lambda w: auc(
                 self.high_probability, self.is_high, w
             )
-        found["mean AUC of a class against the others"] = lambda w: _mean(
+        found["mean AUC of a class against the others"] = lambda w: mean_of_known(
             auc_of_classes(self.probabilities, self.truth, w)
         )
         return found
@@ -210,7 +210,9 @@ class SegmentationCounts:
         """The numbers to lead with."""
         counts = self.confusion
         found: dict[str, Statistic] = {
-            "mean Dice of the classes": _of_counts(counts, lambda c: _mean(dice(c)[..., 1:])),
+            "mean Dice of the classes": _of_counts(
+                counts, lambda c: mean_of_known(dice(c)[..., 1:])
+            ),
         }
         for k, name in enumerate(self.classes[1:], start=1):
             found[f"Dice of {name}"] = _of_counts(counts, _class_of(dice, k))
@@ -289,7 +291,7 @@ class InstanceCounts:
         }
         if len(self.classes) > 1:
             found["mean panoptic quality of the classes (mPQ)"] = _of_counts(
-                self.table, lambda t: _mean(counts_of(t).panoptic_quality[..., 1:])
+                self.table, lambda t: mean_of_known(counts_of(t).panoptic_quality[..., 1:])
             )
         for k, name in enumerate(self.classes, start=1):
             found[f"F1 of {name}"] = self._of_objects("f1", k)
@@ -335,9 +337,3 @@ def _class_of(statistic: Statistic, k: int) -> Statistic:
 def _of_counts(items: NDArray[Any], statistic: Statistic) -> Statistic:
     """A statistic of summed counts as one of the items' weights."""
     return lambda weights: statistic(np.tensordot(weights, items, axes=1))
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis of what exists."""
-    exists = ~np.isnan(values)
-    return quotient(np.where(exists, values, 0.0).sum(-1), exists.sum(-1))

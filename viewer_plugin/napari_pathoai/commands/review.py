@@ -21,8 +21,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--reader",
         metavar="CODE",
-        default="R1",
-        help="code of the person who reviews, never a name (default: R1)",
+        help="code of the person who reviews, never a name (default: whose reading room it is, "
+        "else R1)",
     )
     parser.add_argument(
         "--screenshot",

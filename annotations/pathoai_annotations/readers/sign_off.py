@@ -1,0 +1,107 @@
+"""Signing off a slide, and settling one that readers differ on."""
+
+from __future__ import annotations
+
+from pathoai.errors import AnnotationError, StudyError
+from pathoai.study.grade import check_grades
+from pathoai.study.study import Study
+from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.readers.assignment import READING, AssignmentTable, Role
+from pathoai_annotations.readers.blindness import check_may_work
+from pathoai_annotations.readers.progress import is_read, readings
+from pathoai_annotations.readers.room_sheet import room_sheet
+
+
+def sign_off_slide(
+    study: Study,
+    slide_id: str,
+    *,
+    reader: str,
+    grade: str = "",
+    seconds: float | None = None,
+    comment: str | None = None,
+    with_model: bool = False,
+) -> None:
+    """A reader has finished a slide.
+
+    Args:
+        study: A reading room, or the study.
+        slide_id: Code of the slide.
+        reader: Code of the reader.
+        grade: Key of the class that stands for the slide; empty where the study grades none.
+        seconds: He spent on it.
+        comment: No name belongs there.
+        with_model: Whether he saw what a model predicted; a room knows that itself.
+
+    Raises:
+        AnnotationError: The code may not work here, or is not to read this slide.
+        OntologyError: The grade is none of the study's.
+        StudyError: There is no such slide.
+    """
+    known = study.cohort[slide_id].slide_id
+    check_grades(study.ontology, [grade])
+    check_may_work(study, reader, [known])
+    sheet = room_sheet(study)
+    if sheet is None and AssignmentTable(study).of_slide(known).get(reader) not in READING:
+        raise AnnotationError(
+            "this person is not to read the slide",
+            where=f"{reader} {known}",
+            remedy=f"run `pathoai readers assign STUDY --readers {reader} --slides {known}`",
+        )
+    helped = with_model if sheet is None else bool(sheet.model)
+    with Journal.open(study) as journal:
+        journal.sign_off(
+            known,
+            author=reader,
+            grade=grade or None,
+            seconds=seconds,
+            comment=comment,
+            with_model=helped,
+        )
+
+
+def adjudicate_slide(
+    study: Study,
+    slide_id: str,
+    *,
+    adjudicator: str,
+    grade: str,
+    seconds: float | None = None,
+    comment: str | None = None,
+) -> None:
+    """The last word on the grade of a slide, once its readers have signed off.
+
+    Args:
+        study: The study.
+        slide_id: Code of the slide.
+        adjudicator: Code of the person who settles it.
+        grade: Key of the class that stands for the slide.
+        seconds: It took.
+        comment: No name belongs there.
+
+    Raises:
+        AnnotationError: The person is not this slide's adjudicator.
+        OntologyError: The grade is none of the study's.
+        StudyError: There is no such slide, or a reader has still to sign it off.
+    """
+    known = study.cohort[slide_id].slide_id
+    check_grades(study.ontology, [grade])
+    check_may_work(study, adjudicator, [known])
+    if AssignmentTable(study).of_slide(known).get(adjudicator) is not Role.ADJUDICATOR:
+        raise AnnotationError(
+            "this person does not settle the slide",
+            where=f"{adjudicator} {known}",
+            remedy=f"run `pathoai readers assign STUDY --adjudicator {adjudicator}`",
+        )
+    found = readings(study)
+    if not is_read(found, known):
+        missing = [r.reader for r in found if r.slide_id == known and not r.signed]
+        raise StudyError(
+            "a slide is settled once all its readers have signed off",
+            where=known,
+            found="still to sign off: " + ", ".join(r for r in missing if r != adjudicator),
+        )
+    with Journal.open(study) as journal:
+        journal.adjudicate_slide(
+            known, author=adjudicator, grade=grade, seconds=seconds, comment=comment
+        )
