@@ -218,6 +218,22 @@ def _size(slide: Path) -> dict[str, int]:
         return {"width": reader.info.size.width, "height": reader.info.size.height}
 
 
+def _row(setting: Setting, tool: Tool, first: Tool, environments: Path) -> str:
+    """A tool's line of the table."""
+    if tool.problem:
+        return f"| {tool.name} | {tool.problem} |{' |' * 10}"
+    probability, classes = seams(setting, tool, environments)
+    share = efficiency(setting, tool)
+    tiles = tool.costs[-1].result
+    return (
+        f"| {tool.name} | {tool.does} | {tiles:,.0f} | {tool.wall_s:.1f} "
+        f"| {tool.wall_s / first.wall_s:.2f} | {1000 * tool.wall_s / tiles:.0f} "
+        f"| {tool.cpu_s:.1f} | {tool.peak_mb:,.0f} "
+        f"| {tool.written / 1e6:,.1f} | {'' if share is None else f'{share:.2f}'} "
+        f"| {'' if probability is None else f'{probability:.3f}'} | {classes:.3f} |"
+    )
+
+
 def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
     """The results as Markdown."""
     first = tools[1]
@@ -239,20 +255,7 @@ def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
         "| efficiency | seams, probability | seams, classes |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for tool in tools:
-        if tool.problem:
-            lines.append(f"| {tool.name} | {tool.problem} |{' |' * 10}")
-            continue
-        probability, classes = seams(setting, tool, environments)
-        share = efficiency(setting, tool)
-        tiles = tool.costs[-1].result
-        lines.append(
-            f"| {tool.name} | {tool.does} | {tiles:,.0f} | {tool.wall_s:.1f} "
-            f"| {tool.wall_s / first.wall_s:.2f} | {1000 * tool.wall_s / tiles:.0f} "
-            f"| {tool.cpu_s:.1f} | {tool.peak_mb:,.0f} "
-            f"| {tool.written / 1e6:,.1f} | {'' if share is None else f'{share:.2f}'} "
-            f"| {'' if probability is None else f'{probability:.3f}'} | {classes:.3f} |"
-        )
+    lines += [_row(setting, tool, first, environments) for tool in tools]
     bare = ", ".join(
         f"{runtime} {1000 * statistics.median(found):.1f} ms a tile"
         for runtime, found in setting.forward_s.items()

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
-from pathoai.store.shards import SHARD_PX, Shard, shard_slices
+from pathoai.inference.blocks import Blocks
+from pathoai.store.shards import SHARD_PX, Shard
 
 Block = tuple[slice, slice]
 """Rows and columns of a raster, or of a lattice."""
@@ -144,11 +146,10 @@ class TilePlan:
         begun = np.zeros(wanted.shape, bool)
         for number, (shard, part) in enumerate(zip(shards, parts, strict=True)):
             there = wanted[part]
-            around, inner = self._with_margin(shard)
             yield ShardStep(
                 shard,
-                around,
-                inner,
+                self._blocks.seen(shard),
+                self._blocks.within(shard),
                 np.argwhere(there) + np.array([part[0].start, part[1].start]),
                 ~begun[part][there],
                 last[part][there] > number,
@@ -157,23 +158,11 @@ class TilePlan:
 
     def _needed(self, shard: Shard) -> Block:
         """The tiles of a shard and its margin; none where the shard itself has none."""
-        own = self.lattice.touching(shard_slices(shard, self.shape, self.shard_px))
+        own = self.lattice.touching(self._blocks.ground(shard))
         if not self.lattice.wanted[own].any():
             return slice(0, 0), slice(0, 0)
-        return self.lattice.touching(self._with_margin(shard)[0])
+        return self.lattice.touching(self._blocks.seen(shard))
 
-    def _with_margin(self, shard: Shard) -> tuple[Block, Block]:
-        """Rows and columns of a shard and its margin, and where in these the shard lies.
-
-        An object that the slide's edge cuts has no rim there, and nothing beyond.
-        """
-        within = shard_slices(shard, self.shape, self.shard_px)
-        around = tuple(
-            slice(max(0, part.start - self.margin_px), min(length, part.stop + self.margin_px))
-            for part, length in zip(within, self.shape, strict=True)
-        )
-        inner = tuple(
-            slice(part.start - whole.start, part.stop - whole.start)
-            for part, whole in zip(within, around, strict=True)
-        )
-        return (around[0], around[1]), (inner[0], inner[1])
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return Blocks(self.shape, self.margin_px, self.shard_px)

@@ -37,6 +37,15 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="a model of the study; of a slide file, the folder of a bundle",
     )
+    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides of the study")
+    _add_opinion_options(parser)
+    _add_computing_options(parser)
+    _add_file_options(parser)
+    add_cluster_options(parser)
+
+
+def _add_opinion_options(parser: ArgumentParser) -> None:
+    """Who is asked, about what."""
     parser.add_argument(
         "--ensemble",
         nargs="+",
@@ -57,7 +66,10 @@ def configure(parser: ArgumentParser) -> None:
         "it), or a label whose objects are named, e.g. prediction/NAME (default: what the model's "
         "recipe states)",
     )
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides of the study")
+
+
+def _add_computing_options(parser: ArgumentParser) -> None:
+    """What computes, and how."""
     parser.add_argument("--batch-size", type=int, default=8, help="tiles or regions (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
@@ -82,8 +94,6 @@ def configure(parser: ArgumentParser) -> None:
         help="computing threads (default: all cores); with --cluster, processes or jobs "
         f"(default: {_WORKERS})",
     )
-    _add_file_options(parser)
-    add_cluster_options(parser)
 
 
 def _add_file_options(parser: ArgumentParser) -> None:
