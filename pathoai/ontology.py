@@ -31,11 +31,19 @@ _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """A code of a published terminology, e.g. SNOMED CT 82711006, and what it calls the class."""
+    """A code of a published terminology, e.g. SNOMED CT 82711006.
+
+    Args:
+        scheme: As DICOM abbreviates it, e.g. ``SCT``.
+        code: The code.
+        meaning: What the source calls the class.
+        source: Where the code was seen.
+    """
 
     scheme: str
     code: str
     meaning: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class LabelClass:
         parent: Key of the class it is a kind of.
         grade: Its rank where the ontology is ordinal.
         codings: Codes of published terminologies; none where none was found.
+        local: Why it is a term of the ontology's own, where no code was found.
     """
 
     index: int
@@ -61,6 +70,7 @@ class LabelClass:
     parent: str | None = None
     grade: int | None = None
     codings: tuple[Coding, ...] = ()
+    local: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what a class map or a file could not hold."""
@@ -79,6 +89,8 @@ class LabelClass:
             raise OntologyError(
                 "malformed colour", where=self.key, found=repr(self.colour), allowed="#rrggbb"
             )
+        if self.local and self.codings:
+            raise OntologyError("a class with a code is no local term", where=self.key)
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -222,7 +234,7 @@ def parse_ontology(text: str) -> Ontology:
             "malformed ontology file",
             found=str(error).replace("\n", " "),
             allowed="key, version, title and classes of index, key, name, name_fr, colour "
-            "(optional: parent, grade, codings); optional: summary",
+            "(optional: parent, grade, codings or local); optional: summary",
         ) from error
 
 

@@ -19,7 +19,8 @@ EXPECTED_ENTROPY = -1
 """Position of the members' mean entropy among the outputs."""
 
 _Turn = Callable[[torch.Tensor], torch.Tensor]
-_SAME = ("task", "ontology", "ontology_version", "classes", "spec")
+_SAME = ("task", "ontology", "classes", "spec")
+"""Versions of an ontology may differ: they add classes, and never change one."""
 
 
 @dataclass(frozen=True, slots=True)

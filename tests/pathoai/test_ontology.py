@@ -41,7 +41,57 @@ def test_shipped_ontologies_are_whole(key: str) -> None:
         assert label.name
         assert label.name_fr
         assert all(0 <= value <= 255 for value in label.rgb)
-        assert all(c.scheme and c.code and c.meaning for c in label.codings)
+        assert all(c.scheme and c.code and c.meaning and c.source for c in label.codings)
+        assert bool(label.codings) != bool(label.local), "a published code, or why there is none"
+
+
+FIRST_VERSIONS = {
+    "breast": "background 0, invasive_nst 1, invasive_lobular 2, dcis 3, lcis 4, "
+    "normal_epithelium 5, stroma 6, necrosis 7, vessel 8, nucleus 20, nucleus_neoplastic 21, "
+    "nucleus_normal_epithelium 22, nucleus_lymphocyte 23, nucleus_stromal 24, mitosis 25, "
+    "nucleus_neoplastic_positive 26, nucleus_neoplastic_negative 27",
+    "cervix": "background 0, benign 1, lsil 2, hsil 3, cin2 4, cin3 5, ais 6, invasive_scc 7, "
+    "adenocarcinoma 8, stroma 9, invasive 10, nucleus 20, nucleus_neoplastic 21, "
+    "nucleus_normal_epithelium 22, nucleus_lymphocyte 23, nucleus_stromal 24, mitosis 25",
+}
+"""Classes of breast 0.2 and cervix 0.1, which stores, journals and models of that time hold."""
+
+
+@pytest.mark.parametrize("key", FIRST_VERSIONS)
+def test_no_class_that_was_ever_shipped_changed(key: str) -> None:
+    ontology = load_ontology(key)
+    for word in FIRST_VERSIONS[key].split(", "):
+        name, index = word.split()
+        assert ontology[name].index == int(index)
+
+
+@pytest.mark.parametrize(
+    ("organ", "child", "parent"),
+    [
+        ("cervix", "cin2", "hsil"),
+        ("cervix", "cin3", "hsil"),
+        ("cervix", "invasive_scc", "invasive"),
+        ("cervix", "glandular_epithelium", "epithelium"),
+        ("breast", "invasive_lobular", "invasive"),
+        ("breast", "lcis", "in_situ"),
+        ("breast", "dcis", "malignant_epithelium"),
+        ("breast", "lymphatic_vessel", "vessel"),
+        ("breast", "mitosis", "nucleus"),
+        ("breast", "plasma_cell", "cell"),
+    ],
+)
+def test_kinds_roll_up(organ: str, child: str, parent: str) -> None:
+    ontology = load_ontology(organ)
+    assert ontology.roll_up(("stroma", parent))[ontology[child].index] == 2
+    assert ontology.roll_up((parent, child))[ontology[child].index] == 2
+
+
+def test_grades_of_the_cervix_rise() -> None:
+    cervix = load_ontology("cervix")
+    order = (("benign",), ("lsil",), ("hsil", "cin2", "cin3", "ais"), ("invasive", "invasive_scc"))
+    for grade, keys in enumerate(order):
+        assert {cervix[key].grade for key in keys} == {grade}
+    assert cervix["squamous_epithelium"].grade is None
 
 
 def test_the_organs_of_the_project_ship() -> None:
@@ -63,6 +113,12 @@ def test_the_organs_of_the_project_ship() -> None:
         (_text({"index": 1, "key": "a"}), "malformed"),
         (_text(_class(1, "a", codings=[{"scheme": "SCT"}])), "malformed"),
         (_text(_class(1, "a", codings=5)), "malformed"),
+        (
+            _text(
+                _class(1, "a", local="new", codings=[{"scheme": "S", "code": "1", "meaning": "A"}])
+            ),
+            "no local term",
+        ),
         (_text(_class(255, "a")), "out of range"),
         (_text(_class(-1, "a")), "out of range"),
         (_text(_class(1, "a") | {"index": 1.5}), "out of range"),

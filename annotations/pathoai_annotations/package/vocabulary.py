@@ -12,13 +12,18 @@ CLASS_COLUMNS = ("index", "key", "name", "name_fr", "colour", "parent", "grade",
 
 
 def write_classes(path: Path, ontology: Ontology) -> None:
-    """Write all classes of an ontology; codes as ``scheme:code (meaning)``, ``|`` in between."""
+    """Write all classes of an ontology; codes as ``scheme:code (meaning)``, ``|`` in between.
+
+    Of a class without a code the column says that it is a local term, and why.
+    """
     write_csv(path, CLASS_COLUMNS, (_row(label) for label in ontology.classes))
 
 
 def _row(label: LabelClass) -> Row:
     row = {column: text(getattr(label, column)) for column in CLASS_COLUMNS}
     row["codings"] = " | ".join(f"{c.scheme}:{c.code} ({c.meaning})" for c in label.codings)
+    if label.local:
+        row["codings"] = f"local term: {label.local}"
     return row
 
 

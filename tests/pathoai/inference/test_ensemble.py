@@ -89,7 +89,7 @@ def test_what_cannot_be_averaged_is_refused(predictor: Predictor, other: Member)
     changes = {
         "classes": replace(bundle, classes=("background", bundle.classes[2], bundle.classes[1])),
         "spec": replace(bundle, spec=TileSpec(64, 1.0)),
-        "ontology version": replace(bundle, ontology_version="0"),
+        "ontology": replace(bundle, ontology="cervix"),
         "task": replace(bundle, task=INSTANCE_SEGMENTATION),
     }
     for field, changed in changes.items():
@@ -97,6 +97,15 @@ def test_what_cannot_be_averaged_is_refused(predictor: Predictor, other: Member)
             replace(predictor, others=(replace(other, bundle=changed),))
     with pytest.raises(ModelError, match="twice"):
         replace(predictor, others=(Member(predictor.bundle, predictor.network),))
+
+
+def test_a_model_of_an_older_ontology_is_averaged_too(predictor: Predictor, other: Member) -> None:
+    """Versions add classes and never change one, so both mean the same by theirs."""
+    older = replace(other.bundle, ontology_version="0.2")
+    assert older.ontology_version != predictor.bundle.ontology_version
+    both = replace(predictor, others=(replace(other, bundle=older),))
+    assert len(both.ensemble.members) == 2
+    assert older.class_indices(predictor.ontology) == other.bundle.class_indices(predictor.ontology)
 
 
 def test_one_opinion_stores_its_entropy(store: SlideStore, predictor: Predictor) -> None:

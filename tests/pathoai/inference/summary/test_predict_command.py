@@ -15,6 +15,7 @@ from pathoai.inference.predictor import Predictor
 from pathoai.inference.scale_warning import scale_warnings
 from pathoai.inference.slide_report import read_report
 from pathoai.models.bundle import load_bundle, save_bundle
+from pathoai.ontology import load_ontology
 from pathoai.provenance import result_software
 from pathoai.store.objects import read_objects, software_of_objects
 from pathoai.store.slide_store import SlideStore
@@ -48,7 +49,7 @@ def test_every_output_says_what_made_it(predicted_study: Study) -> None:
     assert {key: report["about"][key] for key in identity} == identity
     assert report["software"] == result_software()
     assert report["annotated_areas"] is None
-    assert report["summary"]["rules"] == "breast 0.2"
+    assert report["summary"]["rules"] == f"breast {load_ontology('breast').version}"
     assert report["summary"]["findings"][0]["key"] == "tumour_area"
     table = path.with_name("prediction.tiny.regions.csv")
     lines = list(csv.DictReader(table.read_text("utf8").splitlines()))
