@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pathoai.geometry import Size
+from pathoai.inference.label_outlines import at_level_0, outline_label
 from pathoai.inference.numbered_objects import numbered_objects
 from pathoai.store.label_image import LabelImage
 from pathoai.store.objects import ObjectTable
-from pathoai.store.shards import SHARD_PX, Shard, shard_slices, shards_of
-from pathoai.vector.polygonise import Piece, merge_seams, polygonise, to_level_0
+from pathoai.vector.outlined_regions import OutlinedRegions
 
 SMALLEST_OBJECT_UM2 = 8.0
 """Smaller regions are noise: the smallest nuclei of lymphocytes cover about 20 µm²."""
-_SHARDS_AT_ONCE = 2
-"""Outlined side by side: one is read while another is outlined."""
 
 
 def objects_of(label: LabelImage, *, classes: tuple[int, ...]) -> Iterator[ObjectTable]:
@@ -36,12 +31,21 @@ def objects_of(label: LabelImage, *, classes: tuple[int, ...]) -> Iterator[Objec
     if label.with_instances:
         yield from numbered_objects(label, classes=classes)
     else:
-        yield find_objects(label, classes=classes)
+        yield from found_objects(label, classes=classes)
 
 
 def find_objects(
     label: LabelImage, *, classes: tuple[int, ...], smallest_um2: float = SMALLEST_OBJECT_UM2
 ) -> ObjectTable:
+    """All objects of a slide's label at once; see :func:`found_objects`."""
+    return ObjectTable.joined(
+        list(found_objects(label, classes=classes, smallest_um2=smallest_um2))
+    )
+
+
+def found_objects(
+    label: LabelImage, *, classes: tuple[int, ...], smallest_um2: float = SMALLEST_OBJECT_UM2
+) -> Iterator[ObjectTable]:
     """Outline every object of a slide's label; the borders of shards leave no trace.
 
     Args:
@@ -49,59 +53,35 @@ def find_objects(
         classes: Values to outline; the order is that of the label's probability channels.
         smallest_um2: Smaller objects are left out.
 
-    Returns:
-        The objects, from top to bottom, in level-0 pixels.
+    Yields:
+        Tables of objects that end in one row of shards, one table or more, in level-0 pixels; the
+        objects are in the order of their last pixels, from the top and then from the left.
     """
-    shards = shards_of(label.array().shape)
-    with ThreadPoolExecutor(_SHARDS_AT_ONCE) as pool:
-        pieces = chain.from_iterable(pool.map(lambda shard: _pieces(label, classes, shard), shards))
-        whole = [
-            p
-            for p in merge_seams(pieces, block_px=SHARD_PX)
-            if p.polygon.area * label.mpp**2 >= smallest_um2
-        ]
-    return _table(sorted(whole, key=_from_top), label)
+    others = sorted(set(range(256)) - set(classes))
+    smallest_px = smallest_um2 / label.mpp**2
+    for row in outline_label(label, label.reader, ignore=others, smallest_px=smallest_px):
+        if len(row.ended) or row.is_first:
+            yield _table(row.ended, label, classes)
 
 
-def _pieces(label: LabelImage, classes: tuple[int, ...], shard: Shard) -> list[Piece]:
-    """The parts of objects that lie in a shard, in pixels of the label."""
-    rows, columns = shard_slices(shard, label.array().shape)
-    size = Size(columns.stop - columns.start, rows.stop - rows.start)
-    block = label.read(columns.start, rows.start, size)
-    pieces: list[Piece] = []
-    for channel, value in enumerate(classes):
-        if (block == value).any():
-            pieces += polygonise(
-                np.where(block == value, block, np.uint8(0)),
-                origin_px=(columns.start, rows.start),
-                weights=_probability(label, channel, rows, columns),
-            )
-    return pieces
-
-
-def _probability(
-    label: LabelImage, channel: int, rows: slice, columns: slice
-) -> NDArray[np.float32] | None:
-    if not label.probability_channels:
-        return None
-    stored = np.asarray(label.probability()[channel, rows, columns])
-    return np.asarray(stored / 255, dtype=np.float32)
-
-
-def _from_top(piece: Piece) -> tuple[float, float]:
-    x, y, _, _ = piece.polygon.bounds
-    return (y, x)
-
-
-def _table(pieces: list[Piece], label: LabelImage) -> ObjectTable:
-    affine = label.grid().affine_to_level_0()
-    outlines = np.empty(len(pieces), dtype=object)
-    outlines[:] = [to_level_0(p.polygon, affine) for p in pieces]
+def _table(found: OutlinedRegions, label: LabelImage, classes: tuple[int, ...]) -> ObjectTable:
     source: dict[str, Any] = {"label": label.name} | label.about
     return ObjectTable(
-        outlines,
-        np.array([p.value for p in pieces], np.uint8),
-        np.array([p.weight for p in pieces], np.float32).clip(0, 1),
-        np.array([p.polygon.area * label.mpp**2 for p in pieces], np.float32),
+        at_level_0(found.outline, label.grid()),
+        found.sums.value.astype(np.uint8),
+        _probability(found, classes) if label.probability_channels else _certain(len(found)),
+        (found.sums.area_px * label.mpp**2).astype(np.float32),
         source,
     )
+
+
+def _probability(found: OutlinedRegions, classes: tuple[int, ...]) -> NDArray[np.float32]:
+    """The mean over each object of the probability of its own class."""
+    channel = np.zeros(256, np.int64)
+    channel[list(classes)] = np.arange(len(classes))
+    own = found.sums.weight[np.arange(len(found)), channel[found.sums.value]]
+    return (own / found.sums.area_px / 255).astype(np.float32)
+
+
+def _certain(count: int) -> NDArray[np.float32]:
+    return np.ones(count, np.float32)

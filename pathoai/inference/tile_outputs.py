@@ -8,17 +8,15 @@ computing; batches are filled up, so that a tile's outputs do not depend on how 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathoai.look_ahead import in_order
 from pathoai.preprocess.torch_threads import undivided_threads
 
 _FORWARD_PX = 1 << 18
@@ -31,8 +29,6 @@ Read = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """From tiles ``(N, 3, S, S)`` uint8 to what is said of each, ``(N, …)``, on the same device."""
 Outputs = Generator[torch.Tensor, None, None]
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class TileComputing:
 
         with undivided_threads(self.threads) as pool:
             batches = _batches(origins_px, self._tiles_per_job)
-            for outputs in _ahead(pool, compute, batches, depth=2 * self.threads):
+            for outputs in in_order(pool, compute, batches, depth=2 * self.threads):
                 yield from outputs
 
     def _on_device(self, origins_px: Iterator[tuple[int, int]]) -> Outputs:
@@ -87,7 +83,7 @@ class TileComputing:
 
         with undivided_threads(self.threads) as pool:
             batches = _batches(origins_px, self.batch_size)
-            for count, batch in _ahead(pool, read, batches, depth=2 * self.threads):
+            for count, batch in in_order(pool, read, batches, depth=2 * self.threads):
                 yield from self.forward(batch.to(self.device, non_blocking=True))[:count]
 
     @property
@@ -106,20 +102,3 @@ def images(tiles: NDArray[np.uint8]) -> torch.Tensor:
 def _batches(origins_px: Iterator[tuple[int, int]], size: int) -> Iterator[NDArray[np.int64]]:
     while batch := list(islice(origins_px, size)):
         yield np.array(batch, np.int64)
-
-
-def _ahead(
-    pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], *, depth: int
-) -> Iterator[_Result]:
-    """Results in the order of their items, with at most ``depth`` under way or waiting."""
-    waiting: deque[Future[_Result]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

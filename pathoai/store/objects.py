@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -56,6 +56,19 @@ class ObjectTable:
     def __len__(self) -> int:
         """Number of objects."""
         return len(self.area_um2)
+
+    @classmethod
+    def joined(cls, parts: Sequence[ObjectTable]) -> ObjectTable:
+        """One table of several, at least one, of the same source and columns."""
+        first = parts[0]
+        return cls(
+            np.concatenate([part.geometry for part in parts]),
+            np.concatenate([part.class_index for part in parts]),
+            np.concatenate([part.probability for part in parts]),
+            np.concatenate([part.area_um2 for part in parts]),
+            first.source,
+            {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns},
+        )
 
 
 def write_objects(path: Path, objects: ObjectTable) -> None:

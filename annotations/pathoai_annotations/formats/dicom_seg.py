@@ -11,16 +11,20 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely import Polygon
 
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Grid, Mpp, Size
-from pathoai.vector.polygonise import Piece, merge_seams, polygonise, to_level_0
+from pathoai.vector.block_outlines import BlockOutlines, Frame, frames_of, outline_block
+from pathoai.vector.healed_seams import heal_seams
+from pathoai.vector.pixel_regions import PixelRegions, find_regions
+from pathoai.vector.polygonise import to_level_0
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats import dicom_codes as codes
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
@@ -258,13 +262,21 @@ def _batches(segments: Sequence[_Segment]) -> Iterator[Sequence[_Segment]]:
 def _features(
     raster: _Raster, segments: Sequence[_Segment], report: ExchangeReport
 ) -> Iterator[Feature]:
-    pieces: dict[_Segment, list[Piece]] = defaultdict(list)
+    blocks: dict[_Segment, list[BlockOutlines]] = defaultdict(list)
     graded = False
-    for row, column in raster.blocks:
-        block = raster.block(row, column, segments)
+    written, size = set(raster.blocks), raster.grid.size_px
+    for frame in frames_of((size.height, size.width), _BLOCK_PX):
+        if (frame.y, frame.x) not in written:
+            nothing = outline_block(
+                PixelRegions.nowhere(frame.size), frame, weights=np.empty((1, 0, 0))
+            )
+            for segment in segments:
+                blocks[segment].append(nothing)
+            continue
+        block = raster.block(frame.y, frame.x, segments)
         graded = graded or (block.dtype.kind == "f" and bool(((block > 0) & (block < 1)).any()))
         for segment, plane in zip(segments, np.moveaxis(block, -1, 0), strict=True):
-            pieces[segment] += _outlined(plane, (column, row))
+            blocks[segment].append(_outlined(plane, frame))
     if graded:
         report.lose(
             "how much of each pixel a segment holds: outlines are where it is half",
@@ -272,21 +284,22 @@ def _features(
         )
     affine = raster.grid.affine_to_level_0()
     for segment in segments:
-        for number, piece in enumerate(merge_seams(pieces[segment], block_px=_BLOCK_PX), start=1):
+        for number, (outline, share) in enumerate(_healed(blocks[segment]), start=1):
             yield Feature(
                 f"{raster.path.name} segment {segment.number} region {number}",
-                to_level_0(piece.polygon, affine),
+                to_level_0(outline, affine),
                 segment.class_name,
-                confidence=piece.weight if graded and raster.is_probability else None,
+                confidence=share if graded and raster.is_probability else None,
             )
 
 
-def _outlined(plane: NDArray[Any], origin_px: tuple[int, int]) -> list[Piece]:
-    if not plane.any():
-        return []
-    mask = (plane >= _HALF).astype(np.uint8)
-    weights = plane.astype(np.float32) if plane.dtype.kind == "f" else None
-    return [
-        replace(piece, weight=min(piece.weight, 1.0))
-        for piece in polygonise(mask, origin_px=origin_px, weights=weights)
-    ]
+def _healed(blocks: Sequence[BlockOutlines]) -> Iterator[tuple[Polygon, float]]:
+    """The regions of a segment, and the mean of its values over each."""
+    for row in heal_seams(blocks):
+        share = (row.ended.sums.weight[:, 0] / row.ended.sums.area_px).clip(max=1.0)
+        yield from zip(row.ended.outline, share.tolist(), strict=True)
+
+
+def _outlined(plane: NDArray[Any], frame: Frame) -> BlockOutlines:
+    regions = find_regions(plane >= _HALF, (0,))
+    return outline_block(regions, frame, weights=plane.astype(np.float32)[None])

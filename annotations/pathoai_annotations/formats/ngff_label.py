@@ -28,7 +28,9 @@ from pathoai.geometry import Mpp, Size
 from pathoai.ontology import Ontology
 from pathoai.slide.ome_zarr_reader import MICROMETRES, ZARR_FAILS_BY
 from pathoai.store.label_image import INSTANCE
-from pathoai.vector.polygonise import Piece, merge_seams, outline_numbers
+from pathoai.vector.block_outlines import BlockOutlines, frames_of, outline_block
+from pathoai.vector.healed_seams import heal_seams
+from pathoai.vector.pixel_regions import PixelRegions, find_regions
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.feature import Feature
 from pathoai_annotations.formats.raster_grid import grid_in_file, snapped
@@ -309,8 +311,9 @@ def label_features(label: NgffLabel, context: ReadingContext) -> Iterator[Featur
     (scale_x, scale_y), (x, y) = label.scale, label.origin
     affine = (scale_x, 0.0, 0.0, scale_y, x, y)
     by_value: dict[int, list[BaseGeometry]] = defaultdict(list)
-    for piece in merge_seams(_pieces(label, context), block_px=_BLOCK_PX):
-        by_value[piece.value].append(affine_transform(piece.polygon, affine))
+    for row in heal_seams(_blocks(label, context)):
+        for value, outline in zip(row.ended.sums.value.tolist(), row.ended.outline, strict=True):
+            by_value[value].append(affine_transform(outline, affine))
     _check_whole(label, by_value)
     for value in sorted(by_value):
         said, parts = label.properties.get(value, {}), by_value[value]
@@ -338,20 +341,17 @@ def _check_whole(label: NgffLabel, by_value: Mapping[int, Sequence[BaseGeometry]
             )
 
 
-def _pieces(label: NgffLabel, context: ReadingContext) -> Iterator[Piece]:
+def _blocks(label: NgffLabel, context: ReadingContext) -> Iterator[BlockOutlines]:
     ignored = [v for v in label.properties if label.class_name(v, context) in _NO_CLASSES]
     may_skip = label.array.fill_value in (0, None, *ignored)
     size = label.size_px
-    for top in range(0, size.height, _BLOCK_PX):
-        for left in range(0, size.width, _BLOCK_PX):
-            part = slice(top, top + _BLOCK_PX), slice(left, left + _BLOCK_PX)
-            if not label.is_written(*part) and may_skip:
-                continue
-            block = _checked(label.block(*part), label.name)
-            for value in ignored:
-                block[block == value] = 0
-            values, outlines = outline_numbers(block, (left, top))
-            yield from (Piece(int(v), o) for v, o in zip(values, outlines, strict=True))
+    for frame in frames_of((size.height, size.width), _BLOCK_PX):
+        part = frame.rows, frame.columns
+        if not label.is_written(*part) and may_skip:
+            yield outline_block(PixelRegions.nowhere(frame.size), frame)
+            continue
+        block = _checked(label.block(*part), label.name)
+        yield outline_block(find_regions(block, (0, *ignored)), frame)
 
 
 def _checked(block: NDArray[Any], name: str) -> NDArray[np.uint32]:
