@@ -15,7 +15,7 @@ demo: install-demo
 
 # Files side by side; each keeps its own tests in one process, where they share what is costly to make.
 test: install-test lint
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install-test
 	$(BIN)/ruff check .

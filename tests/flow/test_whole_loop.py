@@ -23,6 +23,8 @@ from pathoai_annotations.annotation import OF_RECORD
 from pathoai_annotations.journal.journal import Journal
 from pathoai_training.splits.split import SUBSETS, Split
 
+pytestmark = pytest.mark.long
+
 MODEL = "breast-nuclei-segmentation"
 HELD_OUT_DICE = 0.80
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_pathoai.review_widget import ReviewWidget
     from tests.viewer_plugin.screen import Screen
 
-pytestmark = pytest.mark.usefixtures("display")
+pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.long]
 PLACE = (1200.0, 1300.0)
 """Empty glass, level-0 pixels."""
 

@@ -18,6 +18,8 @@ from pathoai_annotations.annotation import Status
 from pathoai_annotations.journal.check import check_journal
 from pathoai_annotations.journal.journal import Journal
 
+pytestmark = pytest.mark.long
+
 EDITS = 2000
 BATCH = 7
 WRITER = """

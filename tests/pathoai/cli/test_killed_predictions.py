@@ -20,6 +20,8 @@ from pathoai.study.study import Study
 from pathoai.testing.generated_slide import SlideRecipe, generate_slide
 from pathoai.tiling.spec import TileSpec
 
+pytestmark = pytest.mark.long
+
 _KILLS = 30
 _SCRIPT = Path(__file__).with_name("killed_predictions.py")
 

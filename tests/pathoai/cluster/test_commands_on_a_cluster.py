@@ -34,6 +34,8 @@ from pathoai.tiling.spec import TileSpec
 from tests.pathoai.cluster import errands
 from tests.pathoai.made_encoders import tiny_encoder
 
+pytestmark = pytest.mark.long
+
 _PROGRAM = [sys.executable, "-u", "-m", "pathoai"]
 
 

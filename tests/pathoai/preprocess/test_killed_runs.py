@@ -11,6 +11,8 @@ import pytest
 
 from pathoai.testing.generated_slide import SlideTruth
 
+pytestmark = pytest.mark.long
+
 _KILLS = 50
 _SCRIPT = Path(__file__).with_name("killed_runs.py")
 

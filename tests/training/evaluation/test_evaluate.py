@@ -28,6 +28,8 @@ from pathoai_training.report.predictions import InstanceCounts, SegmentationCoun
 from pathoai_training.splits.openings import openings
 from pathoai_training.train import train
 
+pytestmark = pytest.mark.long
+
 StudyMaker = Callable[..., Study]
 TISSUE, NUCLEI = "breast-tissue-segmentation", "breast-nuclei-segmentation"
 

@@ -26,6 +26,8 @@ from pathoai_training.export.export_model import export_model
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.train import train
 
+pytestmark = pytest.mark.long
+
 StudyMaker = Callable[..., Study]
 SEMANTIC, INSTANCES = "breast-tissue-segmentation", "breast-nuclei-segmentation"
 PATIENTS = tuple(f"P{i:015d}" for i in range(3))

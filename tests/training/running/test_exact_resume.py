@@ -14,6 +14,8 @@ import pytest
 
 from pathoai.study.study import Study
 
+pytestmark = pytest.mark.long
+
 RECIPE = "breast-nuclei-segmentation"
 PATIENT = "P000000000000000"
 STEPS = 5

@@ -14,6 +14,8 @@ import pytest
 from pathoai.cli.main import main
 from pathoai.study.study import Study
 
+pytestmark = pytest.mark.long
+
 RECIPE = "breast-nuclei-segmentation"
 STAND_IN = Path(__file__).with_name("stand_in_slurm.py")
 StudyMaker = Callable[..., Study]
