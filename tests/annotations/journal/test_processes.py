@@ -42,12 +42,16 @@ PLACE = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 """
+# SQLite gives turns in no order: without a pause one writer may be done before the other's first.
 EDIT_ONE_BY_ONE = """
+import time
+
 with Journal(PLACE) as journal:
     for number in range(int(sys.argv[4]) // 2):
         annotation = draw(f"{sys.argv[3]} {number}")
         journal.propose([annotation])
         journal.validate([annotation.id], author=sys.argv[3])
+        time.sleep(0.001)
 """
 EDIT_FOR_EVER = """
 with Journal(PLACE) as journal:
