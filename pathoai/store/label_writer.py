@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -34,8 +33,6 @@ from pathoai.store.shards import (
 )
 from pathoai.store.write_journal import WriteJournal
 
-_PLANES_AT_ONCE = 2
-"""Planes whose coarser levels are made at once: each holds a shard of every channel."""
 _NAME = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
@@ -197,20 +194,14 @@ class LabelWriter:
             class_map: The finest level ``(height, width)`` uint8, where it is still at hand; it is
                 read back otherwise.
         """
-        planes = [
-            (self._maps, first_of_block, _part_of(class_map)),
-            (self._probabilities, block_mean, None),
-            (self._uncertainties, block_mean, None),
-            (self._instances, first_of_block, None),
-        ]
-        with ThreadPoolExecutor(_PLANES_AT_ONCE) as pool:
-            for built in [pool.submit(self._build, *plane) for plane in planes]:
-                built.result()
+        self._build(self._maps, first_of_block, _part_of(class_map))
         means = ((PROBABILITY, self._probabilities), (UNCERTAINTY, self._uncertainties))
         for part, levels in means:
             if levels:
+                self._build(levels, block_mean)
                 self._describe(part, channels=True)
         if self._instances:
+            self._build(self._instances, first_of_block)
             self._describe(INSTANCE, channels=False)
         attributes = self._attributes(complete=True)
         attributes["pathoai"]["shards"] = self._journal.hashes(f"labels/{self._file_name}")

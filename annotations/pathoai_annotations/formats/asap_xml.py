@@ -64,10 +64,7 @@ class AsapXml:
         """Annotations of a file; holes are cut out of what they lie in."""
         reader = FeatureReader(context, report, context.placement())
         marks = list(_marks(path))
-        for feature in _features(marks, context, report):
-            annotation = reader.annotation(feature)
-            if annotation is not None:
-                yield annotation
+        yield from reader.annotations(_features(marks, context, report))
 
     def write(
         self,

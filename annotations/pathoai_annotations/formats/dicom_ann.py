@@ -91,9 +91,7 @@ class DicomAnn:
                 if group.kind == ELLIPSE:
                     report.lose("ellipses, which become polygons", where, times=len(group.graphics))
                 features = list(_features(group, frame, where))
-            for feature in features:
-                if (annotation := reader.annotation(feature)) is not None:
-                    yield annotation
+            yield from reader.annotations(features)
 
     def write(
         self,

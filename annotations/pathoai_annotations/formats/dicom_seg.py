@@ -97,9 +97,7 @@ class DicomSeg:
         raster = _Raster.of(path, file, context)
         reader = FeatureReader(context, report, stated_placement(context))
         for segments in _batches(raster.segments):
-            for feature in _features(raster, segments, report):
-                if (annotation := reader.annotation(feature)) is not None:
-                    yield annotation
+            yield from reader.annotations(_features(raster, segments, report))
 
     def write(
         self,

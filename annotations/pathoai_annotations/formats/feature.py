@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -60,6 +60,12 @@ class FeatureReader:
         self._context, self._report, self._placement = context, report, placement
         self._seen: dict[uuid.UUID, tuple[str, int]] = {}
         _note_bounds(context, report, placement)
+
+    def annotations(self, features: Iterable[Feature]) -> Iterator[Annotation]:
+        """Those of features, without what was left out; see `annotation`."""
+        for feature in features:
+            if (found := self.annotation(feature)) is not None:
+                yield found
 
     def annotation(self, feature: Feature) -> Annotation | None:
         """The annotation of a feature; None where it was left out, which the report then says.

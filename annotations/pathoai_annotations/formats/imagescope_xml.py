@@ -58,10 +58,7 @@ class ImageScopeXml:
         """Annotations of a file; negative regions are cut out of what they lie in."""
         reader = FeatureReader(context, report, context.placement())
         for layer in _layers(path, context):
-            for feature in _features(layer, context, report):
-                annotation = reader.annotation(feature)
-                if annotation is not None:
-                    yield annotation
+            yield from reader.annotations(_features(layer, context, report))
 
     def write(
         self,

@@ -53,9 +53,7 @@ class OmeZarrLabels:
 
         label = NgffLabel.opened(path, context)
         reader = FeatureReader(context, report, stated_placement(context, label.corner))
-        for feature in label_features(label, context):
-            if (annotation := reader.annotation(feature)) is not None:
-                yield annotation
+        yield from reader.annotations(label_features(label, context))
 
     def write(
         self,

@@ -76,10 +76,7 @@ class PointsCsv:
         for column in table.columns:
             if column not in axes and column not in _OTHERS:
                 report.lose(f"the column {column}", path.name, times=len(table.rows))
-        for feature in _features(table, axes, path.name):
-            annotation = reader.annotation(feature)
-            if annotation is not None:
-                yield annotation
+        yield from reader.annotations(_features(table, axes, path.name))
 
     def write(
         self,

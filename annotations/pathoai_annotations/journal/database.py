@@ -91,12 +91,7 @@ class Database(ABC):
         if isinstance(cause, self._driver.IntegrityError):
             return AnnotationError("the journal refused the edit", found=str(cause))
         if self.is_wait(cause):
-            return StorageError(
-                "other programs are writing to the journal all the time",
-                where=self.name,
-                found=f"no turn for {WAIT_FOR_OTHERS_S} seconds",
-                remedy="do it again when they are done; nothing of it was entered",
-            )
+            return self.waited_in_vain()
         if self.is_damage(cause):
             return AnnotationError(
                 "the journal is damaged",
@@ -104,10 +99,23 @@ class Database(ABC):
                 found=str(cause),
                 remedy="restore it from your backup",
             )
+        return self.unusable(str(cause))
+
+    def waited_in_vain(self) -> StorageError:
+        """What is said where others write all the time."""
+        return StorageError(
+            "other programs are writing to the journal all the time",
+            where=self.name,
+            found=f"no turn for {WAIT_FOR_OTHERS_S} seconds",
+            remedy="do it again when they are done; nothing of it was entered",
+        )
+
+    def unusable(self, cause: str) -> StorageError:
+        """What is said where it cannot be reached or written."""
         return StorageError(
             "the journal cannot be written or read",
             where=self.name,
-            found=str(cause),
+            found=cause,
             remedy=self.remedy,
         )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
 
 _PAUSE_S = 0.01
+_NEXT_PAUSE_S = 0.002
 _CACHE_KIB = 65_536
 _FIRST_SCHEMA = 1
 _WITH_REVISIONS = 2
@@ -37,6 +40,34 @@ class SqliteDatabase(Database):
         sa.event.listen(engine, "connect", _configure)
         sa.event.listen(engine, "begin", _begin)
         super().__init__(path.name, engine)
+        self._next = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_FOR_OTHERS_S)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer's overlaps; see `Database.writing`.
+
+        SQLite gives turns in no order, and a program that writes without pause would keep all
+        others out. So whoever wants to write first becomes the next one, which only one can be, and
+        stays it until its transaction begins: who has just written queues behind.
+        """
+        with self.errors(), ExitStack() as transaction:
+            with self._being_next():
+                connection = transaction.enter_context(self._engine.begin())
+            yield connection
+
+    @contextmanager
+    def _being_next(self) -> Iterator[None]:
+        try:
+            self._next.acquire(poll_interval=_NEXT_PAUSE_S)
+        except Timeout as error:
+            raise self.waited_in_vain() from error
+        except OSError as error:
+            raise self.unusable(error.strerror or type(error).__name__) from error
+        try:
+            yield
+        finally:
+            # The lock's file stays: removing it would let two be the next one.
+            self._next.release()
 
     @property
     def remedy(self) -> str:

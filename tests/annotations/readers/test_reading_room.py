@@ -100,8 +100,10 @@ def test_no_file_tells_of_the_other_reader(study: Study, tmp_path: Path, model: 
         assert not list(journal.events())
     assert {path.name for path in room_path.iterdir()} == {
         *("study.toml", "cohort.csv", "stores", "readers", "journal.sqlite"),
+        ".journal.sqlite.lock",  # by which its writers queue
         *(["objects"] if model else []),
     }
+    assert (room_path / ".journal.sqlite.lock").read_bytes() == b""
 
 
 def test_no_command_tells_of_the_other_reader(
