@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, Future, wait
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -13,8 +13,11 @@ _Result = TypeVar("_Result")
 
 def in_order(
     pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], *, depth: int
-) -> Iterator[_Result]:
-    """Results in the order of their items, with at most ``depth`` under way or waiting."""
+) -> Generator[_Result]:
+    """Results in the order of their items, with at most ``depth`` under way or waiting.
+
+    Once it is closed, no work is under way any more: what the work reads may be closed then.
+    """
     waiting: deque[Future[_Result]] = deque()
     try:
         for item in items:
@@ -24,5 +27,4 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for future in waiting:
-            future.cancel()
+        wait([future for future in waiting if not future.cancel()])

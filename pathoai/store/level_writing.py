@@ -7,9 +7,8 @@ that no level is read again to make the next, and hardly more than one chunk of 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, wait
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from pathoai.errors import DamagedSlideError
 from pathoai.geometry import Size
+from pathoai.look_ahead import in_order
 from pathoai.store.level_reader import WHITE
 from pathoai.store.pyramid import halved
 from pathoai.store.shards import Shard, ShardWriter
@@ -104,7 +104,9 @@ class LevelsWriting:
         """Write all shards in threads of the pool; see ``WriteLevels.run``."""
         done = [{s for s in writer.shards if writer.is_done(s)} for writer in self.writers]
         made = self._nothing
-        with closing(_in_order(pool, self._pass(done).part, self._parts())) as parts:
+        part_at = self._pass(done).part
+        ahead = in_order(pool, lambda at: (at, part_at(at)), self._parts(), depth=_AHEAD + 1)
+        with closing(ahead) as parts:
             for number, (part, found) in enumerate(parts, start=1):
                 made.add(found)
                 for step in range(self.levels):
@@ -264,22 +266,3 @@ def _quarter_by_quarter(side: int) -> Iterator[_Place]:
     for top, left in _FOUR:
         for y, x in _quarter_by_quarter(half):
             yield top * half + y, left * half + x
-
-
-def _in_order(
-    pool: Executor, work: Callable[[_Place], _Made], places: Iterable[_Place]
-) -> Generator[tuple[_Place, _Made]]:
-    """What the work gives for each place, in their order, some of it made ahead."""
-    ahead: deque[tuple[_Place, Future[_Made]]] = deque()
-    try:
-        for place in places:
-            ahead.append((place, pool.submit(work, place)))
-            if len(ahead) > _AHEAD:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        while ahead:
-            first, future = ahead.popleft()
-            yield first, future.result()
-    finally:
-        # The source is closed next: nobody may still be reading it.
-        wait([future for _, future in ahead if not future.cancel()])
