@@ -2,12 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
 
 from pathoai.errors import OntologyError
+from pathoai.geometry import Region
 from pathoai.ontology import Ontology
-from pathoai.store.objects import ObjectTable
+from pathoai.store.objects import ObjectTable, read_objects
+from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
+from pathoai_annotations.journal.journal import Journal
+
+MOST_AT_ONCE = 2000
+"""Proposals that a person could still judge one by one, and that napari edits without stuttering
+(measured: 10,000 polygons take 0.6 s per click)."""
+
+
+@dataclass(frozen=True)
+class ProposedObjects:
+    """Predicted objects turned into proposals: new ones, known ones, and those left out."""
+
+    new: int
+    known: int
+    beyond: int
+
+
+def propose_objects(
+    journal: Journal, study: Study, slide_id: str, model: str, region: Region
+) -> ProposedObjects:
+    """Enter what a model found in a region as proposals, at most 2,000 at once.
+
+    The id of a proposal follows from model and outline, so that doing it again adds nothing.
+
+    Args:
+        journal: Of the study.
+        study: Where the model's objects lie.
+        slide_id: Code of the slide.
+        model: Name of a model that predicted objects of it.
+        region: Level-0 pixels; objects whose bounds touch it.
+
+    Raises:
+        StoreError: The model's objects were not written for this slide.
+        AnnotationError: A predicted object cannot be an annotation; none is entered.
+    """
+    objects = read_objects(study.objects_path(slide_id, f"prediction/{model}"))
+    inside = objects_in(objects, region)
+    proposals = list(
+        proposals_of(
+            _rows_of(objects, inside[:MOST_AT_ONCE]),
+            slide_id,
+            study.ontology,
+            origin=Origin.MODEL,
+            author=model_code(model),
+        )
+    )
+    new = journal.propose(proposals)
+    return ProposedObjects(new, len(proposals) - new, max(0, len(inside) - MOST_AT_ONCE))
+
+
+def objects_in(objects: ObjectTable, region: Region) -> list[int]:
+    """Rows of the objects whose bounds touch a region (level-0 pixels), least probable first."""
+    if not len(objects):
+        return []
+    left, top, right, bottom = shapely.bounds(objects.geometry).T
+    touches = (
+        (left <= region.right) & (right >= region.x) & (top <= region.bottom) & (bottom >= region.y)
+    )
+    rows = np.flatnonzero(touches)
+    order = np.argsort(objects.probability[rows], kind="stable")
+    return [int(row) for row in rows[order]]
+
+
+def model_code(model: str) -> str:
+    """A model's name as an author's code: what a code cannot hold becomes a hyphen."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", model).strip("-_")[:32] or "model"
+
+
+def _rows_of(objects: ObjectTable, rows: Sequence[int]) -> ObjectTable:
+    picked = list(rows)
+    return ObjectTable(
+        objects.geometry[picked],
+        objects.class_index[picked],
+        objects.probability[picked],
+        objects.area_um2[picked],
+        objects.source,
+    )
 
 
 def proposals_of(

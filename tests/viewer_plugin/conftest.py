@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_pathoai.open_review import check_installed
+from napari_pathoai.opening.open_review import check_installed
 from pathoai.errors import MissingDependencyError
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import make_study

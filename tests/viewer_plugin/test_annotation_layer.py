@@ -11,7 +11,7 @@ import shapely
 from shapely import MultiPolygon, Point, Polygon
 
 from napari_pathoai import session as session_module
-from napari_pathoai.annotation_layer import AnnotationLayer
+from napari_pathoai.drawing.annotation_layer import AnnotationLayer
 from napari_pathoai.session import ReviewSession
 from pathoai.geometry import Region
 from pathoai.study.study import Study
@@ -197,7 +197,7 @@ def test_holes_and_points_are_shown_beside(desk: Desk) -> None:
 def test_only_what_is_in_view_is_shown_of_too_many(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "MOST_SHAPES", 3)
+    monkeypatch.setattr(session_module, "MOST_AT_ONCE", 3)
     boxes = [shapely.box(x, 0, x + 10, 10) for x in range(0, 500, 100)]
     ids = desk.enter(*boxes)
     desk.annotations.show(Region(0, 0, 120, 50))

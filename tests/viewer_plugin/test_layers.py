@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_pathoai.layers import (
+from napari_pathoai.picture.layers import (
     label_colours,
     raster_frame,
     slide_layers,
@@ -15,7 +15,7 @@ from napari_pathoai.layers import (
     vector_frame,
 )
 from napari_pathoai.session import ReviewSession
-from napari_pathoai.texts import text
+from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
 from pathoai.inference.attention_map import WeighedTiles, attention_about, write_attention_map
 from pathoai.slide.memory_reader import MemoryReader

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from npe2 import PluginManifest
 
-from napari_pathoai import readers
-from napari_pathoai.sample_slide import generated_slide
+from napari_pathoai.opening import readers
+from napari_pathoai.opening.sample_slide import generated_slide
 from pathoai.errors import StudyError
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import SLIDE

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_pathoai.canvas_view import centre_on, region_in_view
-from napari_pathoai.open_review import add_review
+from napari_pathoai.picture.canvas_view import centre_on, region_in_view
+from napari_pathoai.opening.open_review import add_review
 from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import (
@@ -111,13 +111,13 @@ def test_the_slide_its_prediction_and_an_outline(
     check_edges(screen)
     check_outside(screen)
     session.add("ais", square(2))
-    from napari_pathoai.review_widget import ReviewWidget
+    from napari_pathoai.panels.review_widget import ReviewWidget
 
     widget = viewer.window._qt_window.findChild(ReviewWidget)
-    widget.annotations.reload()
+    widget.review.annotations.reload()
     check_outline(screen, session)
     before = screen.picture()
-    widget.set_opacity(0)
+    widget.annotate.set_opacity(0)
     screen.look_at(centre(0), screen_px_per_px=1.0)
     shown = screen.colour(screen.picture(), (centre(0)[0] + 30, centre(0)[1] + 70))
     assert shown == pytest.approx(SQUARE_RGB, abs=3)

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from napari_pathoai.commands.review import COMMAND
-from napari_pathoai.open_review import check_display, check_installed, check_qt_binding, open_review
+from napari_pathoai.opening.open_review import check_display, check_installed, check_qt_binding, open_review
 from pathoai.errors import (
     InvalidValueError,
     MissingDependencyError,
@@ -109,7 +109,7 @@ def test_a_screenshot_is_a_picture_of_the_whole_window(study: Study, tmp_path: P
         "import sys\n"
         f"sys.path[:0] = {[str(p) for p in sys.path if p]!r}\n"
         "from pathlib import Path\n"
-        "from napari_pathoai.open_review import open_review\n"
+        "from napari_pathoai.opening.open_review import open_review\n"
         f"open_review(Path({str(study.path)!r}), screenshot=Path({str(picture)!r}))\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=80)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon
 
-from napari_pathoai.outlines import (
+from napari_pathoai.drawing.outlines import (
     as_displayed,
     ellipse_outline,
     holes_of,
@@ -20,7 +20,7 @@ from napari_pathoai.outlines import (
     with_outline,
     without_part,
 )
-from napari_pathoai.shape_changes import NO_ID, Changes, LayerRow, ShownShape, find_changes
+from napari_pathoai.drawing.shape_changes import NO_ID, Changes, LayerRow, ShownShape, find_changes
 from pathoai.errors import AnnotationError
 
 RING = Polygon(

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_pathoai.chunk_cache import ChunkCache
-from napari_pathoai.pyramid import (
+from napari_pathoai.picture.chunk_cache import ChunkCache
+from napari_pathoai.picture.pyramid import (
     LazyLevel,
     SlideLevel,
     label_levels,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from napari_pathoai.open_review import add_review
+from napari_pathoai.opening.open_review import add_review
 from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
@@ -19,7 +19,7 @@ from tests.viewer_plugin.small_study import SLIDE, square
 if TYPE_CHECKING:
     import napari
 
-    from napari_pathoai.review_widget import ReviewWidget
+    from napari_pathoai.panels.review_widget import ReviewWidget
     from tests.viewer_plugin.screen import Screen
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.long]
@@ -31,7 +31,7 @@ class Hand:
     """A reader at the window, and the journal as another program sees it."""
 
     def __init__(self, viewer: napari.Viewer, study: Study) -> None:
-        from napari_pathoai.review_widget import ReviewWidget
+        from napari_pathoai.panels.review_widget import ReviewWidget
         from tests.viewer_plugin.screen import Screen
 
         self.study = study
@@ -48,15 +48,15 @@ class Hand:
 
     @property
     def shapes(self) -> int:
-        assert self.widget.annotations is not None
-        return len(self.widget.annotations.layer.data)
+        assert self.widget.review.annotations is not None
+        return len(self.widget.review.annotations.layer.data)
 
 
 def draw(hand: Hand) -> Annotation:
     """Choose the second class by its key and draw around a place with the lasso."""
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     hand.screen.press("2")
-    hand.widget.set_mode("add_polygon_lasso")
+    hand.widget.annotate.set_mode("add_polygon_lasso")
     turn = np.linspace(0, 2 * np.pi, 24)
     x, y = PLACE
     hand.screen.drag([(x + 120 * np.cos(t), y + 90 * np.sin(t)) for t in turn])
@@ -69,13 +69,13 @@ def draw(hand: Hand) -> Annotation:
     assert drawn.author == "R1"
     assert drawn.geometry.area == pytest.approx(np.pi * 120 * 90, rel=0.1)
     assert drawn.geometry.centroid.distance(shapely.Point(PLACE)) < 6
-    assert "saved: 1 edit" in hand.widget._saved.text()
+    assert "saved: 1 edit" in hand.widget.status.saved.text()
     return drawn
 
 
 def move_a_vertex(hand: Hand, drawn: Annotation) -> Annotation:
     """Drag one vertex outward; all others stay exactly where they were."""
-    hand.widget.set_mode("direct")
+    hand.widget.annotate.set_mode("direct")
     hand.screen.click(PLACE)
     corner = max(drawn.geometry.exterior.coords, key=lambda point: point[0])
     target = (corner[0] + 60, corner[1] + 10)
@@ -101,23 +101,23 @@ def restart_shows(hand: Hand) -> None:
     hand.widget.open_session(ReviewSession(hand.study, SLIDE, "R2"))
     hand.screen.settle()
     (state,) = hand.journal()
-    layer = hand.widget.annotations.layer  # type: ignore[union-attr] # a session was just opened
+    layer = hand.widget.review.annotations.layer  # type: ignore[union-attr] # a session was just opened
     assert list(layer.features["id"]) == [str(state.id)]
     seen = np.asarray(layer.data[0])[:, ::-1]
     assert np.array_equal(seen, np.asarray(state.geometry.exterior.coords[:-1], np.float32))
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     picture = hand.screen.picture().astype(int)
-    hsil = np.array(hand.widget.session.ontology["hsil"].rgb)  # type: ignore[union-attr] # likewise
+    hsil = np.array(hand.widget.review.session.ontology["hsil"].rgb)  # type: ignore[union-attr] # likewise
     assert (np.abs(picture - hsil).sum(axis=2) < 90).sum() > 200, "the outline is on the screen"
 
 
 def judge_proposals(hand: Hand) -> None:
     """Propose from the prediction, jump by key, accept one and reject one."""
     hand.screen.look_at((900.0, 700.0), screen_px_per_px=0.4)
-    hand.widget.propose()
+    hand.widget.annotate.propose()
     assert hand.shapes == 3
     hand.screen.press("n")
-    (uncertain,) = hand.widget.annotations.selected  # type: ignore[union-attr] # still open
+    (uncertain,) = hand.widget.review.annotations.selected  # type: ignore[union-attr] # still open
     states = {a.id: a for a in hand.journal()}
     assert states[uncertain].confidence == pytest.approx(0.6)
     hand.screen.press("y")
@@ -127,13 +127,13 @@ def judge_proposals(hand: Hand) -> None:
     assert after[uncertain].status is Status.VALIDATED
     assert sorted(a.status for a in after.values()) == ["corrected", "rejected", "validated"]
     assert hand.shapes == 2
-    assert "1 validated" in hand.widget._counts.text()
-    assert "1 rejected" in hand.widget._counts.text()
+    assert "1 validated" in hand.widget.status.counts.text()
+    assert "1 rejected" in hand.widget.status.counts.text()
 
 
 def delete_by_key(hand: Hand) -> None:
     """Deleting the shape in napari rejects the annotation."""
-    hand.widget.set_mode("select")
+    hand.widget.annotate.set_mode("select")
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     hand.screen.click(PLACE)
     from qtpy.QtCore import Qt
@@ -146,8 +146,8 @@ def delete_by_key(hand: Hand) -> None:
 
 def holes_survive_or_refuse(hand: Hand) -> None:
     """An outline that would lose a hole is put back, and the reader is told."""
-    session = hand.widget.session
-    annotations = hand.widget.annotations
+    session = hand.widget.review.session
+    annotations = hand.widget.review.annotations
     assert session is not None
     assert annotations is not None
     for state in session.annotations().annotations:
@@ -159,7 +159,7 @@ def holes_survive_or_refuse(hand: Hand) -> None:
     annotations.layer.data = [outline[[0, 1, 2]] * 0.2]
     (state,) = hand.journal()
     assert state.geometry.wkb == ring.geometry.wkb
-    assert "hole" in hand.widget._message.text()
+    assert "hole" in hand.widget.status.message.text()
     assert np.array_equal(annotations.layer.data[0], outline)
 
 

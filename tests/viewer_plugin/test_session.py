@@ -8,12 +8,14 @@ import pytest
 import shapely
 
 from napari_pathoai import session as session_module
-from napari_pathoai.open_review import default_reader
-from napari_pathoai.session import ReviewSession, choose_slide, model_code, tiled_slides
+from napari_pathoai.opening.open_review import default_reader
+from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
 from pathoai.errors import AnnotationError, OntologyError, StoreError, StudyError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
+from pathoai_annotations import proposals
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.proposals import model_code
 from pathoai_annotations.readers.assignment import Role, assign
 from pathoai_annotations.readers.reading_room import make_room
 from tests.viewer_plugin.small_study import MODEL, OTHER_SLIDE, SLIDE, square
@@ -145,7 +147,7 @@ def test_judged_proposals_stay_judged_when_proposed_again(session: ReviewSession
 def test_too_many_objects_are_counted_not_hidden(
     session: ReviewSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "MOST_SHAPES", 1)
+    monkeypatch.setattr(proposals, "MOST_AT_ONCE", 1)
     result = session.propose_from_prediction(MODEL, WHOLE)
     assert (result.new, result.beyond) == (1, 1)
 
@@ -156,7 +158,7 @@ def test_too_many_annotations_show_those_in_view(
     session.journal.propose([proposal(0.5, x) for x in range(0, 1000, 100)])
     everything = session.annotations(Region(0, 0, 250, 50))
     assert (len(everything.annotations), everything.is_partial) == (10, False)
-    monkeypatch.setattr(session_module, "MOST_SHAPES", 5)
+    monkeypatch.setattr(session_module, "MOST_AT_ONCE", 5)
     in_view = session.annotations(Region(0, 0, 250, 50))
     assert (len(in_view.annotations), in_view.total, in_view.is_partial) == (3, 10, True)
 

@@ -4,7 +4,8 @@ from string import Formatter
 
 import pytest
 
-from napari_pathoai.texts import ENGLISH, FRENCH, language, text
+from napari_pathoai.texts import texts
+from napari_pathoai.texts.texts import ENGLISH, FRENCH, language, text
 
 
 def fields(sentence: str) -> set[str | None]:
@@ -39,3 +40,8 @@ def test_the_setting_precedes_the_system(
 def test_fields_are_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATHOAI_LANGUAGE", "fr")
     assert text("saved_many", edits=3, time="10:00:00").startswith("enregistré : 3")
+
+
+def test_no_word_is_defined_in_two_areas() -> None:
+    keys = [key for area in texts.AREAS for key in area.ENGLISH]
+    assert sorted(keys) == sorted(set(keys))

@@ -5,7 +5,6 @@ Every operation is in the journal when it returns: there is nothing to save and 
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +16,12 @@ from pathoai.errors import StudyError
 from pathoai.geometry import Region
 from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
-from pathoai.store.objects import ObjectTable, read_objects
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
 from pathoai_annotations.journal.journal import Journal
-from pathoai_annotations.proposals import proposals_of
+from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose_objects
 from pathoai_annotations.readers.blindness import check_may_work
-
-MOST_SHAPES = 2000
-"""Polygons that napari edits without stuttering (measured: 10,000 take 0.6 s per click)."""
 
 _PREDICTION = "prediction/"
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
@@ -51,15 +46,6 @@ class SavedState:
 
     edits: int = 0
     last: datetime | None = None
-
-
-@dataclass(frozen=True)
-class ProposedObjects:
-    """Predicted objects turned into proposals: new ones, known ones, and those left out."""
-
-    new: int
-    known: int
-    beyond: int
 
 
 class ReviewSession:
@@ -87,6 +73,7 @@ class ReviewSession:
         self.store = SlideStore(study.store_path(slide_id))
         self.journal = Journal.open(study)
         self.saved = SavedState()
+        self.hides_model = False
         self._queue: list[uuid.UUID] | None = None
 
     @property
@@ -107,14 +94,18 @@ class ReviewSession:
     def annotations(self, region: Region | None = None) -> ShownAnnotations:
         """At most 2,000 annotations that are not rejected; those in a region if there are more.
 
+        While ``hides_model`` is true, proposals of models are left out.
+
         Args:
             region: What is in view, level-0 pixels; the whole slide where None.
         """
         counts = self.counts()
         total = sum(counts[status] for status in _SHOWN)
-        wanted = region if total > MOST_SHAPES else None
+        wanted = region if total > MOST_AT_ONCE else None
         found = self.journal.annotations(self.slide_id, status=_SHOWN, region=wanted)
-        return ShownAnnotations(tuple(found[:MOST_SHAPES]), total)
+        if self.hides_model:
+            found = [a for a in found if not _is_model_proposal(a)]
+        return ShownAnnotations(tuple(found[:MOST_AT_ONCE]), total)
 
     def get(self, annotation_id: uuid.UUID) -> Annotation:
         """The present state of an annotation.
@@ -228,23 +219,10 @@ class ReviewSession:
             StoreError: The model's objects were not written for this slide.
             AnnotationError: A predicted object cannot be an annotation; none is entered.
         """
-        path = self.study.objects_path(self.slide_id, f"{_PREDICTION}{model}")
-        objects = read_objects(path)
-        inside = objects_in(objects, region)
-        beyond = max(0, len(inside) - MOST_SHAPES)
-        proposals = list(
-            proposals_of(
-                _rows_of(objects, inside[:MOST_SHAPES]),
-                self.slide_id,
-                self.ontology,
-                origin=Origin.MODEL,
-                author=model_code(model),
-            )
-        )
-        new = self.journal.propose(proposals)
+        result = propose_objects(self.journal, self.study, self.slide_id, model, region)
         self._queue = None
-        self._note(new)
-        return ProposedObjects(new, len(proposals) - new, beyond)
+        self._note(result.new)
+        return result
 
     def close(self) -> None:
         """Release the journal."""
@@ -286,33 +264,5 @@ def choose_slide(study: Study, slide_id: str | None) -> str:
     return tiled[0]
 
 
-def objects_in(objects: ObjectTable, region: Region) -> list[int]:
-    """Rows of the objects whose bounds touch a region (level-0 pixels), least probable first."""
-    import numpy as np
-    import shapely
-
-    if not len(objects):
-        return []
-    left, top, right, bottom = shapely.bounds(objects.geometry).T
-    touches = (
-        (left <= region.right) & (right >= region.x) & (top <= region.bottom) & (bottom >= region.y)
-    )
-    rows = np.flatnonzero(touches)
-    order = np.argsort(objects.probability[rows], kind="stable")
-    return [int(row) for row in rows[order]]
-
-
-def model_code(model: str) -> str:
-    """A model's name as an author's code: what a code cannot hold becomes a hyphen."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", model).strip("-_")[:32] or "model"
-
-
-def _rows_of(objects: ObjectTable, rows: Sequence[int]) -> ObjectTable:
-    picked = list(rows)
-    return ObjectTable(
-        objects.geometry[picked],
-        objects.class_index[picked],
-        objects.probability[picked],
-        objects.area_um2[picked],
-        objects.source,
-    )
+def _is_model_proposal(annotation: Annotation) -> bool:
+    return annotation.origin is Origin.MODEL and annotation.status is Status.PROPOSED

@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> None:
     Raises:
         PathoaiError: There is no display or no napari, or the study cannot be shown.
     """
-    from napari_pathoai.open_review import open_review
+    from napari_pathoai.opening.open_review import open_review
 
     open_review(
         arguments.study,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from napari.layers import Points, Shapes
 
-from napari_pathoai.annotation_style import class_colour
-from napari_pathoai.outlines import holes_of, parts_of
-from napari_pathoai.texts import text
+from napari_pathoai.drawing.style import class_colour
+from napari_pathoai.drawing.outlines import holes_of, parts_of
+from napari_pathoai.texts.texts import text
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation
 

@@ -8,7 +8,7 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QPushButton, QVBoxLayout, QWidget
 
-from napari_pathoai.texts import language
+from napari_pathoai.texts.texts import language
 from pathoai.ontology import LabelClass
 
 MOST_KEYS = 9

@@ -12,13 +12,13 @@ from typing import Any
 
 import zarr
 
-from napari_pathoai.pyramid import (
+from napari_pathoai.picture.pyramid import (
     label_levels,
     probability_levels,
     slide_levels,
     store_levels,
 )
-from napari_pathoai.texts import text
+from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
 from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
@@ -84,7 +84,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "visible": label.name.startswith("prediction/"),
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
-        "metadata": {METADATA: {"kind": "label", "label": label.name}},
+        "metadata": {METADATA: _about("label", label)},
         **raster_frame(label.pixel_mpp),
     }
     return label_levels(label), settings, "labels"
@@ -128,11 +128,15 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "opacity": 0.6,
             "colormap": "inferno",
             "contrast_limits": (0, 255),
-            "metadata": {METADATA: {"kind": "probability", "label": label.name, "class": key}},
+            "metadata": {METADATA: {**_about("probability", label), "class": key}},
             **raster_frame(label.pixel_mpp),
         }
         layers.append((probability_levels(label, channel), settings, "image"))
     return layers
+
+
+def _about(kind: str, label: LabelImage) -> dict[str, Any]:
+    return {"kind": kind, "label": label.name, "of_model": label.name.startswith(PREDICTION)}
 
 
 def _plane_name(model: str, key: str) -> str:

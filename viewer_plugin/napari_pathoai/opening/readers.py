@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pathoai.errors import StudyError
 
 if TYPE_CHECKING:
-    from napari_pathoai.layers import LayerData
+    from napari_pathoai.picture.layers import LayerData
 
 Reader = Callable[["str | Sequence[str]"], "list[LayerData]"]
 
@@ -58,7 +58,7 @@ def _all(path: str | Sequence[str]) -> list[Path]:
 
 
 def _read_stores(path: str | Sequence[str]) -> list[LayerData]:
-    from napari_pathoai.layers import store_layers
+    from napari_pathoai.picture.layers import store_layers
     from pathoai.store.slide_store import SlideStore
 
     return [layer for one in _all(path) for layer in store_layers(SlideStore(one))]
@@ -81,7 +81,7 @@ def _read_study(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read_slides(path: str | Sequence[str]) -> list[LayerData]:
-    from napari_pathoai.layers import slide_layers
+    from napari_pathoai.picture.layers import slide_layers
     from pathoai.slide.open_slide import open_slide
 
     # The reader stays open as long as napari holds the layer, which holds the reader.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pathoai.shape_changes import ShownShape
+from napari_pathoai.drawing.shape_changes import ShownShape
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Status
 

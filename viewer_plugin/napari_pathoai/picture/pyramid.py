@@ -17,7 +17,7 @@ import numpy as np
 import zarr
 from numpy.typing import DTypeLike, NDArray
 
-from napari_pathoai.chunk_cache import ChunkCache
+from napari_pathoai.picture.chunk_cache import ChunkCache
 from pathoai.errors import InvalidValueError
 from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED

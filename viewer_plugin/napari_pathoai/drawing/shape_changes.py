@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_pathoai.outlines import Outline, as_displayed
+from napari_pathoai.drawing.outlines import Outline, as_displayed
 
 NO_ID = ""
 """Value of a row's ``id`` until its annotation is in the journal."""

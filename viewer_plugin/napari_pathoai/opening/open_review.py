@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pathoai.canvas_view import centre_on
+from napari_pathoai.picture.canvas_view import centre_on
 from napari_pathoai.session import ReviewSession, choose_slide
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
@@ -110,7 +110,7 @@ def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
     """Dock the review widget in an existing viewer and show the session in it."""
     from qtpy.QtWidgets import QApplication
 
-    from napari_pathoai.review_widget import ReviewWidget
+    from napari_pathoai.panels.review_widget import ReviewWidget
 
     widget = ReviewWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Review", area="right")

@@ -1,0 +1,1 @@
+"""What the drawing tools do to outlines, without a screen."""

@@ -1,0 +1,1 @@
+"""Rules of a pathologist's review: worklists, the queue of a slide, its verdict, what was read."""

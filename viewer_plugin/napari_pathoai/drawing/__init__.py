@@ -1,0 +1,1 @@
+"""Annotations on the canvas, and the tools that change them."""

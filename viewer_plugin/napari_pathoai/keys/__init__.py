@@ -1,0 +1,1 @@
+"""What can be done by key; no key is named anywhere else."""

@@ -1,0 +1,1 @@
+"""How the plugin is opened: readers, the sample, the review window."""

@@ -1,0 +1,171 @@
+"""The dock of the review: a tab per panel, and below them what is always in sight."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QCloseEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from vispy.app.backends._qt import CanvasBackendDesktop
+
+from napari_pathoai.keys.actions import ReviewAction
+from napari_pathoai.keys.cheat_sheet import CheatSheet
+from napari_pathoai.keys.review_keys import ReviewKeys
+from napari_pathoai.panels.annotate_panel import AnnotatePanel
+from napari_pathoai.panels.push_button import push_button
+from napari_pathoai.panels.status_line import StatusLine
+from napari_pathoai.review import Review
+from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.texts.texts import text
+from pathoai.study.study import Study
+
+if TYPE_CHECKING:
+    import napari
+
+READER_VARIABLE = "PATHOAI_READER"
+"""Environment variable that holds the reader's code when the widget is opened from napari."""
+
+_CAMERA_QUIET_MS = 250
+
+
+class ReviewWidget(QWidget):
+    """Choose a slide, judge proposals, draw and correct; everything is saved as it happens."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        """An empty dock; ``open_session`` or the user's choice of a study fills it."""
+        super().__init__()
+        self.review = Review(napari_viewer)
+        self.annotate = AnnotatePanel(self.review)
+        self.panels = (self.annotate,)
+        self.status = StatusLine(self.review)
+        self._camera_timer = QTimer(self)
+        self._camera_timer.setSingleShot(True)
+        self._camera_timer.setInterval(_CAMERA_QUIET_MS)
+        self._camera_timer.timeout.connect(self._on_camera_quiet)
+        self._build()
+        self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
+        self.review.opened.connect(self._on_opened)
+        self.review.closing.connect(self._camera_timer.stop)
+        napari_viewer.scene.camera.events.connect(self._on_camera)
+
+    @property
+    def review_actions(self) -> tuple[ReviewAction, ...]:
+        """All that can be done by key."""
+        own = ReviewAction("keys", ("?", "F1"), "group_window", self.show_keys)
+        return (*(action for panel in self.panels for action in panel.review_actions), own)
+
+    def open_session(self, session: ReviewSession) -> None:
+        """Show the slide of a session in place of the present one."""
+        self.review.open(session)
+
+    def show_keys(self) -> None:
+        """Open the sheet of keys."""
+        sheet = CheatSheet(self.review_actions, self.window())
+        sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        sheet.open()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's hook: once docked, the canvas is found in the window and its keys are heard."""
+        super().showEvent(event)
+        for canvas in self.window().findChildren(CanvasBackendDesktop):
+            # Installing twice moves a filter to the front; it is not called twice.
+            canvas.installEventFilter(self._keys)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt's hook: leave the viewer as it was found."""
+        self.review.close()
+        super().closeEvent(event)
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        self._open = QPushButton(text("open_study"))
+        self._open.clicked.connect(self._on_open)
+        self._reader, self._slides = QLabel(), QComboBox()
+        self._slides.activated.connect(self._on_slide)
+        self._tabs = QTabWidget()
+        self._tabs.setUsesScrollButtons(True)
+        for panel in self.panels:
+            self._tabs.addTab(_scrolled(panel), text(panel.title_key))
+        head = QHBoxLayout()
+        head.addWidget(self._reader)
+        head.addWidget(self._slides, stretch=1)
+        head.addWidget(push_button("?", self.show_keys))
+        layout.addWidget(self._open)
+        layout.addLayout(head)
+        layout.addWidget(self._tabs, stretch=1)
+        layout.addWidget(self.status)
+
+    def _keys_are_ours(self) -> bool:
+        annotations = self.review.annotations
+        return annotations is not None and not annotations.is_drawing
+
+    def _on_opened(self, session: ReviewSession) -> None:
+        self._open.hide()
+        self._reader.setText(text("reader", reader=session.reader))
+        self._slides.clear()
+        self._slides.addItems(tiled_slides(session.study))
+        self._slides.setCurrentText(session.slide_id)
+
+    def _on_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, text("open_study"))
+        if not folder:
+            return
+        known = os.environ.get(READER_VARIABLE, "")
+        reader, confirmed = QInputDialog.getText(
+            self, text("open_study"), text("reader_prompt"), text=known
+        )
+        if confirmed:
+            self.review.guarded(partial(self._open_study, Path(folder), reader))
+
+    def _open_study(self, folder: Path, reader: str) -> None:
+        study = Study(folder)
+        self.review.open(ReviewSession(study, choose_slide(study, None), reader))
+
+    def _on_slide(self, _position: int) -> None:
+        session, chosen = self.review.session, self._slides.currentText()
+        if session is None or chosen == session.slide_id:
+            return
+        other = self.review.guarded(partial(ReviewSession, session.study, chosen, session.reader))
+        if other is None:
+            self._slides.setCurrentText(session.slide_id)
+        else:
+            self.review.open(other)
+
+    def _on_camera(self, _event: object) -> None:
+        if self.review.session is not None:
+            self._camera_timer.start()
+
+    def _on_camera_quiet(self) -> None:
+        """Once the view rests: outlines keep their width, and what is now in view is loaded."""
+        layer = self.review.annotations
+        if layer is None or layer.is_drawing:
+            return
+        layer.set_zoom(self.review.viewer.scene.camera.zoom)
+        if layer.shown_count < layer.total and not layer.selected:
+            self.review.guarded(partial(layer.show, self.review.region_in_view()))
+
+
+def _scrolled(panel: QWidget) -> QScrollArea:
+    """A tab that a small screen can scroll, but only up and down."""
+    area = QScrollArea()
+    area.setWidget(panel)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

@@ -1,0 +1,1 @@
+"""What is seen of a slide: its layers, and where the view is."""

@@ -1,0 +1,146 @@
+"""A viewer in which a session is shown: what panels, tools and keys act on. It knows no widget.
+
+Panels do not know each other. Each connects to the signals here, so that an edit made in one shows
+in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from napari.utils.notifications import show_warning
+from psygnal import Signal
+
+from napari_pathoai.drawing.annotation_layer import AnnotationLayer
+from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
+from napari_pathoai.picture.layers import METADATA, store_layers
+from napari_pathoai.session import ReviewSession
+from pathoai.errors import PathoaiError
+from pathoai.geometry import Region
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+_Result = TypeVar("_Result")
+
+
+class Review:
+    """Shows the slide of one session at a time.
+
+    Args:
+        viewer: Where.
+    """
+
+    opened = Signal(object)
+    """A session (`ReviewSession`) is shown from now on."""
+    closing = Signal()
+    """The session is about to be closed: write what is still to be written."""
+    edited = Signal()
+    """The journal was changed here, or read again."""
+    said = Signal(str)
+    """One line for the user."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        """Show nothing yet."""
+        self.viewer = viewer
+        self.session: ReviewSession | None = None
+        self.annotations: AnnotationLayer | None = None
+        self._out_of_sight: list[Layer] = []
+
+    def open(self, session: ReviewSession) -> None:
+        """Show the slide of a session in place of the present one."""
+        self.close()
+        self.session = session
+        for data, settings, kind in store_layers(session.store):
+            getattr(self.viewer, f"add_{kind}")(data, **settings)
+        self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
+        for layer in self.annotations.layers:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = self.annotations.layer
+        scale_bar = self.viewer.canvas.overlays.scale_bar
+        scale_bar.visible = scale_bar.box = True
+        self.viewer.reset_view()
+        self.annotations.set_zoom(self.viewer.scene.camera.zoom)
+        self.opened.emit(session)
+        self.annotations.show(self.region_in_view())
+
+    def close(self) -> None:
+        """Take the session's layers away; what was edited is in the journal already."""
+        if self.session is None:
+            return
+        self.closing.emit()
+        self.session.close()
+        self.session = self.annotations = None
+        self._out_of_sight = []
+        for layer in [one for one in self.viewer.layers if METADATA in one.metadata]:
+            self.viewer.layers.remove(layer)
+
+    def say(self, message: str) -> None:
+        """Show one line, in the dock and as a napari notification."""
+        self.said.emit(message)
+        show_warning(message)
+
+    def tell(self, message: str) -> None:
+        """Show one line in the dock alone: what was done, or where one is."""
+        self.said.emit(message)
+
+    def guarded(self, operation: Callable[[], _Result]) -> _Result | None:
+        """Do something; an error of ours becomes one line, and None."""
+        try:
+            return operation()
+        except PathoaiError as error:
+            self.say(str(error))
+            return None
+
+    def region_in_view(self) -> Region:
+        """What the canvas shows, level-0 pixels; only while a session is shown."""
+        assert self.session is not None  # nobody asks where no slide is
+        return region_in_view(self.viewer, self.session.store.header.slide_mpp)
+
+    def show_region(self, region: Region) -> None:
+        """Centre the view on a region, with its surroundings.
+
+        Args:
+            region: Level-0 pixels.
+        """
+        self.show_bounds((region.x, region.y, region.right, region.bottom))
+
+    def show_bounds(self, bounds: tuple[float, float, float, float]) -> None:
+        """Centre the view on a rectangle: left, top, right and bottom, level-0 pixels."""
+        assert self.session is not None  # nobody asks where no slide is
+        bring_into_view(self.viewer, bounds, self.session.store.header.slide_mpp)
+
+    def reload(self) -> None:
+        """Show again what the journal holds, e.g. after undo."""
+        if self.annotations is not None:
+            self.annotations.reload()
+
+    @property
+    def model_is_hidden(self) -> bool:
+        """Whether what models say is out of sight."""
+        return self.session is not None and self.session.hides_model
+
+    def hide_model(self, hidden: bool) -> None:
+        """Put all that models say out of sight: their layers, and proposals nobody judged.
+
+        Args:
+            hidden: False to show what was visible before.
+        """
+        if self.session is None or hidden == self.session.hides_model:
+            return
+        self.session.hides_model = hidden
+        if hidden:
+            self._out_of_sight = [
+                layer for layer in self.viewer.layers if is_of_model(layer) and layer.visible
+            ]
+        for layer in self._out_of_sight:
+            layer.visible = not hidden
+        self.reload()
+
+
+def is_of_model(layer: Layer) -> bool:
+    """Whether a layer shows what a model says."""
+    about: dict[str, Any] = layer.metadata.get(METADATA, {})
+    return bool(about.get("of_model", False))

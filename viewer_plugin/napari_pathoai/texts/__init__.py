@@ -1,0 +1,1 @@
+"""What the viewer says, in English and French; one file per area, joined in ``texts``."""

@@ -1,0 +1,7 @@
+"""The grid of thumbnails."""
+
+from __future__ import annotations
+
+ENGLISH: dict[str, str] = {}
+
+FRENCH: dict[str, str] = {}

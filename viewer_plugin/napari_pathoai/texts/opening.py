@@ -1,0 +1,7 @@
+"""Opening and settings."""
+
+from __future__ import annotations
+
+ENGLISH: dict[str, str] = {}
+
+FRENCH: dict[str, str] = {}
