@@ -98,17 +98,17 @@ class ReviewWidget(QWidget):
         self._open.clicked.connect(self._on_open)
         self._reader, self._slides = QLabel(), QComboBox()
         self._slides.activated.connect(self._on_slide)
-        self._tabs = QTabWidget()
-        self._tabs.setUsesScrollButtons(True)
+        self.tabs = QTabWidget()
+        self.tabs.setUsesScrollButtons(True)
         for panel in self.panels:
-            self._tabs.addTab(_scrolled(panel), text(panel.title_key))
+            self.tabs.addTab(_scrolled(panel), text(panel.title_key))
         head = QHBoxLayout()
         head.addWidget(self._reader)
         head.addWidget(self._slides, stretch=1)
         head.addWidget(push_button("?", self.show_keys))
         layout.addWidget(self._open)
         layout.addLayout(head)
-        layout.addWidget(self._tabs, stretch=1)
+        layout.addWidget(self.tabs, stretch=1)
         layout.addWidget(self.status)
 
     def _keys_are_ours(self) -> bool:

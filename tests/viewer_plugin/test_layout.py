@@ -1,0 +1,46 @@
+"""No widget of ours lies over another or is cut off, on small and large screens, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_pathoai.opening.open_review import add_review
+from napari_pathoai.session import ReviewSession
+from pathoai.study.study import Study
+from tests.viewer_plugin.small_study import SLIDE
+
+if TYPE_CHECKING:
+    import napari
+
+pytestmark = pytest.mark.usefixtures("display")
+
+
+@pytest.mark.parametrize("spoken", ["en", "fr"])
+def test_every_tab_fits(
+    make_napari_viewer: Callable[..., napari.Viewer],
+    study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    spoken: str,
+) -> None:
+    from napari_pathoai.panels.review_widget import ReviewWidget
+    from tests.viewer_plugin.crowding import crowded
+    from tests.viewer_plugin.screen import Screen
+
+    monkeypatch.setenv("PATHOAI_LANGUAGE", spoken)
+    viewer = make_napari_viewer(show=True)
+    add_review(viewer, ReviewSession(study, SLIDE, "R1"))
+    widget: ReviewWidget = viewer.window._qt_window.findChild(ReviewWidget)
+    screen = Screen(viewer)
+    for width, height in ((1366, 768), (1920, 1200)):
+        viewer.window.resize(width, height)
+        for tab in range(widget.tabs.count()):
+            widget.tabs.setCurrentIndex(tab)
+            screen.settle()
+            where = f"{width} × {height}, {widget.tabs.tabText(tab)}"
+            assert crowded(widget) == [], where
+            # The slide is what the window is for.
+            assert screen.canvas.width() > width / 3, where
+            assert viewer.window._qt_window.width() <= width, where
