@@ -38,14 +38,18 @@ class Hand:
         self.waits_s: list[float] = []
         self._draws = 0
         self.canvas = viewer.window._qt_viewer.canvas.native
-        viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
+        viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(
+            self._on_draw, position="last"
+        )
 
     @property
     def seconds(self) -> float:
         """Spent waiting for the window, in all."""
         return sum(self.waits_s)
 
-    def key(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    def key(
+        self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    ) -> None:
         """Press one key."""
         self._act(lambda: QTest.keyClick(self.canvas, key, modifier))
 

@@ -1,6 +1,7 @@
 """Reviewing 50 proposals: with the review, and with napari's own Shapes layers.
 
-xvfb-run -a -s "-screen 0 1920x1200x24" python benchmarks/review_actions.py --out benchmarks/results/review_actions.md
+xvfb-run -a -s "-screen 0 1920x1200x24" python benchmarks/review_actions.py --out \
+benchmarks/results/review_actions.md
 
 The same slide, the same proposals, the same decisions, by real key and mouse events on a real
 window, in one run. napari's own way is told with good will: there is a layer per class, so that a
@@ -271,6 +272,7 @@ def report(ours: Reviewed, alone: Reviewed) -> str:
 
 
 def main() -> None:
+    """Measure both and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file to write")
     options = parser.parse_args()

@@ -35,7 +35,8 @@ def crowded(root: QWidget) -> list[str]:
 
 def _overlaps(parent: QWidget) -> list[str]:
     # A scroll area lays its own bars and corner; what it scrolls is one child.
-    if parent.layout() is None or isinstance(parent, QAbstractScrollArea):
+    layout = parent.layout()
+    if layout is None or isinstance(parent, QAbstractScrollArea):
         return []
     children = [
         child
@@ -44,7 +45,7 @@ def _overlaps(parent: QWidget) -> list[str]:
         and child.isVisible()
         and not child.isWindow()
         and not isinstance(child, QRubberBand | QSplitterHandle)
-        and parent.layout().indexOf(child) >= 0
+        and layout.indexOf(child) >= 0
     ]
     return [
         f"{_name(one)} lies over {_name(other)}"

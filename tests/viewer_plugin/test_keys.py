@@ -55,7 +55,19 @@ def test_keys_are_heard_with_just_their_modifiers(qtbot: QtBot) -> None:
     QTest.keyClicks(widget, "?[1 ")
     QTest.keyClick(widget, Qt.Key.Key_1, Qt.KeyboardModifier.KeypadModifier)
     QTest.keyClick(widget, Qt.Key.Key_Delete)
-    expected = ["Y", "Shift+Y", "Ctrl+Z", "Ctrl+Shift+Z", "?", "?", "[", "1", "Space", "1", "Delete"]
+    expected = [
+        "Y",
+        "Shift+Y",
+        "Ctrl+Z",
+        "Ctrl+Shift+Z",
+        "?",
+        "?",
+        "[",
+        "1",
+        "Space",
+        "1",
+        "Delete",
+    ]
     assert pressed == expected
     QTest.keyClick(widget, Qt.Key.Key_Y, control)
     active[0] = False

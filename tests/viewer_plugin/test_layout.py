@@ -1,4 +1,4 @@
-"""No widget of ours lies over another or is cut off, on small and large screens, in both languages."""
+"""No widget of ours lies over another or is cut off: small and large screens, both languages."""
 
 from __future__ import annotations
 

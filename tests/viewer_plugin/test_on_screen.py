@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_pathoai.picture.canvas_view import centre_on, region_in_view
 from napari_pathoai.opening.open_review import add_review
+from napari_pathoai.picture.canvas_view import centre_on, region_in_view
 from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import (

@@ -10,7 +10,12 @@ import pytest
 from scipy import ndimage
 
 from napari_pathoai.commands.review import COMMAND
-from napari_pathoai.opening.open_review import check_display, check_installed, check_qt_binding, open_review
+from napari_pathoai.opening.open_review import (
+    check_display,
+    check_installed,
+    check_qt_binding,
+    open_review,
+)
 from pathoai.errors import (
     InvalidValueError,
     MissingDependencyError,

@@ -1,3 +1,3 @@
-"""What a user can set: in napari's preferences (this plugin's page), or by an environment variable."""
+"""What a user can set, in napari's preferences or by an environment variable."""
 
 from __future__ import annotations

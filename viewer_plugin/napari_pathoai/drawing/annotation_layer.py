@@ -17,8 +17,6 @@ from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 
 from napari_pathoai.drawing.companions import Companions, needs_companion
-from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
-from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.drawing.outlines import (
     Outline,
     as_displayed,
@@ -30,8 +28,10 @@ from napari_pathoai.drawing.outlines import (
     with_outline,
     without_part,
 )
-from napari_pathoai.session import ReviewSession
 from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape, find_changes
+from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
+from napari_pathoai.picture.layers import METADATA, vector_frame
+from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError, PathoaiError
 from pathoai.geometry import Region

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Points, Shapes
 
-from napari_pathoai.drawing.style import class_colour
 from napari_pathoai.drawing.outlines import holes_of, parts_of
+from napari_pathoai.drawing.style import class_colour
 from napari_pathoai.texts.texts import text
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation

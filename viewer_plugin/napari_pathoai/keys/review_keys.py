@@ -24,9 +24,7 @@ class ReviewKeys(QObject):
         is_active: False while keys belong to napari, e.g. during drawing.
     """
 
-    def __init__(
-        self, actions: Iterable[ReviewAction], is_active: Callable[[], bool]
-    ) -> None:
+    def __init__(self, actions: Iterable[ReviewAction], is_active: Callable[[], bool]) -> None:
         """Keep the actions; ``installEventFilter`` makes them live."""
         super().__init__()
         self._actions = {_normal(key): action for key, action in by_key(actions).items()}

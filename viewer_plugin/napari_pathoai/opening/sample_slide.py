@@ -14,8 +14,8 @@ SAMPLE_MPP = 0.5
 
 def generated_slide() -> list[LayerData]:
     """A cervical biopsy painted in memory (about 3 s), and the outlines of its regions."""
-    from napari_pathoai.picture.layers import METADATA, slide_layers, vector_frame
     from napari_pathoai.drawing.outlines import parts_of, vertices_of
+    from napari_pathoai.picture.layers import METADATA, slide_layers, vector_frame
     from pathoai.geometry import Mpp
     from pathoai.ontology import load_ontology
     from pathoai.slide.memory_reader import MemoryReader

@@ -61,7 +61,7 @@ class ReviewWidget(QWidget):
         self._build()
         self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
         self.review.opened.connect(self._on_opened)
-        self.review.closing.connect(self._camera_timer.stop)
+        self.review.closing.connect(self._on_closing)
         napari_viewer.scene.camera.events.connect(self._on_camera)
 
     @property
@@ -121,6 +121,9 @@ class ReviewWidget(QWidget):
         self._slides.clear()
         self._slides.addItems(tiled_slides(session.study))
         self._slides.setCurrentText(session.slide_id)
+
+    def _on_closing(self) -> None:
+        self._camera_timer.stop()
 
     def _on_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, text("open_study"))

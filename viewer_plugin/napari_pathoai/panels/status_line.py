@@ -26,7 +26,7 @@ class StatusLine(QWidget):
         for label in (self.counts, self.partial, self.message, self.saved):
             label.setWordWrap(True)
             layout.addWidget(label)
-        review.said.connect(self.message.setText)
+        review.said.connect(self._on_said)
         review.edited.connect(self.refresh)
         review.opened.connect(self._on_opened)
 
@@ -41,6 +41,9 @@ class StatusLine(QWidget):
         shown, total = annotations.shown_count, annotations.total
         self.partial.setText(text("in_view", shown=shown, total=total) if shown < total else "")
         self.partial.setVisible(shown < total)
+
+    def _on_said(self, message: str) -> None:
+        self.message.setText(message)
 
     def _on_opened(self, _session: object) -> None:
         self.message.clear()

@@ -9,7 +9,8 @@ ENGLISH: dict[str, str] = {
     "next": "Next proposal",
     "propose": "Propose from prediction in view",
     "proposed_new": "{new} proposals added, {known} were there already",
-    "proposed_cut": "{new} proposals added, {known} were there already; {beyond} more in view: zoom in and propose again",
+    "proposed_cut": "{new} proposals added, {known} were there already; "
+    "{beyond} more in view: zoom in and propose again",
     "no_proposal": "no proposal is left on this slide",
     "nothing_selected": "select an annotation first",
     "no_prediction": "this slide has no prediction yet: run `pathoai predict`",
@@ -22,7 +23,8 @@ FRENCH: dict[str, str] = {
     "next": "Proposition suivante",
     "propose": "Proposer depuis la prédiction à l'écran",
     "proposed_new": "{new} propositions ajoutées, {known} existaient déjà",
-    "proposed_cut": "{new} propositions ajoutées, {known} existaient déjà ; {beyond} autres à l'écran : zoomez et recommencez",
+    "proposed_cut": "{new} propositions ajoutées, {known} existaient déjà ; "
+    "{beyond} autres à l'écran : zoomez et recommencez",
     "no_proposal": "plus aucune proposition sur cette lame",
     "nothing_selected": "sélectionnez d'abord une annotation",
     "no_prediction": "pas encore de prédiction pour cette lame : lancez `pathoai predict`",

@@ -21,8 +21,8 @@ LANGUAGE_VARIABLE = "PATHOAI_LANGUAGE"
 
 AREAS = (drawing, grid, model, opening, picture, proposals, queue, verdict, window)
 
-ENGLISH = {key: words for area in AREAS for key, words in area.ENGLISH.items()}
-FRENCH = {key: words for area in AREAS for key, words in area.FRENCH.items()}
+ENGLISH: dict[str, str] = {key: words for area in AREAS for key, words in area.ENGLISH.items()}
+FRENCH: dict[str, str] = {key: words for area in AREAS for key, words in area.FRENCH.items()}
 
 
 def language() -> str:

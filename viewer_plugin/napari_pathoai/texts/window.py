@@ -7,7 +7,8 @@ ENGLISH: dict[str, str] = {
     "open_study": "Open study…",
     "reader": "Reader {reader}",
     "reader_prompt": "Your reader code (never a name), e.g. R1",
-    "counts": "{proposed} proposed · {validated} validated\n{corrected} corrected · {rejected} rejected",
+    "counts": "{proposed} proposed · {validated} validated\n"
+    "{corrected} corrected · {rejected} rejected",
     "saved_none": "saved: no edits yet",
     "saved_one": "saved: 1 edit, last at {time}",
     "saved_many": "saved: {edits} edits, last at {time}",
@@ -28,7 +29,8 @@ FRENCH: dict[str, str] = {
     "open_study": "Ouvrir une étude…",
     "reader": "Lecteur {reader}",
     "reader_prompt": "Votre code de lecteur (jamais un nom), p. ex. R1",
-    "counts": "{proposed} proposées · {validated} validées\n{corrected} corrigées · {rejected} rejetées",
+    "counts": "{proposed} proposées · {validated} validées\n"
+    "{corrected} corrigées · {rejected} rejetées",
     "saved_none": "enregistré : aucune modification",
     "saved_one": "enregistré : 1 modification à {time}",
     "saved_many": "enregistré : {edits} modifications, la dernière à {time}",
