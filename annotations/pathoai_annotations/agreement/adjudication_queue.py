@@ -14,6 +14,7 @@ from pathoai_annotations.agreement.grade_scale import GradeScale
 from pathoai_annotations.agreement.study_readings import gather_readings
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.journal.undone import without_undone
 from pathoai_annotations.queue_table import QueuedRegion, write_regions
 
 NAME = "adjudication"
@@ -41,7 +42,7 @@ def open_cases(study: Study) -> list[Disagreement]:
 
 def _settled(journal: Journal, slide_id: str) -> Iterator[str]:
     """Codes of the slides, and ids of the annotations, on which an adjudicator spoke."""
-    for event in journal.events(slide_id):
+    for event in without_undone(list(journal.events(slide_id))):
         if event.operation is Operation.ADJUDICATE:
             yield str(event.annotation_id or slide_id)
 

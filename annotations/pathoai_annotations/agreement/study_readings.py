@@ -107,7 +107,7 @@ class _Work:
         self._patients = {row.slide_id: row.patient_id for row in study.cohort}
         self._signed: dict[str, list[SignOff]] = defaultdict(list)
         for one in sign_offs(journal):
-            if one.slide_id in self._patients:
+            if one.slide_id in self._patients and not one.reopened:
                 self._signed[one.slide_id].append(one)
         self._grades: dict[str, dict[str, int]] = {}
         self._said_by_model: dict[str, int] = {}

@@ -6,6 +6,7 @@ import json
 import uuid
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,15 +147,27 @@ def _event_words(event: Event) -> list[str]:
     label = _NONE if event.annotation is None else event.annotation.label
     words = [str(event.seq), event.at, event.author, event.operation.value, event.slide_id]
     words += [str(event.annotation_id or _NONE), label]
+    words += _region_words(event)
     if event.grade:
         words.append(f"grade {event.grade}")
     if event.seconds is not None:
         words.append(f"{event.seconds:g} s")
     if event.annotation is not None and not event.stands:
         words.append("(set aside by a merge)")
+    if event.undoes or event.redoes:
+        words.append("(undo)" if event.undoes else "(redo)")
     if event.comment:
         words.append(json.dumps(event.comment, ensure_ascii=False))  # a line stays a line
     return words
+
+
+def _region_words(event: Event) -> list[str]:
+    if event.region is None:
+        return []
+    r = event.region
+    words = [f"x {r.x:g}-{r.right:g} y {r.y:g}-{r.bottom:g}"]
+    words += [part for part in (event.outcome, event.kind, event.model) if part]
+    return [*words, "model seen"] if event.with_model else words
 
 
 def _event_record(event: Event) -> dict[str, Any]:
@@ -167,14 +180,25 @@ def _event_record(event: Event) -> dict[str, Any]:
         "tool": event.tool,
         "operation": event.operation.value,
         "slide_id": event.slide_id,
-        "annotation_id": None if event.annotation_id is None else str(event.annotation_id),
+        "annotation_id": _text(event.annotation_id),
         "stands": event.stands,
         "seconds": event.seconds,
         "comment": event.comment,
         "grade": event.grade,
         "with_model": event.with_model,
+        "action": _text(event.action),
+        "undoes": _text(event.undoes),
+        "redoes": _text(event.redoes),
+        "region": None if event.region is None else asdict(event.region),
+        "outcome": event.outcome,
+        "kind": event.kind,
+        "model": event.model,
     }
     return record | {"annotation": _annotation_record(event.annotation)}
+
+
+def _text(value: uuid.UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _annotation_record(annotation: Annotation | None) -> dict[str, Any] | None:

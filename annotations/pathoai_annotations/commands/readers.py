@@ -67,6 +67,9 @@ def _configure_verdicts(add: Add) -> None:
         action="store_true",
         help="the reader saw what a model predicted (a reading room knows that itself)",
     )
+    reopen = add("reopen", "take a sign-off back: the reader has not finished", _reopen)
+    _person(reopen)
+    _about(reopen)
     queue = add("queue", "write what is to be settled, the costliest first", _queue)
     queue.add_argument("--n", type=int, metavar="N", help="at most so many (default: all)")
     queue.add_argument(
@@ -88,11 +91,15 @@ def _slides(parser: ArgumentParser) -> None:
 
 
 def _verdict(parser: ArgumentParser, *, needs_grade: bool = False) -> None:
-    parser.add_argument("--slide", required=True, metavar="ID", help="the slide")
+    _about(parser)
     parser.add_argument(
         "--grade", default="", required=needs_grade, metavar="KEY", help="its class, e.g. hsil"
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="time spent on the slide")
+
+
+def _about(parser: ArgumentParser) -> None:
+    parser.add_argument("--slide", required=True, metavar="ID", help="the slide")
     parser.add_argument("--comment", metavar="TEXT", help="no name belongs there")
 
 
@@ -156,7 +163,7 @@ def _status(study: Study, options: Namespace) -> None:
 
 def _state(one: Reading) -> str:
     if one.signed is None:
-        return "no"
+        return "no, reopened" if one.reopened else "no"
     parts = [one.signed.grade or "without a grade"]
     if one.signed.seconds is not None:
         parts.append(f"{one.signed.seconds:.0f} s")
@@ -210,6 +217,13 @@ def _sign_off(study: Study, options: Namespace) -> None:
         with_model=options.with_model,
     )
     print(f"{options.slide}: signed off by {options.reader}")
+
+
+def _reopen(study: Study, options: Namespace) -> None:
+    from pathoai_annotations.readers.sign_off import reopen_slide
+
+    reopen_slide(study, options.slide, reader=options.reader, comment=options.comment)
+    print(f"{options.slide}: reopened by {options.reader}; sign it off again when it is read")
 
 
 def _queue(study: Study, options: Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import uuid
 from dataclasses import asdict, dataclass
 from typing import Any, Required, TypedDict
 
@@ -25,6 +26,7 @@ class EditDetails(TypedDict, total=False):
     tool: str
     seconds: float | None
     comment: str | None
+    action: uuid.UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Edit:
         tool: Program and version.
         seconds: Time that the author spent on the region or the slide; None where nobody measured.
         comment: Free text, at most 2,000 characters; no name belongs there.
+        action: What the author does in one go, of which the edit is a part: undo takes back all of
+            it. One of its own where None.
 
     Raises:
         AnnotationError: A part is malformed, or the comment looks as if it identified someone.
@@ -45,6 +49,7 @@ class Edit:
     tool: str = TOOL
     seconds: float | None = None
     comment: str | None = None
+    action: uuid.UUID | None = None
 
     def __post_init__(self) -> None:
         """Refuse what must not be kept for ever."""
@@ -59,11 +64,13 @@ class Edit:
             raise AnnotationError("seconds", found=self.seconds, allowed="0 or more")
         if self.comment is not None:
             _check_comment(self.comment)
+        if self.action is None:
+            object.__setattr__(self, "action", uuid.uuid4())
 
     @property
     def columns(self) -> dict[str, Any]:
         """Its parts by the names of the log's columns."""
-        return asdict(self)
+        return asdict(self) | {"action": str(self.action)}
 
 
 def _check_comment(text: str) -> None:

@@ -6,13 +6,15 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation
+from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 
 _NAMESPACE = uuid.UUID("0f6c3d6e-9f0e-5c57-8f44-0a1d7c2b9e35")
 
 
 class Operation(StrEnum):
-    """What can be done. All but the last three are about an annotation alone."""
+    """What can be done; the first six are about an annotation alone."""
 
     PROPOSE = "propose"
     VALIDATE = "validate"
@@ -24,8 +26,14 @@ class Operation(StrEnum):
     """On an annotation or a slide."""
     SIGN_OFF = "sign_off"
     """A reader has read a slide, and perhaps graded it."""
+    REOPEN = "reopen"
+    """A reader takes his sign-off back: he has not finished yet."""
     ADJUDICATE = "adjudicate"
     """The last word on an annotation, or on the grade of a slide."""
+    READ_REGION = "read_region"
+    """A reader has read a region of a slide; without an outcome: he takes that back."""
+    READING_TIME = "reading_time"
+    """Time on a slide that no other entry tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,15 @@ class Event:
         seconds: Time that the author spent on it.
         comment: Free text.
         grade: Key of the class that a slide is given.
-        with_model: Of a sign-off: True where the reader saw what a model says.
+        with_model: Of a sign-off or a region read: True where the reader saw what a model says.
+        action: What its author did in one go, of which it is a part; None of imports and of what
+            an older pathoai entered.
+        undoes: The action that it takes back, where it is part of an undo.
+        redoes: The undo that it takes back, where it is part of a redo.
+        region: That was read, level-0 pixels.
+        outcome: Of reading it.
+        kind: Why the region was shown.
+        model: Name of the model whose word was read.
     """
 
     seq: int
@@ -67,6 +83,13 @@ class Event:
     comment: str | None = None
     grade: str | None = None
     with_model: bool | None = None
+    action: uuid.UUID | None = None
+    undoes: uuid.UUID | None = None
+    redoes: uuid.UUID | None = None
+    region: Region | None = None
+    outcome: Outcome | None = None
+    kind: RegionKind | None = None
+    model: str | None = None
 
     @property
     def state(self) -> Annotation:

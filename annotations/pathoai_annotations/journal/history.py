@@ -16,7 +16,8 @@ from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.rows import STATE
 from pathoai_annotations.journal.schema import events
-from pathoai_annotations.journal.states import touches
+from pathoai_annotations.journal.states import states_after, touches
+from pathoai_annotations.journal.undone import without_undone
 
 
 def moment_text(moment: datetime | str) -> str:
@@ -74,34 +75,11 @@ def past_rows(
         region: Only what touched this rectangle, level-0 pixels.
         ids: Only of these annotations, at most as many as `in_parts` gives.
     """
-    inner = _last_ones().where(events.c.stands, events.c.seq <= at_seq)
+    latest, first = sa.func.max(events.c.seq), sa.func.min(events.c.seq)
+    inner = sa.select(latest.label("latest"), first.label("first")).group_by(events.c.annotation_id)
+    inner = inner.where(events.c.stands, events.c.seq <= at_seq)
     if ids is not None:
         inner = inner.where(events.c.annotation_id.in_(ids))
-    return _chosen(inner, slide_id, status, region)
-
-
-def rows_of_author(author: str, *, slide_id: str | None = None) -> sa.Select[Any]:
-    """The query for annotations as one reader left them, whatever others said since.
-
-    Args:
-        author: Code of the reader.
-        slide_id: Only of this slide.
-    """
-    mine = events.c.author == author, events.c.geometry.is_not(None)
-    return _chosen(_last_ones().where(*mine), slide_id, None, None)
-
-
-def _last_ones() -> sa.Select[Any]:
-    latest, first = sa.func.max(events.c.seq), sa.func.min(events.c.seq)
-    return sa.select(latest.label("latest"), first.label("first")).group_by(events.c.annotation_id)
-
-
-def _chosen(
-    inner: sa.Select[Any],
-    slide_id: str | None,
-    status: Collection[Status] | None,
-    region: Region | None,
-) -> sa.Select[Any]:
     if slide_id is not None:
         inner = inner.where(events.c.slide_id == slide_id)
     last = inner.subquery()
@@ -110,6 +88,27 @@ def _chosen(
     if status is not None:
         query = query.where(events.c.status.in_([s.value for s in status]))
     return query if region is None else query.where(touches(events, region))
+
+
+def states_of_author(
+    connection: sa.Connection, author: str, slide_id: str | None = None
+) -> list[Annotation]:
+    """Annotations as one reader left them, whatever others said since.
+
+    Args:
+        connection: To read by.
+        author: Code of the reader.
+        slide_id: Only of this slide.
+    """
+    e = events.c
+    columns = (e.seq, e.annotation_id, e.operation, e.action, e.undoes, e.redoes)
+    query = sa.select(*columns).where(e.author == author, e.geometry.is_not(None)).order_by(e.seq)
+    if slide_id is not None:
+        query = query.where(e.slide_id == slide_id)
+    last = {row.annotation_id: row for row in without_undone(connection.execute(query).all())}
+    kept = [row.seq for row in last.values() if row.operation != Operation.DELETE]
+    states = states_after(connection, kept)
+    return [states[seq] for seq in kept]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,28 @@ States and who may leave them::
 
 A rejected annotation comes back by ``validate`` or ``correct``. ``adjudicate`` leads from any state
 to any but ``proposed``. ``delete`` takes an annotation out of every present state, ``restore``
-brings a past state back, both as edits like the others: nothing is ever lost.
+brings a past state back, ``undo`` what was before the author's last action: all as edits like the
+others, and nothing is ever lost.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
-import sqlalchemy as sa
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
-from pathoai_annotations.journal.append import append_remark, append_states
+from pathoai_annotations.journal.append import append_states
 from pathoai_annotations.journal.current import rebuild_current
 from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
 from pathoai_annotations.journal.event import Operation
-from pathoai_annotations.journal.queries import JournalQueries
-from pathoai_annotations.journal.remarks import slide_remark
+from pathoai_annotations.journal.remarks import JournalRemarks
 from pathoai_annotations.journal.restore import restore_edit, restore_states
 from pathoai_annotations.journal.states import (
     check_known,
@@ -42,15 +40,16 @@ from pathoai_annotations.journal.states import (
     required_states,
     states_now,
 )
+from pathoai_annotations.journal.undo import Undone, redo_last, undo_last
 
 
-class Journal(JournalQueries):
+class Journal(JournalRemarks):
     """A study's journal, which several programs may write at once.
 
-    Every edit takes ``author`` (a code), and may take ``tool``, ``seconds`` spent and a ``comment``
-    by keyword, see `pathoai_annotations.journal.edit.Edit`. An edit is kept when the call returns,
-    whole or not at all. An annotation's ``derived_from``, the model and version it started from,
-    goes with it through all edits.
+    Every edit takes ``author`` (a code), and may take ``tool``, ``seconds`` spent, a ``comment``
+    and the ``action`` it is part of by keyword, see `pathoai_annotations.journal.edit.Edit`. An
+    edit is kept when the call returns, whole or not at all. An annotation's ``derived_from``, the
+    model and version it started from, goes with it through all edits.
     """
 
     @classmethod
@@ -58,15 +57,24 @@ class Journal(JournalQueries):
         """The journal of a study: its file, or the database that its sheet names."""
         return cls(study.sheet.journal or study.journal_path)
 
-    def _writing(self) -> AbstractContextManager[sa.Connection]:
-        return self.database.writing()
-
-    def propose(self, annotations: Iterable[Annotation], *, tool: str = TOOL) -> int:
+    def propose(
+        self,
+        annotations: Iterable[Annotation],
+        *,
+        tool: str = TOOL,
+        action: uuid.UUID | None = None,
+    ) -> int:
         """Enter new annotations, all or none; those already there are skipped.
 
         One is already there if it equals the present state or what was first proposed, so importing
         a file again changes nothing, whatever was said of its annotations since, also if they were
         deleted.
+
+        Args:
+            annotations: The annotations.
+            tool: Program and version.
+            action: What their author does in one go, where they are what he draws. An import has
+                none, and undo leaves it alone.
 
         Returns:
             How many were new.
@@ -89,7 +97,8 @@ class Journal(JournalQueries):
             first = first_states(connection, [a.id for a in differing])
             for annotation in differing:
                 check_same(annotation, first[annotation.id])
-            append_states(connection, Operation.PROPOSE, fresh, {"tool": tool})
+            about = {"tool": tool, "action": None if action is None else str(action)}
+            append_states(connection, Operation.PROPOSE, fresh, about)
         return len(fresh)
 
     def validate(self, ids: Iterable[uuid.UUID], **details: Unpack[EditDetails]) -> None:
@@ -272,80 +281,41 @@ class Journal(JournalQueries):
         with self._writing() as connection:
             return restore_edit(connection, seq, edit)
 
-    def comment(
-        self,
-        text: str,
-        *,
-        annotation_id: uuid.UUID | None = None,
-        slide_id: str | None = None,
-        author: str,
-        tool: str = TOOL,
-    ) -> None:
-        """Say something of an annotation or a slide.
+    def undo(self, slide_id: str, **details: Unpack[EditDetails]) -> Undone | None:
+        """Take back what the author did last on a slide, as new edits.
 
-        Args:
-            text: At most 2,000 characters; no name belongs there.
-            annotation_id: Of the annotation; its slide is known.
-            slide_id: Of the slide.
-            author: Code of who says it.
-            tool: Program and version.
-
-        Raises:
-            AnnotationError: Neither or both are named, the annotation is unknown, or the text looks
-                as if it identified a person.
-        """
-        edit = Edit(author, tool, comment=text)
-        if (annotation_id is None) == (slide_id is None):
-            raise AnnotationError("a comment is on one annotation or on one slide")
-        with self._writing() as connection:
-            about = dict(edit.columns)
-            if annotation_id is not None:
-                # Also a deleted annotation: why it is gone is worth a word.
-                known = known_states(connection, [annotation_id])
-                check_known([annotation_id], known)
-                slide_id = known[annotation_id].slide_id
-                about["annotation_id"] = str(annotation_id)
-            append_remark(connection, Operation.COMMENT, str(slide_id), about)
-
-    def sign_off(
-        self,
-        slide_id: str,
-        *,
-        grade: str | None = None,
-        with_model: bool = False,
-        **details: Unpack[EditDetails],
-    ) -> None:
-        """A reader says of a slide: I have read it.
+        It goes back, undo by undo, to his last sign-off, also after the program was started again.
 
         Args:
             slide_id: Of the slide.
-            grade: Key of the class that the reader gives it.
-            with_model: True where the reader saw what a model says.
             **details: See `Edit`.
 
-        Raises:
-            AnnotationError: A part is malformed.
-        """
-        about = slide_remark(slide_id, grade, Edit(**details)) | {"with_model": with_model}
-        with self._writing() as connection:
-            append_remark(connection, Operation.SIGN_OFF, slide_id, about)
+        Returns:
+            What was undone; None where nothing is left to undo.
 
-    def adjudicate_slide(
-        self, slide_id: str, *, grade: str, **details: Unpack[EditDetails]
-    ) -> None:
-        """An adjudicator has the last word on the grade of a slide.
+        Raises:
+            AnnotationError: Somebody else changed one of the annotations since; nothing is undone.
+        """
+        edit = Edit(**details)
+        with self._writing() as connection:
+            return undo_last(connection, slide_id, edit)
+
+    def redo(self, slide_id: str, **details: Unpack[EditDetails]) -> Undone | None:
+        """Do again what the author undid last on a slide; whatever else he does ends that.
 
         Args:
             slide_id: Of the slide.
-            grade: Key of its class.
             **details: See `Edit`.
 
+        Returns:
+            What was redone; None where nothing is left to redo.
+
         Raises:
-            AnnotationError: A part is malformed.
+            AnnotationError: Somebody else changed one of the annotations since; nothing is redone.
         """
-        about = slide_remark(slide_id, grade, Edit(**details))
+        edit = Edit(**details)
         with self._writing() as connection:
-            append_remark(connection, Operation.ADJUDICATE, slide_id, about)
+            return redo_last(connection, slide_id, edit)
 
     def rebuild_present(self) -> None:
         """Make the table of present states again from the log."""

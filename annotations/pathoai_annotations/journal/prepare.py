@@ -14,7 +14,7 @@ from pathoai_annotations.journal.schema import REVISION, metadata
 MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
 _FIRST = "0001"
-_OLDER = (_FIRST,)
+_OLDER = (_FIRST, "0002")
 
 
 def prepare(database: Database) -> None:

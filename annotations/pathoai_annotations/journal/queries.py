@@ -17,14 +17,17 @@ from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.columns import IN_COLUMNS, AnnotationColumns, columns_in
 from pathoai_annotations.journal.current import differences_from_log
 from pathoai_annotations.journal.event import Event, Operation
-from pathoai_annotations.journal.history import past_rows, rows_of_author, seq_at
+from pathoai_annotations.journal.history import past_rows, seq_at, states_of_author
 from pathoai_annotations.journal.open_database import open_database
 from pathoai_annotations.journal.prepare import prepare
+from pathoai_annotations.journal.region_reading import RegionReading
 from pathoai_annotations.journal.rows import STATE, events_in, states_in
 from pathoai_annotations.journal.schema import current_annotations, events
+from pathoai_annotations.journal.standing_readings import standing_readings
 from pathoai_annotations.journal.states import present_rows, required_states
 
 _ROWS_AT_ONCE = 1000
+_VERDICTS = (Operation.SIGN_OFF, Operation.REOPEN)
 
 
 class JournalQueries:
@@ -92,7 +95,7 @@ class JournalQueries:
             slide_id: Only of this slide.
         """
         with self.database.reading() as connection:
-            return states_in(connection.execute(rows_of_author(author, slide_id=slide_id)).all())
+            return states_of_author(connection, author, slide_id)
 
     def columns(
         self, slide_id: str, *, status: Collection[Status] | None = None
@@ -139,13 +142,46 @@ class JournalQueries:
         yield from self._events(query, slide_id)
 
     def sign_offs(self, slide_id: str | None = None) -> list[Event]:
-        """What readers said of whole slides, oldest first; the last of a reader is what counts.
+        """What readers said of whole slides, oldest first, also where they reopened them since.
 
         Args:
             slide_id: Only of this slide.
         """
-        query = sa.select(events).where(events.c.operation == Operation.SIGN_OFF.value)
+        return self.remarks({Operation.SIGN_OFF}, slide_id)
+
+    def remarks(
+        self,
+        operations: Collection[Operation],
+        slide_id: str | None = None,
+        author: str | None = None,
+    ) -> list[Event]:
+        """Entries about slides and their regions, oldest first.
+
+        Args:
+            operations: Only these.
+            slide_id: Only of this slide.
+            author: Only by this code.
+        """
+        query = _remarks(operations)
+        if author is not None:
+            query = query.where(events.c.author == author)
         return list(self._events(query, slide_id))
+
+    def region_readings(
+        self, slide_id: str | None = None, author: str | None = None
+    ) -> list[RegionReading]:
+        """Regions that were read, as it stands: each reader's last word on each, oldest first.
+
+        Args:
+            slide_id: Only of this slide.
+            author: Only by this code.
+        """
+        return standing_readings(self.remarks({Operation.READ_REGION}, slide_id, author))
+
+    def is_signed(self, slide_id: str, author: str) -> bool:
+        """True where a reader has signed a slide off and not reopened it since."""
+        with self.database.reading() as connection:
+            return is_signed(connection, slide_id, author)
 
     def _events(self, query: sa.Select[Any], slide_id: str | None) -> Iterator[Event]:
         if slide_id is not None:
@@ -196,3 +232,17 @@ class JournalQueries:
     ) -> None:
         """Release the file or the connections."""
         self.close()
+
+
+def is_signed(connection: sa.Connection, slide_id: str, author: str) -> bool:
+    """Whether the last that a reader said of a whole slide is that he has finished it."""
+    e = events.c
+    own = _remarks(_VERDICTS).where(e.slide_id == slide_id, e.author == author)
+    last = own.with_only_columns(e.operation).order_by(e.seq.desc()).limit(1)
+    return connection.scalar(last) == Operation.SIGN_OFF
+
+
+def _remarks(operations: Collection[Operation]) -> sa.Select[Any]:
+    # In the words of the index on remarks.
+    is_remark = events.c.annotation_id.is_(None)
+    return sa.select(events).where(is_remark, events.c.operation.in_([o.value for o in operations]))

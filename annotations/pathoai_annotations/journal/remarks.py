@@ -1,28 +1,188 @@
-"""What is said of a whole slide."""
+"""What is said of a slide, of its regions and of annotations, without changing an annotation."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+import uuid
+from contextlib import AbstractContextManager
+from typing import Any, Unpack
+
+import sqlalchemy as sa
 
 from pathoai.errors import AnnotationError
+from pathoai.geometry import Region
 from pathoai.privacy.pseudonym import is_code
-from pathoai_annotations.journal.edit import Edit
+from pathoai_annotations.journal.append import append_remark
+from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
+from pathoai_annotations.journal.event import Operation
+from pathoai_annotations.journal.queries import JournalQueries, is_signed
+from pathoai_annotations.journal.region_reading import (
+    Outcome,
+    RegionKind,
+    check_model,
+    region_columns,
+)
+from pathoai_annotations.journal.states import check_known, known_states
 
 _GRADE = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 
 
-def slide_remark(slide_id: str, grade: str | None, edit: Edit) -> dict[str, Any]:
-    """The columns of a remark on a slide.
+class JournalRemarks(JournalQueries):
+    """A journal, as those see it who read slides without changing annotations."""
 
-    Args:
-        slide_id: Of the slide.
-        grade: Key of a class; whether the study's ontology has it is the caller's to ask.
-        edit: Its circumstances.
+    def _writing(self) -> AbstractContextManager[sa.Connection]:
+        return self.database.writing()
 
-    Raises:
-        AnnotationError: The slide's id is no code, or the grade no key.
-    """
+    def comment(
+        self,
+        text: str,
+        *,
+        annotation_id: uuid.UUID | None = None,
+        slide_id: str | None = None,
+        author: str,
+        tool: str = TOOL,
+        action: uuid.UUID | None = None,
+    ) -> None:
+        """Say something of an annotation or a slide.
+
+        Args:
+            text: At most 2,000 characters; no name belongs there.
+            annotation_id: Of the annotation; its slide is known.
+            slide_id: Of the slide.
+            author: Code of who says it.
+            tool: Program and version.
+            action: What it is a part of; see `Edit`.
+
+        Raises:
+            AnnotationError: Neither or both are named, the annotation is unknown, or the text looks
+                as if it identified a person.
+        """
+        edit = Edit(author, tool, comment=text, action=action)
+        if (annotation_id is None) == (slide_id is None):
+            raise AnnotationError("a comment is on one annotation or on one slide")
+        with self._writing() as connection:
+            about = dict(edit.columns)
+            if annotation_id is not None:
+                # Also a deleted annotation: why it is gone is worth a word.
+                known = known_states(connection, [annotation_id])
+                check_known([annotation_id], known)
+                slide_id = known[annotation_id].slide_id
+                about["annotation_id"] = str(annotation_id)
+            append_remark(connection, Operation.COMMENT, str(slide_id), about)
+
+    def read_region(
+        self,
+        slide_id: str,
+        region: Region,
+        outcome: Outcome,
+        *,
+        kind: RegionKind,
+        model: str = "",
+        with_model: bool,
+        **details: Unpack[EditDetails],
+    ) -> None:
+        """A reader has read a region; this takes the place of what he said of the same before.
+
+        Args:
+            slide_id: Of the slide.
+            region: Level-0 pixels.
+            outcome: What he decided.
+            kind: Why it was shown to him.
+            model: Name of the model whose word was read; empty where there was none.
+            with_model: Whether he saw that word.
+            **details: See `Edit`.
+
+        Raises:
+            AnnotationError: A part is malformed.
+        """
+        about = _slide_remark(slide_id, Edit(**details)) | region_columns(region)
+        if model:
+            check_model(model)
+            about["model"] = model
+        about |= {"outcome": outcome.value, "kind": kind.value, "with_model": with_model}
+        with self._writing() as connection:
+            append_remark(connection, Operation.READ_REGION, slide_id, about)
+
+    def note_time(self, slide_id: str, seconds: float, *, author: str, tool: str = TOOL) -> None:
+        """Time that a reader spent on a slide, of which no other entry tells.
+
+        Args:
+            slide_id: Of the slide.
+            seconds: Of attention, not of an open window.
+            author: Code of the reader.
+            tool: Program and version.
+
+        Raises:
+            AnnotationError: A part is malformed.
+        """
+        about = _slide_remark(slide_id, Edit(author, tool, seconds))
+        with self._writing() as connection:
+            append_remark(connection, Operation.READING_TIME, slide_id, about)
+
+    def sign_off(
+        self,
+        slide_id: str,
+        *,
+        grade: str | None = None,
+        with_model: bool = False,
+        **details: Unpack[EditDetails],
+    ) -> None:
+        """A reader says of a slide: I have read it.
+
+        Args:
+            slide_id: Of the slide.
+            grade: Key of the class that the reader gives it.
+            with_model: True where the reader saw what a model says.
+            **details: See `Edit`.
+
+        Raises:
+            AnnotationError: A part is malformed.
+        """
+        about = _slide_remark(slide_id, Edit(**details), grade) | {"with_model": with_model}
+        with self._writing() as connection:
+            append_remark(connection, Operation.SIGN_OFF, slide_id, about)
+
+    def reopen(self, slide_id: str, **details: Unpack[EditDetails]) -> None:
+        """A reader takes his sign-off of a slide back: he has not finished yet.
+
+        Args:
+            slide_id: Of the slide.
+            **details: See `Edit`.
+
+        Raises:
+            AnnotationError: He has not signed it off, or a part is malformed.
+        """
+        edit = Edit(**details)
+        about = _slide_remark(slide_id, edit)
+        with self._writing() as connection:
+            if not is_signed(connection, slide_id, edit.author):
+                raise AnnotationError(
+                    "there is no sign-off to be taken back",
+                    where=f"{edit.author} {slide_id}",
+                    remedy="see `pathoai readers status STUDY`",
+                )
+            append_remark(connection, Operation.REOPEN, slide_id, about)
+
+    def adjudicate_slide(
+        self, slide_id: str, *, grade: str, **details: Unpack[EditDetails]
+    ) -> None:
+        """An adjudicator has the last word on the grade of a slide.
+
+        Args:
+            slide_id: Of the slide.
+            grade: Key of its class.
+            **details: See `Edit`.
+
+        Raises:
+            AnnotationError: A part is malformed.
+        """
+        about = _slide_remark(slide_id, Edit(**details), grade)
+        with self._writing() as connection:
+            append_remark(connection, Operation.ADJUDICATE, slide_id, about)
+
+
+def _slide_remark(slide_id: str, edit: Edit, grade: str | None = None) -> dict[str, Any]:
+    """The columns of a remark; whether the study has the grade is the caller's to ask."""
     if not is_code(slide_id):
         raise AnnotationError(
             "a slide is named by its code",

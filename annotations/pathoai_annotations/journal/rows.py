@@ -13,6 +13,7 @@ import shapely
 from pathoai.errors import AnnotationError
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.journal.event import Event, Operation
+from pathoai_annotations.journal.region_reading import Outcome, RegionKind, region_in
 from pathoai_annotations.journal.schema import events
 
 Row = Any
@@ -114,7 +115,7 @@ def _event(row: Row, state: Annotation | None) -> Event:
             Operation(row.operation),
             state,
             row.slide_id,
-            None if row.annotation_id is None else uuid.UUID(row.annotation_id),
+            _id(row.annotation_id),
             uuid.UUID(row.event_id),
             row.made_at,
             row.stands,
@@ -122,9 +123,20 @@ def _event(row: Row, state: Annotation | None) -> Event:
             row.comment,
             row.grade,
             row.with_model,
+            _id(row.action),
+            _id(row.undoes),
+            _id(row.redoes),
+            region_in(row),
+            None if row.outcome is None else Outcome(row.outcome),
+            None if row.kind is None else RegionKind(row.kind),
+            row.model,
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _damaged(row, error) from error
+
+
+def _id(text: str | None) -> uuid.UUID | None:
+    return None if text is None else uuid.UUID(text)
 
 
 def _damaged(row: Row, error: Exception) -> AnnotationError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0002"
+REVISION = "0003"
 """Of the schema below: the newest file of ``migrations/versions``."""
 
 DELETED = "deleted"
@@ -12,6 +12,13 @@ DELETED = "deleted"
 
 metadata = sa.MetaData()
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _partial_index(name: str, *columns: str, only: str) -> sa.Index:
+    """An index on some rows: of an import none, so that entering one costs nothing more."""
+    rows = sa.text(only)
+    return sa.Index(name, *columns, sqlite_where=rows, postgresql_where=rows)
+
 
 # Holding the whole state, not the difference, makes any past state one query and leaves nothing to
 # replay wrongly.
@@ -33,6 +40,18 @@ events = sa.Table(
     sa.Column("comment", sa.String),
     sa.Column("grade", sa.String),
     sa.Column("with_model", sa.Boolean),
+    # What its author did in one go, and which action this one takes back: see undo.py.
+    sa.Column("action", sa.String(36)),
+    sa.Column("undoes", sa.String(36)),
+    sa.Column("redoes", sa.String(36)),
+    # A region that was read, level-0 pixels. Not as edges: a width would not come back to the bit.
+    sa.Column("region_x", sa.Float),
+    sa.Column("region_y", sa.Float),
+    sa.Column("region_width", sa.Float),
+    sa.Column("region_height", sa.Float),
+    sa.Column("outcome", sa.String),
+    sa.Column("kind", sa.String),
+    sa.Column("model", sa.String),
     # The annotation's state after the edit; the geometry is WKB in level-0 pixels,
     # the measurements are a JSON object.
     sa.Column("label", sa.String),
@@ -49,6 +68,10 @@ events = sa.Table(
     sa.Index("events_by_annotation", "annotation_id", "seq"),
     sa.Index("events_by_slide", "slide_id", "seq"),
     sa.Index("events_by_time", "at", "seq"),
+    _partial_index(
+        "actions_by_author", "slide_id", "author", "seq", "action", only="action IS NOT NULL"
+    ),
+    _partial_index("remarks_by_author", "slide_id", "author", "seq", only="annotation_id IS NULL"),
 )
 
 # One row per annotation, made from the log and kept with it, so that a view on a slide of 100,000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Container, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ from pathoai_annotations.journal.schema import DELETED, current_annotations, eve
 # SQLite bounds the number of parameters of a query.
 _IDS_PER_QUERY = 500
 _NAMES_SHOWN = 3
+_T = TypeVar("_T")
 
 
 def present_rows(
@@ -124,10 +125,22 @@ def _states(rows: Sequence[Row]) -> dict[uuid.UUID, Annotation]:
     return {state.id: state for state in states_in(rows)}
 
 
-def in_parts(ids: Sequence[uuid.UUID]) -> list[list[str]]:
+def states_after(connection: sa.Connection, seqs: Sequence[int]) -> dict[int, Annotation]:
+    """What annotations were after edits, by the numbers of the edits."""
+    found: list[Row] = []
+    for part in _parts(seqs):
+        found += connection.execute(sa.select(*STATE).where(events.c.seq.in_(part))).all()
+    return dict(zip((row.seq for row in found), states_in(found), strict=True))
+
+
+def in_parts(ids: Sequence[uuid.UUID] | Sequence[str]) -> list[list[str]]:
     """Ids as the tables hold them, as many at once as one query may name."""
-    starts = range(0, len(ids), _IDS_PER_QUERY)
-    return [[str(i) for i in ids[start : start + _IDS_PER_QUERY]] for start in starts]
+    return _parts([str(i) for i in ids])
+
+
+def _parts(values: Sequence[_T]) -> list[list[_T]]:
+    starts = range(0, len(values), _IDS_PER_QUERY)
+    return [list(values[start : start + _IDS_PER_QUERY]) for start in starts]
 
 
 def is_same(new: Annotation, known: Annotation) -> bool:

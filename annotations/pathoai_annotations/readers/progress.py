@@ -19,23 +19,29 @@ class Reading:
         slide_id: Code of the slide.
         reader: Code of the person.
         role: What he does on it; ``none`` where he signed off without being asked to.
-        signed: His last sign-off; None where it is missing.
+        signed: His last sign-off; None where it is missing, or was reopened.
+        reopened: Whether he had signed off, and reopened the slide since.
     """
 
     slide_id: str
     reader: str
     role: Role
     signed: SignOff | None
+    reopened: bool = False
 
 
 def readings(study: Study) -> list[Reading]:
     """All assigned readings, and those that were signed off besides, in the cohort's order."""
-    done = last_sign_offs(_signed(study))
+    said = _signed(study)
+    done = last_sign_offs(said)
+    reopened = {(one.slide_id, one.reader) for one in said} - done.keys()
     roles = _roles(study)
     place = {row.slide_id: at for at, row in enumerate(study.cohort)}
-    keys = [key for key in {**roles, **done} if key[0] in place]
+    keys = [key for key in {*roles, *done, *reopened} if key[0] in place]
     keys.sort(key=lambda key: (place[key[0]], key[1]))
-    return [Reading(*key, roles.get(key, Role.NONE), done.get(key)) for key in keys]
+    return [
+        Reading(*key, roles.get(key, Role.NONE), done.get(key), key in reopened) for key in keys
+    ]
 
 
 def is_read(found: list[Reading], slide_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Signing off a slide, and settling one that readers differ on."""
+"""Signing off a slide, taking that back, and settling one that readers differ on."""
 
 from __future__ import annotations
 
@@ -60,6 +60,25 @@ def sign_off_slide(
         )
 
 
+def reopen_slide(study: Study, slide_id: str, *, reader: str, comment: str | None = None) -> None:
+    """A reader takes his sign-off back, and goes on reading.
+
+    Args:
+        study: A reading room, or the study.
+        slide_id: Code of the slide.
+        reader: Code of the reader.
+        comment: Why; no name belongs there.
+
+    Raises:
+        AnnotationError: The code may not work here, or has not signed the slide off.
+        StudyError: There is no such slide.
+    """
+    known = study.cohort[slide_id].slide_id
+    check_may_work(study, reader, [known])
+    with Journal.open(study) as journal:
+        journal.reopen(known, author=reader, comment=comment)
+
+
 def adjudicate_slide(
     study: Study,
     slide_id: str,
@@ -95,11 +114,11 @@ def adjudicate_slide(
         )
     found = readings(study)
     if not is_read(found, known):
-        missing = [r.reader for r in found if r.slide_id == known and not r.signed]
+        own = [one for one in found if one.slide_id == known and one.role in READING]
         raise StudyError(
             "a slide is settled once all its readers have signed off",
             where=known,
-            found="still to sign off: " + ", ".join(r for r in missing if r != adjudicator),
+            found="still to sign off: " + ", ".join(one.reader for one in own if not one.signed),
         )
     with Journal.open(study) as journal:
         journal.adjudicate_slide(

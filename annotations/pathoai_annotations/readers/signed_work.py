@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.journal.event import Event, Operation
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.journal.undone import without_undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class SignOff:
         grade: Key of the class that stands for the slide; empty where he gave none.
         seconds: He spent on the slide; None where nobody measured.
         with_model: Whether he saw what a model predicted; None where nobody said.
+        reopened: Whether he took it back since: then he had not finished.
         since: Number of the last sign-off before it with the other kind of help: what he did until
             then belongs to that reading.
     """
@@ -38,6 +40,7 @@ class SignOff:
     grade: str
     seconds: float | None
     with_model: bool | None
+    reopened: bool = False
     since: int = 0
 
     @property
@@ -48,26 +51,42 @@ class SignOff:
 
 def sign_offs(journal: Journal, slide_id: str | None = None) -> list[SignOff]:
     """All sign-offs, oldest first; a reader may have read a slide more than once."""
-    return [
-        SignOff(e.seq, e.slide_id, e.author, e.grade or "", e.seconds, e.with_model)
-        for e in journal.sign_offs(slide_id)
-    ]
+    found: list[SignOff] = []
+    last: dict[tuple[str, str], int] = {}
+    for event in journal.remarks({Operation.SIGN_OFF, Operation.REOPEN}, slide_id):
+        key = (event.slide_id, event.author)
+        if event.operation is Operation.SIGN_OFF:
+            last[key] = len(found)
+            found.append(_sign_off(event))
+        elif key in last:
+            found[last[key]] = replace(found[last[key]], reopened=True)
+    return found
+
+
+def _sign_off(e: Event) -> SignOff:
+    return SignOff(e.seq, e.slide_id, e.author, e.grade or "", e.seconds, e.with_model)
 
 
 def last_sign_offs(found: Iterable[SignOff]) -> dict[tuple[str, str], SignOff]:
-    """What counts: the last of each slide and reader.
+    """What counts: the last of each slide and reader, unless he reopened it since.
 
     A slide that was read without a model's help and then with it was read twice, in two rooms; the
     outlines of the first reading are no part of the second.
     """
     last: dict[tuple[str, str], SignOff] = {}
+    open_again: set[tuple[str, str]] = set()
     for one in found:
-        before = last.get((one.slide_id, one.reader))
+        key = (one.slide_id, one.reader)
+        if one.reopened:
+            open_again.add(key)
+            continue
+        open_again.discard(key)
+        before = last.get(key)
         since = 0
         if before is not None:
             since = before.since if before.with_model == one.with_model else before.seq
-        last[one.slide_id, one.reader] = replace(one, since=since)
-    return last
+        last[key] = replace(one, since=since)
+    return {key: one for key, one in last.items() if key not in open_again}
 
 
 def outlines_of(
@@ -83,7 +102,7 @@ def outlines_of(
         Reader → annotations by their ids; of a reader who outlined nothing, none.
     """
     states: dict[str, dict[uuid.UUID, Annotation]] = {reader: {} for reader in signed}
-    for event in events:
+    for event in without_undone(list(events)):
         if not _counts(event, signed) or event.annotation_id is None:
             continue
         if event.operation is Operation.DELETE:
@@ -120,7 +139,7 @@ def timed_regions(events: Iterable[Event], found: Iterable[SignOff]) -> list[Tim
 
     Args:
         events: Of one slide, oldest first.
-        found: All sign-offs of the slide, oldest first.
+        found: Its sign-offs that were not reopened, oldest first.
     """
     signed = list(found)
     spent: dict[tuple[SignOff, uuid.UUID], float] = defaultdict(float)

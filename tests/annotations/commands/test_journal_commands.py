@@ -13,9 +13,11 @@ import pytest
 from shapely import box
 
 from pathoai.cli.main import main
+from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 
 Draw = Callable[..., Annotation]
 Run = Callable[..., str]
@@ -82,6 +84,44 @@ def test_the_log_is_chosen_from(
     record = _json(run("log", "--json", "--annotation", one.id))[1]
     assert (record["seconds"], record["annotation"]["label"]) == (12.5, "stroma")
     assert record["annotation"]["geometry"]["type"] == "Polygon"
+
+
+def test_the_log_tells_of_regions_undo_and_reopening(
+    edited: tuple[Study, Annotation, Annotation], run: Run, slide_id: str
+) -> None:
+    study, _, two = edited
+    with Journal.open(study) as journal:
+        journal.read_region(
+            slide_id,
+            Region(0, 10, 256, 256),
+            Outcome.REJECTED,
+            kind=RegionKind.CONTROL,
+            model="unet",
+            with_model=False,
+            author="R2",
+            seconds=8,
+        )
+        journal.undo(slide_id, author="R2")
+        journal.undo(slide_id, author="R2")
+        journal.redo(slide_id, author="R2")
+        journal.note_time(slide_id, 20, author="R2")
+        journal.sign_off(slide_id, author="R2")
+        journal.reopen(slide_id, author="R2", comment="more")
+    lines = [line.split(" R2 ")[1] for line in run("log", "--since", 4).splitlines()]
+    assert lines == [
+        f"read_region {slide_id} - - x 0-256 y 10-266 rejected control unet 8 s",
+        f"read_region {slide_id} - - x 0-256 y 10-266 (undo)",
+        f"restore {slide_id} {two.id} dcis (undo)",
+        f"restore {slide_id} {two.id} dcis (redo)",
+        f"reading_time {slide_id} - - 20 s",
+        f"sign_off {slide_id} - -",
+        f'reopen {slide_id} - - "more"',
+    ]
+    read, undone = _json(run("log", "--since", 4, "--json"))[:2]
+    assert read["region"] == {"x": 0, "y": 10, "width": 256, "height": 256}
+    assert (read["outcome"], read["kind"], read["model"]) == ("rejected", "control", "unet")
+    assert undone["undoes"] == read["action"] != undone["action"]
+    assert run("check").startswith("11 edits whole; 2 annotations are as the log says")
 
 
 def test_a_past_state_is_shown_and_compared(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shapely
@@ -21,6 +22,7 @@ from alembic.script import ScriptDirectory
 from pathoai.errors import AnnotationError
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.check import check_journal
+from pathoai_annotations.journal.current import rebuild_current
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.merge import merge_journal
 from pathoai_annotations.journal.open_database import open_database
@@ -80,6 +82,19 @@ def old(tmp_path: Path, draw: Draw) -> Path:
     return path
 
 
+@pytest.fixture
+def second(old: Path) -> Path:
+    """The same journal as the second schema had it, by a pathoai that knew no third."""
+    database = open_database(old)
+    with database.writing() as connection:
+        command.stamp(_config(connection), "0001")
+        command.upgrade(_config(connection), "0002")
+        rebuild_current(connection)
+        database.note_schema(connection)
+    database.close()
+    return old
+
+
 def _insert(
     connection: sqlite3.Connection,
     annotation: Annotation,
@@ -122,25 +137,55 @@ def test_copies_that_were_brought_up_to_date_apart_have_the_same_edits(
     assert (report.new, report.known, report.conflicts) == (0, 7, ())
 
 
-def test_an_upgrade_that_is_killed_anywhere_leaves_the_journal_whole(
-    old: Path, tmp_path: Path, draw: Draw
-) -> None:
-    def upgrade(path: Path, at: int) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-c", KILLED_AT, str(path), str(at)]
-        return subprocess.run(words, capture_output=True, text=True, check=False)
+def _upgrade_killed_at(path: Path, at: int) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", KILLED_AT, str(path), str(at)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
-    whole = upgrade(Path(shutil.copy(old, tmp_path / "whole.sqlite")), -1)
+
+@pytest.mark.parametrize(("made", "least", "version"), [("old", 20, 1), ("second", 10, 2)])
+def test_an_upgrade_that_is_killed_anywhere_leaves_the_journal_whole(
+    request: pytest.FixtureRequest, tmp_path: Path, made: str, least: int, version: int
+) -> None:
+    begun = request.getfixturevalue(made)
+    whole = _upgrade_killed_at(Path(shutil.copy(begun, tmp_path / "whole.sqlite")), -1)
     statements = int(whole.stdout)
-    assert statements > 20
+    assert statements > least
     for at in (statements // 3, statements * 2 // 3, statements):
-        path = Path(shutil.copy(old, tmp_path / f"killed-{at}.sqlite"))
-        assert upgrade(path, at).returncode == -signal.SIGKILL
+        path = Path(shutil.copy(begun, tmp_path / f"killed-{at}.sqlite"))
+        before = _contents(path)
+        assert _upgrade_killed_at(path, at).returncode == -signal.SIGKILL
+        assert _contents(path) == before
         with closing(sqlite3.connect(path)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            assert version == 1
+            assert connection.execute("PRAGMA user_version").fetchone() == (version,)
             assert connection.execute("SELECT count(*) FROM events").fetchone() == (7,)
         with Journal(path) as journal:
             assert len(list(journal.events())) == 7
+            check_journal(journal)
+
+
+def _contents(path: Path) -> list[str]:
+    """All there is in the file, as statements."""
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_a_journal_of_the_second_schema_is_brought_up_to_date(second: Path, draw: Draw) -> None:
+    copy = Path(shutil.copy(second, second.with_name("copy.sqlite")))
+    with Journal(second) as journal:
+        assert [e.seq for e in journal.events()] == list(range(1, 8))
+        assert {e.action for e in journal.events()} == {None}
+        check_journal(journal)
+        # What was done before actions had names is not undone, but what is done from now on.
+        slide_id = draw().slide_id
+        assert journal.undo(slide_id, author="R1") is None
+        journal.reject([draw("3").id], author="R1")
+        assert journal.undo(slide_id, author="R1") is not None
+        assert journal.get(draw("3").id).status is Status.VALIDATED
+        with Journal(copy) as other:
+            assert (merge_journal(other, journal, {slide_id}).new, len(journal.annotations())) == (
+                2,
+                6,
+            )
 
 
 def test_the_migrations_make_what_a_new_journal_is_made_of(place: Path | str) -> None:
@@ -187,7 +232,9 @@ def _description(reading: Callable[[], object]) -> object:
                     for column in inspector.get_columns(name)
                 },
                 inspector.get_pk_constraint(name)["constrained_columns"],
-                sorted((i["name"], i["column_names"]) for i in inspector.get_indexes(name)),
+                sorted(
+                    (i["name"], i["column_names"], _rows_of(i)) for i in inspector.get_indexes(name)
+                ),
                 [u["column_names"] for u in inspector.get_unique_constraints(name)],
             )
             for name in sorted(inspector.get_table_names())
@@ -195,3 +242,9 @@ def _description(reading: Callable[[], object]) -> object:
         rows = connection.execute(sa.text(triggers[connection.dialect.name]))
         version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
         return tables, sorted(tuple(row) for row in rows), version
+
+
+def _rows_of(index: Any) -> str:  # noqa: ANN401 - as the inspector describes it
+    """Which rows are in an index, where not all are."""
+    options = index.get("dialect_options", {})
+    return str(next((v for k, v in options.items() if k.endswith("_where")), ""))

@@ -95,3 +95,41 @@ def test_seconds_are_those_that_were_measured(tmp_path: Path, seconds: float | N
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.sign_off(SLIDE, author="R1", seconds=seconds)
         assert sign_offs(journal)[0].seconds == seconds
+
+
+def test_what_was_undone_is_nobodys_work(tmp_path: Path) -> None:
+    proposals = [_proposed(number) for number in range(1, 4)]
+    one, two, three = (a.id for a in proposals)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.propose(proposals)
+        journal.validate([one], author="R2")
+        journal.validate([two], author="R1")
+        journal.correct(one, author="R1", label="lsil")
+        journal.undo(SLIDE, author="R1")  # it is R2's again, and R1 said nothing of it
+        journal.correct(three, author="R1", label="lsil")
+        journal.undo(SLIDE, author="R1")
+        journal.redo(SLIDE, author="R1")
+        for reader in ("R1", "R2"):
+            journal.sign_off(SLIDE, author=reader)
+        assert _work(journal) == {"R1": {2, 3}, "R2": {1}}
+
+
+def test_a_reopened_slide_is_unread_until_it_is_signed_off_again(tmp_path: Path) -> None:
+    proposals = [_proposed(number) for number in range(1, 4)]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.propose(proposals)
+        journal.validate([proposals[0].id], author="R1", seconds=20)
+        journal.sign_off(SLIDE, author="R1", grade="hsil", seconds=90)
+        journal.reopen(SLIDE, author="R1")
+        assert _work(journal) == {}
+        journal.reject([proposals[0].id], author="R1", seconds=2)
+        journal.validate([proposals[1].id], author="R1", seconds=3)
+        journal.sign_off(SLIDE, author="R1", grade="lsil", seconds=120, with_model=True)
+        assert _work(journal) == {"R1": {2}}
+        first, second = sign_offs(journal)
+        assert (first.reopened, second.reopened) == (True, False)
+        # What he did before he reopened it is part of the one reading that there was.
+        assert last_sign_offs([first, second])[SLIDE, "R1"].since == 0
+        journal.sign_off(SLIDE, author="R1", grade="lsil", with_model=False)
+        journal.reopen(SLIDE, author="R1")
+        assert _work(journal) == {}

@@ -1,0 +1,56 @@
+"""A sign-off that is taken back counts nowhere, until the slide is signed off again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pathoai.cli.main import main
+from pathoai.errors import AnnotationError, StudyError
+from pathoai_annotations.agreement.agree_study import disagreements
+from pathoai_annotations.agreement.grade_scale import GradeScale
+from pathoai_annotations.agreement.study_readings import gather_readings
+from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.readers.assignment import Role, assign
+from pathoai_annotations.readers.blindness import check_may_work
+from pathoai_annotations.readers.progress import is_read, readings
+from pathoai_annotations.readers.sign_off import adjudicate_slide, reopen_slide, sign_off_slide
+from tests.annotations.readers.read_study import LESION, made_study, read, slide_ids
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_what_was_reopened_is_unread_for_everybody(tmp_path: Path, capsys: Capture) -> None:
+    study = made_study(tmp_path / "study", slides=2)
+    first, second = slide_ids(study)
+    assign(study, [first, second], {"R1": Role.READER, "R2": Role.READER, "R3": Role.ADJUDICATOR})
+    assign(study, [first], {"R4": Role.BLIND_READER})
+    read(study, first, "R1", "hsil", outlines=[("hsil", LESION)])
+    read(study, first, "R2", "lsil")
+    with Journal.open(study) as journal:  # as his room was collected
+        journal.sign_off(first, author="R4", grade="lsil")
+    check_may_work(study, "R4", [first])
+    words = ["--reader", "R1", "--slide", first]
+    assert main(["readers", "reopen", str(study.path), *words, "--comment", "one more focus"]) == 0
+    assert "reopened by R1" in capsys.readouterr().out
+    assert not is_read(readings(study), first)
+    assert main(["readers", "status", str(study.path)]) == 0
+    shown = {tuple(line.split()[:2]): line for line in capsys.readouterr().out.splitlines()}
+    assert shown[first, "R1"].endswith("no, reopened")
+    assert shown[first, "R2"].endswith("yes")
+    with pytest.raises(StudyError, match="still to sign off: R1"):
+        adjudicate_slide(study, first, adjudicator="R3", grade="hsil")
+    with pytest.raises(AnnotationError, match="not all readers have signed off"):
+        check_may_work(study, "R4", [first])
+    scale = GradeScale.of(study.ontology)
+    work = gather_readings(study, scale)
+    assert ("R1", first) in {(one.reader, one.slide_id) for one in work.missing}
+    assert list(disagreements(work)) == []
+    assert main(["readers", "reopen", str(study.path), *words]) == 1
+    assert "no sign-off to be taken back" in capsys.readouterr().err
+    with pytest.raises(AnnotationError, match="short codes"):
+        reopen_slide(study, first, reader="Jane Doe")
+    sign_off_slide(study, first, reader="R1", grade="hsil")
+    assert is_read(readings(study), first)
+    assert len(list(disagreements(gather_readings(study, scale)))) > 0
