@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations import proposals
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.journal.event import Operation
+from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.proposals import model_code
 from pathoai_annotations.readers.assignment import Role, assign
 from pathoai_annotations.readers.reading_room import make_room
@@ -205,3 +208,73 @@ def test_a_blind_reader_reviews_in_his_room_and_nowhere_else(study: Study, tmp_p
     session.close()
     with pytest.raises(AnnotationError, match="another reader's"):
         ReviewSession(room, SLIDE, "R8")
+
+
+def test_what_was_done_is_undone_and_redone_across_restarts(
+    session: ReviewSession, study: Study
+) -> None:
+    drawn = session.add("lsil", shapely.box(0, 0, 50, 50))
+    session.change_class([drawn.id], "hsil")
+    session.undo()
+    assert session.get(drawn.id).label == "lsil"
+    session.close()
+    again = ReviewSession(study, SLIDE, "R1")
+    done = again.undo()
+    assert done is not None
+    assert done.region == Region(0, 0, 50, 50)
+    assert again.annotations().total == 0
+    assert again.undo() is None
+    again.redo()
+    again.redo()
+    assert [a.label for a in again.annotations().annotations] == ["hsil"]
+    assert again.redo() is None
+    again.close()
+
+
+def test_one_action_is_undone_at_once(session: ReviewSession) -> None:
+    boxes = [shapely.box(x, 0, x + 50, 50) for x in (0, 100, 200)]
+    with session.as_one_action():
+        for box in boxes:
+            session.add("lsil", box)
+    session.undo()
+    assert session.annotations().total == 0
+
+
+def test_a_signed_slide_is_locked_until_it_is_reopened(session: ReviewSession) -> None:
+    drawn = session.add("lsil", shapely.box(0, 0, 50, 50))
+    session.journal.sign_off(SLIDE, author="R1")
+    for edit in (
+        lambda: session.add("hsil", shapely.box(0, 0, 9, 9)),
+        lambda: session.accept([drawn.id]),
+        lambda: session.reject([drawn.id]),
+        lambda: session.change_class([drawn.id], "hsil"),
+        lambda: session.change_outline(drawn.id, shapely.box(0, 0, 9, 9)),
+        session.undo,
+        session.redo,
+    ):
+        with pytest.raises(AnnotationError, match=r"locked.*[Rr]eopen"):
+            edit()
+    assert session.get(drawn.id) == drawn
+    session.journal.reopen(SLIDE, author="R1")
+    session.reject([drawn.id])
+    assert session.annotations().total == 0
+
+
+def test_time_that_no_entry_tells_is_noted_at_the_end(
+    session: ReviewSession, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + 30.0)
+    session.close()
+    with Journal.open(study) as journal:
+        (noted,) = journal.remarks({Operation.READING_TIME}, SLIDE, "R1")
+    assert noted.seconds == pytest.approx(30, abs=5)
+
+
+def test_what_a_model_proposes_can_be_out_of_sight(session: ReviewSession) -> None:
+    session.propose_from_prediction(MODEL, WHOLE)
+    drawn = session.add("lsil", shapely.box(0, 0, 50, 50))
+    assert session.annotations().total == 3
+    session.hides_model = True
+    shown = session.annotations()
+    assert ([a.id for a in shown.annotations], shown.is_partial) == ([drawn.id], False)

@@ -5,8 +5,10 @@ Every operation is in the journal when it returns: there is nothing to save and 
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,11 +21,17 @@ from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
+from pathoai_annotations.journal.edit import EditDetails
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.journal.undo import Undone
 from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose_objects
 from pathoai_annotations.readers.blindness import check_may_work
+from pathoai_annotations.review.reading_clock import ReadingClock
+from pathoai_annotations.review.slide_lock import check_unlocked
 
 _PREDICTION = "prediction/"
+_LEAST_NOTED_S = 1.0
+"""Opening a slide to see which it is, is no reading."""
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
 
 
@@ -74,6 +82,8 @@ class ReviewSession:
         self.journal = Journal.open(study)
         self.saved = SavedState()
         self.hides_model = False
+        self.clock = ReadingClock(time.monotonic())
+        self._action: uuid.UUID | None = None
         self._queue: list[uuid.UUID] | None = None
 
     @property
@@ -104,7 +114,10 @@ class ReviewSession:
         wanted = region if total > MOST_AT_ONCE else None
         found = self.journal.annotations(self.slide_id, status=_SHOWN, region=wanted)
         if self.hides_model:
+            hidden = sum(_is_model_proposal(a) for a in found)
             found = [a for a in found if not _is_model_proposal(a)]
+            # That something is left out would say that there is something.
+            total -= hidden
         return ShownAnnotations(tuple(found[:MOST_AT_ONCE]), total)
 
     def get(self, annotation_id: uuid.UUID) -> Annotation:
@@ -130,6 +143,7 @@ class ReviewSession:
             AnnotationError: The outline is malformed.
             OntologyError: The class is unknown.
         """
+        edit = self.action()
         drawn = Annotation(
             uuid.uuid4(),
             self.slide_id,
@@ -138,8 +152,8 @@ class ReviewSession:
             Origin.PATHOLOGIST,
             self.reader,
         )
-        self.journal.propose([drawn])
-        self.journal.validate([drawn.id], author=self.reader)
+        self.journal.propose([drawn], action=edit["action"])
+        self.journal.validate([drawn.id], **edit)
         self._note(1)
         return self.get(drawn.id)
 
@@ -149,8 +163,9 @@ class ReviewSession:
         Raises:
             AnnotationError: One is unknown; none is changed.
         """
+        edit = self.action()
         open_ones = [one for one in ids if self.get(one).status not in OF_RECORD]
-        self.journal.validate(open_ones, author=self.reader)
+        self.journal.validate(open_ones, **edit)
         self._note(len(open_ones))
         return [self.get(one) for one in ids]
 
@@ -160,7 +175,7 @@ class ReviewSession:
         Raises:
             AnnotationError: One is unknown; none is changed.
         """
-        self.journal.reject(ids, author=self.reader)
+        self.journal.reject(ids, **self.action())
         self._note(len(ids))
         return [self.get(one) for one in ids]
 
@@ -171,12 +186,12 @@ class ReviewSession:
             AnnotationError: One is unknown.
             OntologyError: The class is unknown.
         """
-        key = self.ontology[label].key
+        key, edit = self.ontology[label].key, self.action()
         changed = []
         for one in ids:
             state = self.get(one)
             if state.label != key:
-                state = self.journal.correct(one, author=self.reader, label=key)
+                state = self.journal.correct(one, label=key, **edit)
                 self._note(1)
             changed.append(state)
         return changed
@@ -187,7 +202,7 @@ class ReviewSession:
         Raises:
             AnnotationError: It is unknown, or the outline is malformed.
         """
-        corrected = self.journal.correct(annotation_id, author=self.reader, geometry=geometry)
+        corrected = self.journal.correct(annotation_id, geometry=geometry, **self.action())
         self._note(1)
         return corrected
 
@@ -224,9 +239,53 @@ class ReviewSession:
         self._note(result.new)
         return result
 
+    def action(self) -> EditDetails:
+        """The circumstances of one thing that the reader does; its edits are undone as one.
+
+        Raises:
+            AnnotationError: He has signed the slide off.
+        """
+        check_unlocked(self.journal, [self.slide_id], self.reader)
+        return {"author": self.reader, "action": self._action or uuid.uuid4()}
+
+    @contextmanager
+    def as_one_action(self) -> Iterator[None]:
+        """All that is edited meanwhile is undone as one."""
+        before, self._action = self._action, self._action or uuid.uuid4()
+        try:
+            yield
+        finally:
+            self._action = before
+
+    def undo(self) -> Undone | None:
+        """Take back what the reader did last on this slide, in this session or an earlier one.
+
+        Returns:
+            What was taken back; None where nothing is left.
+
+        Raises:
+            AnnotationError: Somebody else changed it since, or the slide is signed off.
+        """
+        return self._again(self.journal.undo)
+
+    def redo(self) -> Undone | None:
+        """Do again what the reader undid last; as `undo`."""
+        return self._again(self.journal.redo)
+
     def close(self) -> None:
-        """Release the journal."""
+        """Note the time that no entry has told yet, and release the journal."""
+        seconds = self.clock.tell_rest(time.monotonic())
+        if seconds >= _LEAST_NOTED_S:
+            self.journal.note_time(self.slide_id, seconds, author=self.reader)
         self.journal.close()
+
+    def _again(self, step: Callable[..., Undone | None]) -> Undone | None:
+        check_unlocked(self.journal, [self.slide_id], self.reader)
+        done = step(self.slide_id, author=self.reader)
+        if done is not None:
+            self._queue = None
+            self._note(1)
+        return done
 
     def _open_proposals(self) -> list[uuid.UUID]:
         found = self.journal.annotations(self.slide_id, status=(Status.PROPOSED,))

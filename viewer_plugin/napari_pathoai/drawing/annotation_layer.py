@@ -214,12 +214,13 @@ class AnnotationLayer:
         """Each edit by itself, so that one that is refused does not lose the others."""
         touched: list[Annotation] = []
         refused = False
-        for edit in edits:
-            try:
-                touched.extend(edit())
-            except PathoaiError as error:
-                refused = True
-                self._say(text(refusal, reason=error))
+        with self.session.as_one_action():
+            for edit in edits:
+                try:
+                    touched.extend(edit())
+                except PathoaiError as error:
+                    refused = True
+                    self._say(text(refusal, reason=error))
         if refused or not self._follow(touched):
             self.reload()
         self._changed()
