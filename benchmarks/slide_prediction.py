@@ -273,7 +273,7 @@ def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
             *lines,
             "",
             f"- the bare forward pass, by the quickest way: {bare}",
-            "- for onnx the model was exported by `pathoai model export`, as is done once per model",
+            "- for onnx the model was exported by `pathoai model export` before: once per model",
             "- efficiency: bare forward pass over as many tiles / whole command (goal on a CPU: "
             "0.90 from a store; on a GPU: 0.80)",
             "- × ours: beside `pathoai predict SLIDE` by the first runtime, which starts from the",
