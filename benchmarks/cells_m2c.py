@@ -77,7 +77,7 @@ def listed(folder: Path) -> list[Listed]:
 
 
 def enter_points(study: object, ids: list[str], images: list[Listed]) -> int:
-    """Enter every point of the set into the journal, validated by one author."""
+    """Enter every point of the set into the journal, validated and signed off by one author."""
     import shapely
 
     from pathoai_annotations.annotation import Annotation, Origin
@@ -93,6 +93,8 @@ def enter_points(study: object, ids: list[str], images: list[Listed]) -> int:
     with Journal.open(study) as journal:  # type: ignore[arg-type]
         journal.propose(annotations)
         journal.validate([a.id for a in annotations], author=AUTHOR)
+        for slide_id in ids:
+            journal.sign_off(slide_id, author=AUTHOR)
     return len(annotations)
 
 

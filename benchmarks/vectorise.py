@@ -127,7 +127,7 @@ def make_label(folder: Path, nuclei: Nuclei, side: int) -> NDArray[np.int64]:
 
 def _label(folder: str) -> LabelImage:
     found = zarr.open_group(Path(folder), mode="r")
-    side = int(found[f"labels/{LABEL.replace('/', '.')}/0"].shape[0])  # type: ignore[union-attr]
+    side = int(found[f"labels/{LABEL.replace('/', '.')}/0"].shape[0])  # type: ignore[union-attr]  # an array of the label
     return LabelImage(Path(folder), LABEL, header=header(side))
 
 

@@ -22,10 +22,11 @@ TOO_SMALL = "smaller than 0.01 mm²"
 
 
 def annotated_areas(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -> Regions:
-    """The outlines of record of a slide, of any class, that are larger than cells.
+    """The outlines that readers stand behind, of any class, that are larger than cells.
 
-    What a model proposed and nobody judged is no area to count in. Two readers' outlines of one
-    lesion are two areas.
+    What a model proposed and nobody judged is no area to count in; a hot spot that its reader has
+    drawn and not signed off yet is one: he counts in it to read the slide. Two readers' outlines of
+    one lesion are two areas.
 
     Args:
         place: Of a study, which has the journal.
@@ -37,7 +38,7 @@ def annotated_areas(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -
     """
     assert place.study_path is not None  # check_source refuses a slide without a study
     study = Study(place.study_path)
-    source = "areas of record of the journal, of 0.01 mm² or more"
+    source = "areas that readers stand behind, of 0.01 mm² or more"
     if not study.has_journal:
         # Opening one would make it: a trace of a question.
         return Regions(np.empty(0, object), {"source": source, "sha256": sha256_of_json([])})

@@ -31,7 +31,7 @@ class Origin(StrEnum):
 
 
 class Status(StrEnum):
-    """What a pathologist said of it; a proposal is no annotation of record."""
+    """What a pathologist said of it; a proposal is nothing that anybody stands behind."""
 
     PROPOSED = "proposed"
     VALIDATED = "validated"
@@ -40,7 +40,7 @@ class Status(StrEnum):
 
 
 OF_RECORD = frozenset({Status.VALIDATED, Status.CORRECTED})
-"""What a pathologist stands behind: only this leaves in a package."""
+"""What a pathologist stands behind; of record once its slide is signed off, see record.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,24 +30,36 @@ class AnnotationChoice:
 
     Args:
         author: Only those that this code last changed; all authors where empty.
-        with_proposals: Also those that no pathologist has judged.
+        with_proposals: Also those that no pathologist has judged, or whose reader has not signed
+            the slide off.
         exhaustive: Tissue without an outline is background. Otherwise it is unknown (255) and
             ignored in training: what nobody outlined is not negative.
+        unsigned: Also those that their reader stands behind but has not signed off.
     """
 
     author: str = ""
     with_proposals: bool = False
     exhaustive: bool = False
+    unsigned: bool = False
 
     @property
     def name(self) -> str:
         """The label's name."""
         return f"annotation/{self.author or 'all'}"
 
-    def admits(self, annotation: Annotation) -> bool:
-        """True for an annotation that belongs in the label."""
-        allowed = OF_RECORD | ({Status.PROPOSED} if self.with_proposals else frozenset())
-        return annotation.status in allowed and self.author in ("", annotation.author)
+    def admits(self, annotation: Annotation, of_record: Collection[str]) -> bool:
+        """True for an annotation that belongs in the label.
+
+        Args:
+            annotation: Which.
+            of_record: Ids of those that are signed off, see `pathoai_annotations.record`.
+        """
+        if self.author not in ("", annotation.author):
+            return False
+        if annotation.status is Status.PROPOSED:
+            return self.with_proposals
+        takes_all = self.unsigned or self.with_proposals
+        return annotation.status in OF_RECORD and (takes_all or str(annotation.id) in of_record)
 
 
 def rasterise_annotations(
@@ -55,6 +68,7 @@ def rasterise_annotations(
     ontology: Ontology,
     choice: AnnotationChoice,
     *,
+    of_record: Collection[str] = frozenset(),
     advance: Advance = silent,
 ) -> LabelImage:
     """Paint annotations into the store; small outlines lie over large ones.
@@ -64,6 +78,7 @@ def rasterise_annotations(
         annotations: Of this slide.
         ontology: Their classes.
         choice: Which of them.
+        of_record: Ids of those that are signed off.
         advance: Told of shards done and shards in all.
 
     Returns:
@@ -73,15 +88,16 @@ def rasterise_annotations(
         AnnotationError: None of them belongs in the label.
         OntologyError: The ontology lacks the class of one; an older label is kept.
     """
-    chosen = [a for a in annotations if choice.admits(a)]
+    chosen = [a for a in annotations if choice.admits(a, of_record)]
     if not chosen:
         raise AnnotationError(
             "no annotation to make a label of",
             where=store.slide_id,
-            found=f"{len(annotations)} annotations, none of the wanted author and status",
-            remedy="validate some, or say --with-proposals",
+            found=f"{len(annotations)} annotations, none of the wanted author and signed off",
+            remedy="validate some and sign the slide off by `pathoai readers sign-off`, or say "
+            "--unsigned or --with-proposals",
         )
-    about = _about(chosen, ontology, choice, store)
+    about = _about(chosen, ontology, choice, store, of_record)
     if not is_label_complete(store.path, choice.name, about):
         recipe = LabelRecipe(choice.name, ontology.classes[1:], about, with_instances=True)
         with locked(store.path):
@@ -91,8 +107,13 @@ def rasterise_annotations(
 
 
 def _about(
-    chosen: list[Annotation], ontology: Ontology, choice: AnnotationChoice, store: SlideStore
+    chosen: list[Annotation],
+    ontology: Ontology,
+    choice: AnnotationChoice,
+    store: SlideStore,
+    of_record: Collection[str],
 ) -> dict[str, Any]:
+    unsigned = sum(a.status in OF_RECORD and str(a.id) not in of_record for a in chosen)
     statuses = Counter(a.status.value for a in chosen)
     origins = Counter(a.origin.value for a in chosen)
     content = sorted(
@@ -104,11 +125,12 @@ def _about(
         "status": "+".join(sorted(statuses)),
         "method": "annotations",
         "description": f"{len(chosen)} annotations, "
-        + ", ".join(f"{n} {s}" for s, n in sorted(statuses.items())),
+        + ", ".join(f"{n} {s}" for s, n in sorted(statuses.items()))
+        + (f", {unsigned} of them not signed off" if unsigned else ""),
         "exhaustive": choice.exhaustive,
         "annotations_sha256": sha256_of_json(content),
         "store_sha256": store.identity,
-    }
+    } | ({"unsigned": unsigned} if unsigned else {})
 
 
 def _write(

@@ -18,7 +18,7 @@ from pathoai.ontology import LabelClass, Ontology, load_ontology
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
-from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
+from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.rasterise_annotations import AnnotationChoice, rasterise_annotations
 
 Draw = Callable[..., Annotation]
@@ -131,12 +131,26 @@ def test_a_point_lies_over_the_region_around_it(
 @pytest.mark.parametrize("status", list(Status))
 @pytest.mark.parametrize("with_proposals", [False, True])
 @pytest.mark.parametrize("author", ["", "R1", "R2"])
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("is_signed", [False, True])
 def test_the_choice_admits_what_it_says(
-    draw: Draw, status: Status, with_proposals: bool, author: str
+    draw: Draw,
+    status: Status,
+    with_proposals: bool,
+    author: str,
+    unsigned: bool,
+    is_signed: bool,
 ) -> None:
-    choice = AnnotationChoice(author, with_proposals)
-    of_status = status in OF_RECORD or (with_proposals and status is Status.PROPOSED)
-    assert choice.admits(replace(draw(), status=status)) == (of_status and author in ("", "R1"))
+    choice = AnnotationChoice(author, with_proposals, unsigned=unsigned)
+    annotation = replace(draw(), status=status)
+    of_record = {str(annotation.id)} if is_signed else set()
+    expected = {
+        Status.PROPOSED: with_proposals,
+        Status.VALIDATED: is_signed or unsigned or with_proposals,
+        Status.CORRECTED: is_signed or unsigned or with_proposals,
+        Status.REJECTED: False,
+    }[status]
+    assert choice.admits(annotation, of_record) == (expected and author in ("", "R1"))
     assert choice.name == ("annotation/" + (author or "all"))
 
 
@@ -150,7 +164,13 @@ def test_readers_have_labels_of_their_own(store: SlideStore, draw: Draw, slide_i
         for reader, outline in outlines.items()
     ]
     for reader in outlines:
-        label = rasterise_annotations(store, annotations, BREAST, AnnotationChoice(reader))
+        label = rasterise_annotations(
+            store,
+            annotations,
+            BREAST,
+            AnnotationChoice(reader),
+            of_record=[str(a.id) for a in annotations],
+        )
         own = [a for a in annotations if a.author == reader]
         np.testing.assert_array_equal(
             label.read_all(), _by_brute_force(store, own, is_exhaustive=False)
@@ -169,7 +189,9 @@ def test_a_label_tells_its_origin_its_status_and_its_classes(
     label = rasterise_annotations(store, annotations, BREAST, EVERYTHING)
     assert label.about["origin"] == "model+pathologist"
     assert label.about["status"] == "proposed+validated"
-    assert label.about["description"] == "2 annotations, 1 proposed, 1 validated"
+    assert label.about["description"] == (
+        "2 annotations, 1 proposed, 1 validated, 1 of them not signed off"
+    )
     assert label.about["exhaustive"] is False
     assert label.about["store_sha256"] == store.identity
 

@@ -167,7 +167,7 @@ def cell_annotations(slide_id: str, cells: NDArray[np.float64]) -> list[Annotati
 
 @pytest.fixture
 def make_cells(tmp_path: Path) -> StudyMaker:
-    """Makes a breast study of slides of 240 px whose cells are in the journal, validated by R1."""
+    """Makes a breast study of slides of 240 px whose cells are in the journal, signed off by R1."""
 
     def make(*patients: str, name: str = "cells", mpp: tuple[float, float] = (0.5, 0.5)) -> Study:
         study = Study.create(tmp_path / name, ontology="breast")
@@ -180,6 +180,7 @@ def make_cells(tmp_path: Path) -> StudyMaker:
                 drawn = cell_annotations(row.slide_id, cells)
                 journal.propose(drawn)
                 journal.validate([a.id for a in drawn], author="R1")
+                journal.sign_off(row.slide_id, author="R1")
         return study
 
     return make

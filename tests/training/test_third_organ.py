@@ -83,6 +83,9 @@ def study(tmp_path: Path) -> Study:
         words = [str(path), str(outlined), "--slide", row.slide_id]
         assert main(["annotations", "import", *words]) == 0
     assert main(["annotations", "validate", str(path), "--author", "R1"]) == 0
+    for row in rows:
+        words = ["--reader", "R1", "--slide", row.slide_id]
+        assert main(["readers", "sign-off", str(path), *words]) == 0
     assert main(["label", str(path), "--method", "annotations", "--exhaustive"]) == 0
     return study
 

@@ -29,7 +29,14 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument("--author", default="", help="annotations: only of this code")
     parser.add_argument(
-        "--with-proposals", action="store_true", help="annotations: also those nobody judged"
+        "--unsigned",
+        action="store_true",
+        help="annotations: also those whose reader has not signed the slide off",
+    )
+    parser.add_argument(
+        "--with-proposals",
+        action="store_true",
+        help="annotations: also those nobody judged, or signed off",
     )
     parser.add_argument(
         "--exhaustive",
@@ -80,13 +87,19 @@ def _annotations(study: Study, options: Namespace, row: CohortRow, advance: Adva
     from pathoai.store.slide_store import SlideStore
     from pathoai_annotations.journal.journal import Journal
     from pathoai_annotations.rasterise_annotations import AnnotationChoice, rasterise_annotations
+    from pathoai_annotations.record import slide_record
 
     started = utc_now()
-    choice = AnnotationChoice(options.author, options.with_proposals, options.exhaustive)
+    choice = AnnotationChoice(
+        options.author, options.with_proposals, options.exhaustive, options.unsigned
+    )
     store = SlideStore(study.store_path(row.slide_id))
     with Journal.open(study) as journal:
         annotations = journal.annotations(row.slide_id)
-    label = rasterise_annotations(store, annotations, study.ontology, choice, advance=advance)
+        of_record = slide_record(journal, row.slide_id).ids
+    label = rasterise_annotations(
+        store, annotations, study.ontology, choice, of_record=of_record, advance=advance
+    )
     _record(study, row, label, started)
     return f"label {label.name}: {label.about['description']}"
 

@@ -1,4 +1,4 @@
-"""``pathoai package``: what is validated leaves the study, and is checked where it arrives."""
+"""``pathoai package``: what is signed off leaves the study, and is checked where it arrives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="build|verify", required=True)
     build = words.add_parser(
         "build",
-        help="package the validated annotations of a study",
+        help="package what readers validated and signed off",
         epilog=f"example:\n  {_BUILD}",
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -73,13 +73,14 @@ def _build(options: Namespace) -> None:
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.build import build_package
+    from pathoai_annotations.record import told_waiting
 
     approval = Approval.from_text(
         options.approved_by, options.role, options.opposition_date, options.approved_on
     )
     study, started = Study(options.study), utc_now()
     with progress_bar("packaging") as advance:
-        out = build_package(
+        built = build_package(
             study,
             options.out,
             approval=approval,
@@ -89,7 +90,10 @@ def _build(options: Namespace) -> None:
             advance=advance,
         )
     _record(study, options, approval, started)
-    print(f"package {out.name}: built and verified; give the whole folder on, nothing less")
+    print(f"package {built.path.name}: built and verified; give the whole folder on, nothing less")
+    if built.waiting:
+        print(f"left out: {told_waiting(built.waiting)}")
+        print(f"  once read: {built.waiting[0].remedies[0]}")
 
 
 def _record(study: Study, options: Namespace, approval: Approval, started: str) -> None:

@@ -152,7 +152,7 @@ def _candidates(
 
 
 def _counts(study: Study, judged: list[Annotation], channels: tuple[str, ...]) -> dict[int, int]:
-    """Annotations of record by the channel that their class is a kind of."""
+    """Annotations that readers stand behind, by the channel that their class is a kind of."""
     from pathoai_annotations.annotation import OF_RECORD
 
     position = study.ontology.roll_up(channels)

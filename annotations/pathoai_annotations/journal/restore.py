@@ -93,7 +93,7 @@ def restore_edit(connection: sa.Connection, seq: int, edit: Edit) -> Annotation:
 def _past(
     connection: sa.Connection, at_seq: int, ids: Sequence[uuid.UUID] | None, slide_id: str | None
 ) -> dict[uuid.UUID, Annotation]:
-    parts = [None] if ids is None else in_parts(ids)
+    parts = [None] if ids is None else in_parts([str(one) for one in ids])
     queries = (past_rows(at_seq, slide_id=slide_id, ids=part) for part in parts)
     found = (states_in(connection.execute(query).all()) for query in queries)
     return {state.id: state for states in found for state in states}

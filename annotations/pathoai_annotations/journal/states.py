@@ -16,7 +16,7 @@ from pathoai_annotations.journal.rows import STATE, Row, states_in
 from pathoai_annotations.journal.schema import DELETED, current_annotations, events
 
 # SQLite bounds the number of parameters of a query.
-_IDS_PER_QUERY = 500
+_KEYS_PER_QUERY = 500
 _NAMES_SHOWN = 3
 _T = TypeVar("_T")
 
@@ -116,7 +116,7 @@ def _rows(
     now = current_annotations
     found: list[Row] = []
     query = sa.select(*STATE, now.c.status.label("status_now")).join(now, events.c.seq == which)
-    for part in in_parts(ids):
+    for part in in_parts([str(one) for one in ids]):
         found += connection.execute(query.where(now.c.annotation_id.in_(part))).all()
     return found
 
@@ -128,19 +128,15 @@ def _states(rows: Sequence[Row]) -> dict[uuid.UUID, Annotation]:
 def states_after(connection: sa.Connection, seqs: Sequence[int]) -> dict[int, Annotation]:
     """What annotations were after edits, by the numbers of the edits."""
     found: list[Row] = []
-    for part in _parts(seqs):
+    for part in in_parts(seqs):
         found += connection.execute(sa.select(*STATE).where(events.c.seq.in_(part))).all()
     return dict(zip((row.seq for row in found), states_in(found), strict=True))
 
 
-def in_parts(ids: Sequence[uuid.UUID] | Sequence[str]) -> list[list[str]]:
-    """Ids as the tables hold them, as many at once as one query may name."""
-    return _parts([str(i) for i in ids])
-
-
-def _parts(values: Sequence[_T]) -> list[list[_T]]:
-    starts = range(0, len(values), _IDS_PER_QUERY)
-    return [list(values[start : start + _IDS_PER_QUERY]) for start in starts]
+def in_parts(keys: Sequence[_T]) -> list[list[_T]]:
+    """Ids or numbers of edits, as many at once as one query may name."""
+    starts = range(0, len(keys), _KEYS_PER_QUERY)
+    return [list(keys[start : start + _KEYS_PER_QUERY]) for start in starts]
 
 
 def is_same(new: Annotation, known: Annotation) -> bool:

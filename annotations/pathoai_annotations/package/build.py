@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pathoai.errors import PackageError
@@ -38,8 +39,22 @@ from pathoai_annotations.package.tables import (
 from pathoai_annotations.package.tally import Tally
 from pathoai_annotations.package.verify import verify_package
 from pathoai_annotations.package.vocabulary import write_classes
+from pathoai_annotations.record import SlideRecord
 
 _FINDINGS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPackage:
+    """A package, and what had to stay in the study.
+
+    Args:
+        path: The folder.
+        waiting: Slides, of which what readers stand behind waits for their sign-offs.
+    """
+
+    path: Path
+    waiting: tuple[SlideRecord, ...]
 
 
 def build_package(
@@ -51,8 +66,8 @@ def build_package(
     licence: str = "CC-BY-4.0",
     title: str | None = None,
     advance: Advance = silent,
-) -> Path:
-    """Package the validated annotations of a study: RO-Crate 1.3 in a BagIt 1.0 bag.
+) -> BuiltPackage:
+    """Package the annotations of record of a study: RO-Crate 1.3 in a BagIt 1.0 bag.
 
     All dates come from the approval and the journal, so that an unchanged study gives the same
     bytes again. A package of the same study at ``out`` is replaced.
@@ -67,12 +82,12 @@ def build_package(
         advance: Told of slides done and slides in all.
 
     Returns:
-        ``out``.
+        Where it is, and what was left out.
 
     Raises:
-        PackageError: Nothing is validated, an annotation's slide is not in the cohort, ``out``
-            holds something else, the approval is older than the last edit, or the finished
-            package does not verify (e.g. the title holds an e-mail address).
+        PackageError: Nothing is validated and signed off, an annotation's slide is not in the
+            cohort, ``out`` holds something else, the approval is older than the last edit, or the
+            finished package does not verify (e.g. the title holds an e-mail address).
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
     """
@@ -103,7 +118,7 @@ def build_package(
         write_bag(folder, summary)
         _refuse_findings(folder)
         publish(folder, out)
-    return out
+    return BuiltPackage(out, selection.waiting)
 
 
 def _write_annotations(

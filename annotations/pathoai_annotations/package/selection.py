@@ -11,6 +11,7 @@ from pathoai.study.cohort import Cohort
 from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.journal.event import Event, Operation
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.record import SlideRecord, slide_record, told_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Selection:
         ids: The annotations of record.
         started: Time of the first edit of any of them, ISO 8601, UTC.
         ended: Time of the last.
+        waiting: Slides, of which what readers stand behind waits for their sign-offs.
     """
 
     last_seq: int
@@ -30,6 +32,7 @@ class Selection:
     ids: frozenset[uuid.UUID]
     started: str
     ended: str
+    waiting: tuple[SlideRecord, ...]
 
     @property
     def last_edit(self) -> date:
@@ -59,34 +62,23 @@ class _Trace:
     slide_id: str
     started: str
     ended: str
-    is_of_record: bool
+    is_judged: bool
 
 
 def select(journal: Journal, cohort: Cohort) -> Selection:
-    """Choose all annotations that a pathologist stands behind.
+    """Choose all annotations that a pathologist stands behind and has signed off.
 
     Raises:
         PackageError: There is none, or one lies on a slide that is not in the cohort.
     """
-    traces: dict[uuid.UUID, _Trace] = {}
-    last_seq = 0
-    for event in journal.events():
-        last_seq = event.seq
-        if not event.stands:
-            continue
-        trace = traces.setdefault(
-            event.state.id, _Trace(event.slide_id, event.at, event.at, is_of_record=False)
-        )
-        trace.ended = event.at
-        is_there = event.operation is not Operation.DELETE
-        trace.is_of_record = is_there and event.state.status in OF_RECORD
-    chosen = {i: trace for i, trace in traces.items() if trace.is_of_record}
+    last_seq, traces = _traces(journal)
+    slides = sorted({trace.slide_id for trace in traces.values() if trace.is_judged})
+    records = [slide_record(journal, slide_id, last_seq=last_seq) for slide_id in slides]
+    of_record = {uuid.UUID(one) for record in records for one in record.ids}
+    chosen = {i: trace for i, trace in traces.items() if i in of_record}
+    waiting = tuple(record for record in records if record.waiting)
     if not chosen:
-        raise PackageError(
-            "no annotation is validated: there is nothing to package",
-            found=f"{len(traces)} annotations, none validated or corrected",
-            remedy="validate some in `pathoai review`",
-        )
+        raise _nothing_of_record(len(traces), waiting)
     slide_ids = tuple(sorted({trace.slide_id for trace in chosen.values()}))
     _check_cohort(slide_ids, cohort)
     return Selection(
@@ -95,6 +87,38 @@ def select(journal: Journal, cohort: Cohort) -> Selection:
         frozenset(chosen),
         min(trace.started for trace in chosen.values()),
         max(trace.ended for trace in chosen.values()),
+        waiting,
+    )
+
+
+def _traces(journal: Journal) -> tuple[int, dict[uuid.UUID, _Trace]]:
+    """The number of the last edit, and what is known of each annotation by then."""
+    traces: dict[uuid.UUID, _Trace] = {}
+    last_seq = 0
+    for event in journal.events():
+        last_seq = event.seq
+        if not event.stands:
+            continue
+        trace = traces.setdefault(
+            event.state.id, _Trace(event.slide_id, event.at, event.at, is_judged=False)
+        )
+        trace.ended = event.at
+        is_there = event.operation is not Operation.DELETE
+        trace.is_judged = is_there and event.state.status in OF_RECORD
+    return last_seq, traces
+
+
+def _nothing_of_record(known: int, waiting: tuple[SlideRecord, ...]) -> PackageError:
+    if waiting:
+        return PackageError(
+            "nothing is signed off: there is nothing to package",
+            found=told_waiting(waiting),
+            remedy=f"once read, sign off: `{waiting[0].remedies[0]}`",
+        )
+    return PackageError(
+        "no annotation is validated: there is nothing to package",
+        found=f"{known} annotations, none validated or corrected",
+        remedy="validate some in `pathoai review`",
     )
 
 

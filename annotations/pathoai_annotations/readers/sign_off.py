@@ -42,7 +42,9 @@ def sign_off_slide(
     check_grades(study.ontology, [grade])
     check_may_work(study, reader, [known])
     sheet = room_sheet(study)
-    if sheet is None and AssignmentTable(study).of_slide(known).get(reader) not in READING:
+    roles = AssignmentTable(study).of_slide(known)
+    # Where nobody was asked to read it, whoever did may say so.
+    if sheet is None and roles and roles.get(reader) not in READING:
         raise AnnotationError(
             "this person is not to read the slide",
             where=f"{reader} {known}",

@@ -121,6 +121,8 @@ def _review_and_package(study: Path) -> None:
         *("annotations", "validate", study, "--author", _READER),
         *("--by", "model", "--region", *_region_of_first_objects(study)),
     )
+    for row in Study(study).cohort:
+        _step("readers", "sign-off", study, "--reader", _READER, "--slide", row.slide_id)
     opposition_date = Study(study).sheet.created[:10]
     _step(
         *("package", "build", study, study.parent / f"{study.name}-package"),

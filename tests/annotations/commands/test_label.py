@@ -134,6 +134,7 @@ def test_annotations_become_a_label_once(
     _propose(tiled, [annotation])
     with Journal.open(tiled) as journal:
         journal.validate([annotation.id], author="R2")
+        journal.sign_off(slide_id, author="R2")
     words = ("--method", "annotations", "--author", "R2", "--exhaustive")
     store = tiled.store_path(slide_id)
     for _ in range(2):
@@ -144,6 +145,35 @@ def test_annotations_become_a_label_once(
         pixels = SlideStore(store).label("annotation/R2").read_all()
         assert (pixels == BREAST["dcis"].index).sum() == 20 * 10
         assert (pixels == 0).any()
+
+
+def test_what_is_not_signed_off_is_taken_only_where_asked_for_and_said(
+    tiled: Study, slide_id: str, draw: Draw, capsys: Capture
+) -> None:
+    signed, waits = (
+        draw(name, slide_id=slide_id, geometry=box(x, 40, x + 40, 60))
+        for name, x in (("signed", 100), ("waits", 200))
+    )
+    _propose(tiled, [signed, waits])
+    with Journal.open(tiled) as journal:
+        journal.validate([signed.id], author="R1")
+        journal.sign_off(slide_id, author="R1")
+        journal.validate([waits.id], author="R2")
+    for words, painted, said in (
+        ((), 200, "1 annotations, 1 validated"),
+        (("--unsigned",), 400, "2 annotations, 2 validated, 1 of them not signed off"),
+        (("--with-proposals",), 400, "2 annotations, 2 validated, 1 of them not signed off"),
+    ):
+        assert _label(tiled, "--method", "annotations", *words) == 0
+        assert capsys.readouterr().out == f"{slide_id}: label annotation/all: {said}\n"
+        label = SlideStore(tiled.store_path(slide_id)).label("annotation/all")
+        assert (label.read_all() == BREAST["dcis"].index).sum() == painted
+        assert label.about.get("unsigned", 0) == (painted == 400)
+    records = tiled.provenance_path.glob("label-*.json")
+    about = [json.loads(path.read_text())["parameters"]["about"] for path in records]
+    assert {one.get("unsigned", 0) for one in about} == {0, 1}
+    assert _label(tiled, "--method", "annotations", "--author", "R2") == 1
+    assert "--unsigned" in _error(capsys)
 
 
 def test_a_label_leaves_a_record_of_what_it_was_made_from(
@@ -164,7 +194,7 @@ def test_only_the_chosen_annotations_are_painted(
     own = [draw(n, slide_id=slide_id, author=n, geometry=box(0, 0, 9, 9)) for n in ("R1", "R2")]
     _propose(tiled, own)
     assert _label(tiled, "--method", "annotations") == 1
-    assert "none of the wanted author and status" in _error(capsys)
+    assert "none of the wanted author and signed off" in _error(capsys)
     assert _label(tiled, "--method", "annotations", "--with-proposals", "--author", "R3") == 1
     assert "--with-proposals" in _error(capsys)
     assert _label(tiled, "--method", "annotations", "--with-proposals", "--author", "R1") == 0

@@ -62,6 +62,8 @@ def _fill(study: Study, folder: Path) -> None:
         journal.validate([proposals[0].id, proposals[3].id], author="R1")
         journal.correct(proposals[1].id, author="R2", geometry=shapely.box(500, 500, 640, 560))
         journal.reject([proposals[4].id], author="R2")
+        for slide_id, reader in ((first, "R1"), (first, "R2"), (second, "R1")):
+            journal.sign_off(slide_id, author=reader)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.verify import verify_package
+from pathoai_annotations.record import told_waiting
 
 # Put together here: no file of the project names a folder of a machine.
 _HOME = "/" + "home"
@@ -117,7 +118,7 @@ def test_outside_tools_read_it(package: Path) -> None:
 def test_the_same_study_gives_the_same_bytes(
     package: Path, study: Study, approval: Approval, tmp_path: Path
 ) -> None:
-    again = build_package(study, tmp_path / "elsewhere" / "again", approval=approval)
+    again = build_package(study, tmp_path / "elsewhere" / "again", approval=approval).path
     assert _bytes_of(again) == _bytes_of(package)
     build_package(study, package, approval=approval)
     assert _bytes_of(again) == _bytes_of(package)
@@ -130,6 +131,8 @@ def test_a_changed_study_replaces_its_package(
     with Journal.open(study) as journal:
         waiting = journal.annotations(status=[Status.PROPOSED])
         journal.validate([a.id for a in waiting], author="R2")
+        for one in waiting:
+            journal.sign_off(one.slide_id, author="R2")
     build_package(study, package, approval=approval, version="1.1.0")
     assert verify_package(package).annotations == 4
     assert _bytes_of(package).keys() == before.keys()
@@ -141,7 +144,7 @@ def test_the_approval_is_dated_by_the_last_edit_where_that_is_later(
 ) -> None:
     record = json.loads((package / "data/privacy/approval.json").read_text("utf8"))
     with Journal.open(study) as journal:
-        last = max(event.at for event in journal.events())[:10]
+        last = max(event.at for event in journal.events() if event.stands)[:10]
     assert record["opposition_date"] == "2026-01-31"
     assert record["approved_on"] == max("2026-01-31", last)
     assert f"Bagging-Date: {record['approved_on']}" in (package / "bag-info.txt").read_text("utf8")
@@ -151,7 +154,7 @@ def test_the_landing_page_has_linked_data_and_no_script(
     study: Study, approval: Approval, tmp_path: Path
 ) -> None:
     title = "A </script><script>alert(1)</script> & more"
-    package = build_package(study, tmp_path / "package", approval=approval, title=title)
+    package = build_package(study, tmp_path / "package", approval=approval, title=title).path
     page = (package / "data/index.html").read_text("utf8")
     assert page.count("<script") == 1
     (block,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
@@ -165,7 +168,9 @@ def test_the_demonstration_says_that_it_is_one(
     with Journal.open(study) as journal:
         waiting = journal.annotations(status=[Status.PROPOSED])
         journal.validate([a.id for a in waiting], author="demo")
-    package = build_package(study, tmp_path / "package", approval=approval)
+        for one in waiting:
+            journal.sign_off(one.slide_id, author="demo")
+    package = build_package(study, tmp_path / "package", approval=approval).path
     sentence = "1 of 4 annotations were validated by the demonstration and by no pathologist"
     for name in ("README.md", "index.html", "ro-crate-metadata.json"):
         assert sentence in (package / "data" / name).read_text("utf8")
@@ -184,7 +189,7 @@ def test_scale_and_size_come_from_the_store(
 
     monkeypatch.setattr(slide_store, "is_complete", lambda path: True)
     monkeypatch.setattr(slide_store, "SlideStore", _Store)
-    package = build_package(study, tmp_path / "package", approval=approval)
+    package = build_package(study, tmp_path / "package", approval=approval).path
     slide = _rows(package / "data/tables/slides.csv")[0]
     sizes = (slide["mpp_x"], slide["mpp_y"], slide["width_px"], slide["height_px"])
     assert sizes == ("0.25", "0.26", "4000", "3000")
@@ -223,6 +228,29 @@ def test_refuses_a_study_without_validated_annotations(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".package*"))
 
 
+def test_what_its_reader_has_not_signed_off_stays_in_the_study(
+    study: Study, package: Path, approval: Approval
+) -> None:
+    first = next(iter(study.cohort)).slide_id
+    with Journal.open(study) as journal:
+        waiting = journal.annotations(status=[Status.PROPOSED])
+        journal.validate([a.id for a in waiting], author="R1")
+        journal.reopen(first, author="R2")
+    built = build_package(study, package, approval=approval)
+    assert told_waiting(built.waiting) == (
+        f"2 annotations wait for sign-off: 1 of R2 on {first}, 1 of R1 on {first}"
+    )
+    assert verify_package(package).annotations == 2
+    with Journal.open(study) as journal:
+        for slide_id in {row.slide_id for row in study.cohort}:
+            journal.reopen(slide_id, author="R1")
+    error = _refused(study, package)
+    assert "nothing is signed off" in error.what
+    lowest = min(row.slide_id for row in study.cohort)
+    assert f"`pathoai readers sign-off STUDY --reader R1 --slide {lowest}`" in str(error)
+    assert verify_package(package).annotations == 2
+
+
 def test_refuses_an_annotation_of_an_unknown_slide(study: Study, tmp_path: Path) -> None:
     first = next(iter(study.cohort)).slide_id
     study.cohort.without([first]).write(study.path / "cohort.csv")
@@ -250,7 +278,7 @@ def test_refuses_a_place_that_is_taken(study: Study, tmp_path: Path, content: st
 
 def test_builds_into_an_empty_folder(study: Study, approval: Approval, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    assert verify_package(build_package(study, tmp_path / "out", approval=approval)).ok
+    assert verify_package(build_package(study, tmp_path / "out", approval=approval).path).ok
 
 
 @pytest.mark.parametrize(

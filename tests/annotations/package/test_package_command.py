@@ -10,6 +10,7 @@ import pytest
 from pathoai.cli.main import main
 from pathoai.study.study import Study
 from pathoai_annotations.commands import package as command
+from pathoai_annotations.journal.journal import Journal
 
 _APPROVAL = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
 
@@ -32,6 +33,19 @@ def test_builds_and_verifies(
     assert _package("build", study.path, out, *_APPROVAL, "--version", "2.0.0") == 0
     assert _package("verify", out) == 0
     assert "verified: 13 files, 3 annotations on 2 slides" in capsys.readouterr().out
+
+
+def test_what_waits_is_counted_with_the_command_that_signs_it_off(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slide_id = next(iter(study.cohort)).slide_id
+    with Journal.open(study) as journal:
+        journal.reopen(slide_id, author="R2")
+    assert _package("build", study.path, tmp_path / "package", *_APPROVAL) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"left out: 1 annotations wait for sign-off: 1 of R2 on {slide_id}",
+        f"  once read: pathoai readers sign-off STUDY --reader R2 --slide {slide_id}",
+    ]
 
 
 def test_leaves_a_record_without_any_path(study: Study, tmp_path: Path) -> None:

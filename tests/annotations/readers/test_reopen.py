@@ -54,3 +54,13 @@ def test_what_was_reopened_is_unread_for_everybody(tmp_path: Path, capsys: Captu
     sign_off_slide(study, first, reader="R1", grade="hsil")
     assert is_read(readings(study), first)
     assert len(list(disagreements(gather_readings(study, scale)))) > 0
+
+
+def test_where_nobody_was_asked_to_read_whoever_did_signs_off(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "study", slides=2)
+    first, second = slide_ids(study)
+    sign_off_slide(study, first, reader="R9")
+    assign(study, [second], {"R1": Role.READER})
+    with pytest.raises(AnnotationError, match="this person is not to read the slide"):
+        sign_off_slide(study, second, reader="R9")
+    assert [(one.reader, one.role) for one in readings(study) if one.signed] == [("R9", Role.NONE)]

@@ -23,7 +23,7 @@ from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
 from pathoai_training.data.region_data import RegionData
-from pathoai_training.data.region_survey import NO_STORE, SlideRegions
+from pathoai_training.data.region_survey import NO_STORE, NOT_SIGNED, SlideRegions
 from pathoai_training.splits.group_split import split_by_groups
 from pathoai_training.splits.linked_slides import Link
 from pathoai_training.splits.split_plan import SplitPlan
@@ -72,8 +72,11 @@ def draw(
 
 
 def validate(study: Study, ids: list[uuid.UUID], author: str = "R2") -> None:
+    """Stand behind annotations, and sign their slides off."""
     with Journal.open(study) as journal:
         journal.validate(ids, author=author)
+        for slide_id in {journal.get(one).slide_id for one in ids}:
+            journal.sign_off(slide_id, author=author)
 
 
 def views_of(data: RegionData, subset: str) -> list[NDArray[np.uint8]]:
@@ -146,6 +149,14 @@ def test_only_what_a_pathologist_stands_behind(make_cells: StudyMaker) -> None:
     with Journal.open(study) as journal:
         journal.reject([rejected], author="R2")
         journal.correct(corrected, author="R3", label=CELLS[1])
+    of_record = ready(study)
+    assert len(first_slide(of_record).classes) == 25 + 1
+    assert of_record.survey.left_out == {NOT_SIGNED: 1}
+    unsigned = ready(study, unsigned=True)
+    assert len(first_slide(unsigned).classes) == 25 + 2
+    assert ", 1 not signed off, validated by" in unsigned.record()["label_statement"]
+    with Journal.open(study) as journal:
+        journal.sign_off(first_slide(unsigned).slide_id, author="R3")
     assert len(first_slide(ready(study)).classes) == 25 + 2
     assert first_slide(ready(study)).classes[-1] == 1
     with_all = ready(study, with_proposals=True)

@@ -45,7 +45,8 @@ class RegionData(AugmentedData):
         spec: Size and scale of the near view.
         context: How many times coarser each further view about the same centre is.
         author: Only annotations that this code last changed; all where empty.
-        with_proposals: Also annotations that no pathologist has judged.
+        with_proposals: Also annotations that no pathologist has judged, or signed off.
+        unsigned: Also annotations whose reader has not signed the slide off.
         batch_size: Regions per step and process.
         split: ``patient``, or the name of a written split, perhaps with a fold: ``main/3``.
         seed: Of split, order and augmentation.
@@ -65,6 +66,7 @@ class RegionData(AugmentedData):
         context: tuple[float, ...] = (),
         author: str = "",
         with_proposals: bool = False,
+        unsigned: bool = False,
         batch_size: int = 32,
         split: str = "patient",
         seed: int = 0,
@@ -100,7 +102,7 @@ class RegionData(AugmentedData):
             )
         self.classes = tuple(classes)
         self._study = Study(study)
-        self._author, self._with_proposals = author, with_proposals
+        self._author, self._with_proposals, self._unsigned = author, with_proposals, unsigned
         self._choice = split
         self._workers = workers
         self._temperature = temperature
@@ -139,6 +141,7 @@ class RegionData(AugmentedData):
             self.spec,
             author=self._author,
             with_proposals=self._with_proposals,
+            unsigned=self._unsigned,
         )
         check_every_class(
             [slide.classes for slide in self._survey.slides], self.classes, where="the journal"

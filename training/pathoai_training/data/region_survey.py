@@ -20,9 +20,13 @@ from pathoai_annotations.annotated_regions import OTHER_CLASS
 from pathoai_annotations.annotation import OF_RECORD, Status
 from pathoai_annotations.journal.columns import AnnotationColumns
 from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.record import slide_record
 
-NO_STORE = "on slides without a finished store"
-"""Why an annotation serves nothing, beside what :mod:`pathoai.store.region_views` names."""
+NO_STORE, NOT_SIGNED = (
+    "on slides without a finished store",
+    "whose reader has not signed the slide off",
+)
+"""Why annotations serve nothing, beside what :mod:`pathoai.store.region_views` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class SlideRegions:
             that covers the slide at the spec's mpp.
         classes: ``(N,)`` uint8: position of each region's class in the recipe.
         left_out: Reason → how many annotations serve nothing.
+        unsigned: How many regions are of annotations that nobody signed off.
     """
 
     path: Path
@@ -49,6 +54,7 @@ class SlideRegions:
     origins_px: NDArray[np.int64]
     classes: NDArray[np.uint8]
     left_out: Counter[str]
+    unsigned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,9 @@ class RegionSurvey:
         }
         told = ", ".join(f"{n} {status}" for status, n in sorted(counts["status"].items()))
         found: dict[str, object] = {name: "+".join(sorted(c)) for name, c in counts.items()}
-        return found | {"method": "annotations", "description": f"{told} annotations"}
+        unsigned = sum(slide.unsigned for slide in self.slides)
+        description = f"{told} annotations" + f", {unsigned} not signed off" * (unsigned > 0)
+        return found | {"method": "annotations", "description": description}
 
 
 def survey_regions(
@@ -82,6 +90,7 @@ def survey_regions(
     *,
     author: str = "",
     with_proposals: bool = False,
+    unsigned: bool = False,
 ) -> RegionSurvey:
     """Look at every annotation of the journal.
 
@@ -90,25 +99,26 @@ def survey_regions(
         classes: Finer classes are rolled up into these.
         spec: Size and scale of the regions.
         author: Only annotations that this code last changed; all where empty.
-        with_proposals: Also those that no pathologist has judged.
+        with_proposals: Also those that no pathologist has judged, or signed off.
+        unsigned: Also those whose reader has not signed the slide off.
 
     Raises:
         StudyError: There is no annotation to learn from.
         OntologyError: A class is unknown.
     """
-    admitted = OF_RECORD | ({Status.PROPOSED} if with_proposals else frozenset())
+    admission = _Admission(author, with_proposals, unsigned)
     found, left_out = [], Counter[str]()
     if study.has_journal:
         with Journal.open(study) as journal:
             for slide_id in sorted(row.slide_id for row in study.cohort):
-                columns = journal.columns(slide_id, status=admitted)
-                if author:
-                    columns = columns.chosen(columns.authors == author)
+                columns, waits = admission.of(journal, slide_id)
+                left_out[NOT_SIGNED] += int((waits & admission.leaves_out).sum())
+                keep = ~(waits & admission.leaves_out)
+                columns, waits = columns.chosen(keep), waits[keep]
                 path = study.store_path(slide_id)
                 if is_complete(path):
-                    found.append(
-                        _of_slide(SlideStore(path), columns, study.ontology, classes, spec)
-                    )
+                    store = SlideStore(path)
+                    found.append(_of_slide(store, columns, waits, study.ontology, classes, spec))
                 elif len(columns):
                     left_out[NO_STORE] += len(columns)
     left_out = sum((slide.left_out for slide in found), left_out)
@@ -119,10 +129,35 @@ def survey_regions(
             where="the study's journal",
             found=told(left_out) or "none" + " validated" * (not with_proposals),
             allowed=f"annotations of {', '.join(classes)} on slides with a store",
-            remedy="validate some with `pathoai annotations validate`, or learn from proposals: "
-            "--set data.with_proposals=true",
+            remedy="validate some with `pathoai annotations validate` and sign the slides off with "
+            "`pathoai readers sign-off`, or learn from the rest: --set data.unsigned=true, or also "
+            "data.with_proposals=true",
         )
     return RegionSurvey(slides, left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """Which annotations may serve: by their author, and by who stands behind them."""
+
+    author: str
+    with_proposals: bool
+    unsigned: bool
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether what waits for its reader's sign-off serves nothing."""
+        return not (self.unsigned or self.with_proposals)
+
+    def of(self, journal: Journal, slide_id: str) -> tuple[AnnotationColumns, NDArray[np.bool_]]:
+        """Those of a slide, and which of them wait for a sign-off; proposals do not."""
+        admitted = OF_RECORD | ({Status.PROPOSED} if self.with_proposals else frozenset())
+        columns = journal.columns(slide_id, status=admitted)
+        if self.author:
+            columns = columns.chosen(columns.authors == self.author)
+        of_record = list(slide_record(journal, slide_id).ids)
+        is_judged = columns.statuses != Status.PROPOSED.value
+        return columns, is_judged & ~np.isin(columns.ids.astype(str), of_record)
 
 
 def told(left_out: Mapping[str, int]) -> str:
@@ -157,6 +192,7 @@ def check_every_class(
 def _of_slide(
     store: SlideStore,
     columns: AnnotationColumns,
+    waits: NDArray[np.bool_],
     ontology: Ontology,
     classes: tuple[str, ...],
     spec: TileSpec,
@@ -183,6 +219,7 @@ def _of_slide(
                 DAMAGED: int((named & placed.on_slide & ~placed.whole).sum()),
             }
         ),
+        int((keep & waits).sum()),
     )
 
 
