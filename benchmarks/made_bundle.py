@@ -7,6 +7,7 @@ kind.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,13 @@ from torch.nn import functional
 
 from pathoai.geometry import Size
 from pathoai.models.architecture import build_network
-from pathoai.models.bundle import ModelBundle, save_bundle
+from pathoai.models.bundle import ModelBundle, load_bundle, load_network, save_bundle
+from pathoai.models.export_onnx import export_onnx
+from pathoai.models.onnx_model import FILES, RECORD
 from pathoai.models.probability_network import ProbabilityNetwork
+from pathoai.models.runtimes import EXPORT
 from pathoai.ontology import load_ontology
+from pathoai.provenance import sha256_of_file
 from pathoai.slide.open_slide import open_slide
 from pathoai.tiling.spec import TileSpec
 
@@ -87,6 +92,21 @@ def tiles_of(slide: Path, count: int, side_px: int) -> NDArray[np.uint8]:
         )
         tiles = [reader.read_region(x, y, 0, Size(side_px, side_px)) for x, y in places.tolist()]
     return np.ascontiguousarray(np.stack(tiles).transpose(0, 3, 1, 2))
+
+
+def export_bundle(folder: Path) -> None:
+    """Write a bundle's network as ONNX where ``pathoai predict`` looks for it.
+
+    ``pathoai model export`` compares it with torch on held-out items besides, which a network that
+    was trained on one slide does not have.
+    """
+    bundle = load_bundle(folder)
+    place = folder / EXPORT
+    place.mkdir()
+    export_onnx(bundle, load_network(folder, bundle, torch.device("cpu")), place / FILES["float32"])
+    about = {"precision": "float32", "sha256": sha256_of_file(place / FILES["float32"])}
+    record = {"bundle_sha256": bundle.identity, "files": {FILES["float32"]: about}}
+    (place / RECORD).write_text(json.dumps(record), "ascii")
 
 
 def _train(network: torch.nn.Module, bundle: ModelBundle, slide: Path, steps: int) -> None:
