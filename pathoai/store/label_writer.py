@@ -104,6 +104,16 @@ class LabelWriter:
         return self._recipe.name
 
     @property
+    def levels(self) -> list[ShardWriter]:
+        """The writers of the class map, finest first."""
+        return [ShardWriter(self.store_path, level, self._journal) for level in self._maps]
+
+    @property
+    def journal(self) -> WriteJournal:
+        """What is done of the label so far."""
+        return self._journal
+
+    @property
     def made_on(self) -> dict[str, Any] | None:
         """What computes it, where that may change its bits."""
         return self._recipe.made_on

@@ -36,6 +36,9 @@ class CohortRow:
         stain_batch: Name of the batch it was stained in; empty where not known.
         grade: Key of the ontology's class that stands for the whole slide, such as its most severe
             lesion; empty where not known.
+        pair: Short term that the scans of one section share, which was stained again in between;
+            empty where there is no other scan.
+        marker: What an IHC stain shows, e.g. ``AE1AE3``, where ``stain`` does not say it.
     """
 
     slide_id: str
@@ -48,6 +51,8 @@ class CohortRow:
     scanner: str = ""
     stain_batch: str = ""
     grade: str = ""
+    pair: str = ""
+    marker: str = ""
 
     def __post_init__(self) -> None:
         """Refuse anything but codes where a name could slip in, and impossible scales."""
@@ -60,13 +65,13 @@ class CohortRow:
                     allowed="16 characters made by `pathoai add`",
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
                 )
-        for name in ("scanner", "stain_batch"):
+        for name in ("scanner", "stain_batch", "pair", "marker"):
             if getattr(self, name) and not _TERM.fullmatch(getattr(self, name)):
                 raise StudyError(
                     "not a short term",
                     where=f"column {name}",
                     allowed="up to 32 letters, digits, blanks and . _ + -",
-                    remedy="name the device or the batch, never a person",
+                    remedy="name the device, batch, pair or marker, never a person",
                 )
         if self.mpp is not None:
             Mpp.square(self.mpp)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_pathoai.picture.chunk_cache import ChunkCache
 from napari_pathoai.picture.pyramid import (
+    HeldReader,
     LazyLevel,
     SlideLevel,
     label_levels,
@@ -165,5 +165,5 @@ def test_a_raw_slide_gets_averaged_levels_until_an_overview_fits_a_screen() -> N
 def test_a_level_of_a_slide_file_is_read_where_it_lies() -> None:
     pixels = np.random.default_rng(1).integers(0, 255, (400, 500, 3), np.uint8)
     reader = MemoryReader(pixels, mpp=Mpp.square(0.25))
-    level = SlideLevel(reader, Grid(Size(500, 400), 1, 1), 0, cache=ChunkCache(), lock=Lock())
+    level = SlideLevel(HeldReader(reader), Grid(Size(500, 400), 1, 1), 0, cache=ChunkCache())
     assert np.array_equal(level[33:290, 255:400], pixels[33:290, 255:400])

@@ -7,6 +7,7 @@ in all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_warning
@@ -15,6 +16,7 @@ from psygnal import Signal
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
 from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
 from napari_pathoai.picture.layers import METADATA, store_layers
+from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
 from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
@@ -48,6 +50,7 @@ class Review:
         self.session: ReviewSession | None = None
         self.annotations: AnnotationLayer | None = None
         self._out_of_sight: list[Layer] = []
+        self._objects: list[ObjectsView] = []
 
     def open(self, session: ReviewSession) -> None:
         """Show the slide of a session in place of the present one."""
@@ -63,6 +66,8 @@ class Review:
         scale_bar.visible = scale_bar.box = True
         self.viewer.reset_view()
         self.annotations.set_zoom(self.viewer.scene.camera.zoom)
+        objects_path = partial(session.study.objects_path, session.slide_id)
+        self._objects = objects_views(self.viewer, session.store, session.ontology, objects_path)
         self.opened.emit(session)
         self.annotations.show(self.region_in_view())
 
@@ -71,6 +76,9 @@ class Review:
         if self.session is None:
             return
         self.closing.emit()
+        for view in self._objects:
+            view.close()
+        self._objects = []
         self.session.close()
         self.session = self.annotations = None
         self._out_of_sight = []

@@ -73,7 +73,7 @@ class GeoJson:
             feature(annotation, context.ontology, placement.from_level_0(annotation.geometry))
             for annotation in annotations
         )
-        return _write(path, placed, about)
+        return write_features(path, placed, about)
 
 
 FORMAT = GeoJson()
@@ -106,12 +106,13 @@ def write_geojson(path: Path, annotations: Iterable[Annotation], ontology: Ontol
         MissingFileError: The folder does not exist.
         StorageError: A folder lies there.
     """
-    return _write(path, (feature(annotation, ontology) for annotation in annotations))
+    return write_features(path, (feature(annotation, ontology) for annotation in annotations))
 
 
-def _write(
+def write_features(
     path: Path, features: Iterable[Mapping[str, Any]], about: Mapping[str, Any] | None = None
 ) -> int:
+    """Write a FeatureCollection of raw features, and what it is about, where that is said."""
     count = 0
     with writing_text(path) as file:
         file.write('{"type": "FeatureCollection", ')
@@ -191,7 +192,7 @@ def read_geojson(
     for position, raw in enumerate(file.features(), start=1):
         where = f"{path.name} feature {position}"
         with naming(where):
-            found = _feature(raw, where, report)
+            found = parsed_feature(raw, where, report)
         annotation = reader.annotation(found)
         if annotation is not None:
             yield annotation
@@ -203,18 +204,44 @@ def read_geojson(
 
 def _placement(file: FeatureFile, context: ReadingContext, name: str) -> Placement:
     """As the file says where pathoai wrote it, and as the user says."""
-    about = file.members.get(_ABOUT)
-    if about is None:
+    stated = stated_place(file, name)
+    if stated is None:
         return context.placement()
-    try:
-        slide, corner = str(about["slide"]), Corner(about["counts_from"])
-    except (TypeError, LookupError, ValueError) as error:
-        raise AnnotationError(f"malformed member {_ABOUT}", where=name, found=error) from error
+    slide, corner = stated
     check_slide_name(slide, context, name)
     return context.placement(corner)
 
 
-def _feature(raw: object, where: str, report: ExchangeReport) -> Feature:
+def stated_place(file: FeatureFile, name: str) -> tuple[str, Corner] | None:
+    """Which slide a file of pathoai says it is about, and the corner it counts from.
+
+    Args:
+        file: As far as it was read.
+        name: Of the file, for messages.
+
+    Raises:
+        AnnotationError: What it says is malformed.
+    """
+    about = file.members.get(_ABOUT)
+    if about is None:
+        return None
+    try:
+        return str(about["slide"]), Corner(about["counts_from"])
+    except (TypeError, LookupError, ValueError) as error:
+        raise AnnotationError(f"malformed member {_ABOUT}", where=name, found=error) from error
+
+
+def parsed_feature(raw: object, where: str, report: ExchangeReport) -> Feature:
+    """What a raw feature says.
+
+    Args:
+        raw: As decoded from JSON.
+        where: Its place in the file, for messages.
+        report: Told of what an annotation has no place for.
+
+    Raises:
+        AnnotationError: It is no GeoJSON feature, or malformed.
+    """
     if not isinstance(raw, dict) or raw.get("type") != "Feature":
         raise AnnotationError("not a GeoJSON feature")
     properties = raw.get("properties") or {}

@@ -89,7 +89,7 @@ _HEADER = ",".join(COLUMNS)
         b"slide_id,patient_id\n",
         _HEADER.encode() + f"\n{_A},,,HE,abc,\n".encode(),
         _HEADER.encode() + f"\n{_A},,,HE,0.001,\n".encode(),
-        _HEADER.encode() + f"\n{_A},,,HE,0.5,,,,,,too,many\n".encode(),
+        _HEADER.encode() + f"\n{_A},,,HE,0.5,,,,,,,,too,many\n".encode(),
         _HEADER.encode() + b"\nDUPONT,,,HE,,\n",
         _HEADER.encode() + b"\n\xe9\xe8,,,HE,,\n",
         _HEADER.encode() + b'\n"' + b"x" * 200_000 + b'",,,HE,,\n',

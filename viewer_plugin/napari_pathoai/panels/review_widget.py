@@ -30,6 +30,7 @@ from napari_pathoai.keys.review_keys import ReviewKeys
 from napari_pathoai.panels.annotate_panel import AnnotatePanel
 from napari_pathoai.panels.push_button import push_button
 from napari_pathoai.panels.status_line import StatusLine
+from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
 from napari_pathoai.texts.texts import text
@@ -52,7 +53,8 @@ class ReviewWidget(QWidget):
         super().__init__()
         self.review = Review(napari_viewer)
         self.annotate = AnnotatePanel(self.review)
-        self.panels = (self.annotate,)
+        self.view = ViewPanel(self.review)
+        self.panels = (self.annotate, self.view)
         self.status = StatusLine(self.review)
         self._camera_timer = QTimer(self)
         self._camera_timer.setSingleShot(True)

@@ -25,10 +25,13 @@ from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED
 from pathoai.slide.reader import SlideReader
 from pathoai.store.label_image import LabelImage, group_name
 from pathoai.store.slide_store import TISSUE, SlideStore
+from pathoai_annotations.slide_frame import SlideFrame
 
 PREDICTION = "prediction/"
 METADATA = "pathoai"
 """Key in a layer's metadata: what the layer shows, for the review widget."""
+FRAME = "frame"
+"""In that of a slide: its level 0, as a `SlideFrame`."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 Rgba = tuple[float, float, float, float]
@@ -53,7 +56,7 @@ def vector_frame(slide_mpp: Mpp) -> dict[str, Any]:
 
 def store_layers(store: SlideStore) -> list[LayerData]:
     """Image, tissue (hidden), predictions, other labels and probabilities (hidden) of a store."""
-    layers = [_image_layer(store)]
+    layers = [image_layer(store)]
     for name in _in_order(store.labels):
         label = store.label(name)
         layers.append(label_layer(store, label))
@@ -62,13 +65,15 @@ def store_layers(store: SlideStore) -> list[LayerData]:
 
 
 def slide_layers(reader: SlideReader, *, name: str) -> list[LayerData]:
-    """A raw slide, read from its file on demand."""
+    """A raw slide, read from its file on demand; it is closed when its layer is gone."""
+    info = reader.info
+    frame = SlideFrame(info.size, info.mpp, info.bounds, info.quickhash)
     settings = {
         "name": name,
         "rgb": True,
         "multiscale": True,
-        "metadata": {METADATA: {"kind": "slide", "slide_id": reader.info.slide_id}},
-        **raster_frame(reader.info.mpp),
+        "metadata": {METADATA: {"kind": "slide", "slide_id": info.slide_id, FRAME: frame}},
+        **raster_frame(info.mpp),
     }
     return [(slide_levels(reader), settings, "image")]
 
@@ -102,14 +107,19 @@ def label_colours(store: SlideStore, label: LabelImage) -> dict[int | None, Rgba
     return colours
 
 
-def _image_layer(store: SlideStore) -> LayerData:
+def image_layer(store: SlideStore) -> LayerData:
+    """The pixels of a store."""
+    about = {
+        "kind": "image",
+        "slide_id": store.slide_id,
+        "store": str(store.path),
+        FRAME: SlideFrame.of(store),
+    }
     settings = {
         "name": f"{text('slide')} {store.slide_id}",
         "rgb": True,
         "multiscale": True,
-        "metadata": {
-            METADATA: {"kind": "image", "slide_id": store.slide_id, "store": str(store.path)}
-        },
+        "metadata": {METADATA: about},
         **raster_frame(store.header.pixel_mpp),
     }
     return store_levels(store), settings, "image"

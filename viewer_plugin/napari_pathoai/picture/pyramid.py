@@ -8,6 +8,7 @@ other by up to one coarse pixel at the far edge.
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from threading import Lock
@@ -197,35 +198,70 @@ class LabelLevel(LazyLevel):
         return np.asarray(self._array[(*lead, slice(*rows), slice(*columns))], dtype=np.uint8)
 
 
-class SlideLevel(LazyLevel):
-    """A level of a raw slide, ``(y, x, 3)``, read from its file; readers are not thread-safe.
+class HeldReader:
+    """An open slide, closed when it is told to, or when the last level that holds it is gone.
 
     Args:
-        reader: The open slide; it stays open as long as the level is shown.
+        reader: The slide; nobody else closes it.
+
+    Attributes:
+        reader: The slide.
+        lock: Held while it is read: readers are not thread-safe.
+    """
+
+    def __init__(self, reader: SlideReader) -> None:
+        """Take over the slide."""
+        self.reader = reader
+        self.lock = Lock()
+        self._closing = weakref.finalize(self, reader.close)
+
+    def close(self) -> None:
+        """Close the slide now, once whoever reads it has done; its levels can be read no more."""
+        with self.lock:
+            self._closing()
+
+    def check_open(self) -> None:
+        """Refuse to read a slide that is closed.
+
+        Raises:
+            InvalidValueError: It is.
+        """
+        if not self._closing.alive:
+            raise InvalidValueError(
+                "the slide was closed with its layer",
+                where=self.reader.info.slide_id or "slide",
+                remedy="open it again",
+            )
+
+
+class SlideLevel(LazyLevel):
+    """A level of a raw slide, ``(y, x, 3)``, read from its file.
+
+    Args:
+        held: The open slide, which the levels share.
         grid: The level's raster over the slide.
         level: Index of the file's level with just that raster; None to average finer pixels.
         cache: Where decoded chunks are kept.
-        lock: One for all levels of the reader.
     """
 
     def __init__(
-        self, reader: SlideReader, grid: Grid, level: int | None, *, cache: ChunkCache, lock: Lock
+        self, held: HeldReader, grid: Grid, level: int | None, *, cache: ChunkCache
     ) -> None:
         """Show a level of the slide."""
         stored = (grid.size_px.height, grid.size_px.width)
         super().__init__(stored, (*stored, 3), WHITE, cache)
-        self._reader = reader
+        self.held = held
         self._grid = grid
         self._level = level
-        self._lock = lock
 
     def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
         size = Size(columns[1] - columns[0], rows[1] - rows[0])
-        with self._lock:
+        with self.held.lock:
+            self.held.check_open()
             if self._level is None:
-                return read_grid_block(self._reader, self._grid, columns[0], rows[0], size)
+                return read_grid_block(self.held.reader, self._grid, columns[0], rows[0], size)
             x, y = columns[0] * self._grid.downsample_x, rows[0] * self._grid.downsample_y
-            return self._reader.read_region(round(x), round(y), self._level, size)
+            return self.held.reader.read_region(round(x), round(y), self._level, size)
 
 
 def store_levels(store: SlideStore) -> list[StoreLevel]:
@@ -254,19 +290,19 @@ def probability_levels(label: LabelImage, channel: int) -> list[LabelLevel]:
 
 def slide_levels(reader: SlideReader) -> list[SlideLevel]:
     """A raw slide: the file's own levels, then averaged ones until an overview fits a screen."""
-    cache, lock = ChunkCache(), Lock()
+    cache, held = ChunkCache(), HeldReader(reader)
     info = reader.info
     levels = []
     for index, level in enumerate(info.levels):
         grid = Grid(level.size_px, level.downsample, level.downsample)
-        levels.append(SlideLevel(reader, grid, index, cache=cache, lock=lock))
+        levels.append(SlideLevel(held, grid, index, cache=cache))
     downsample = info.levels[-1].downsample
     size = info.levels[-1].size_px
     while max(size.width, size.height) > _COARSEST_SIDE_PX:
         downsample *= 2
         size = info.size.scaled_down(downsample)
         grid = Grid(size, downsample, downsample)
-        levels.append(SlideLevel(reader, grid, None, cache=cache, lock=lock))
+        levels.append(SlideLevel(held, grid, None, cache=cache))
     return levels
 
 

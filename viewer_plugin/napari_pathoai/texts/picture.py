@@ -1,4 +1,4 @@
-"""Layers and the view."""
+"""Layers, moving about, and seeing predictions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ ENGLISH: dict[str, str] = {
     "probability": "Probability",
     "attention": "Attention",
     "opacity": "Opacity",
+    "tab_view": "View",
+    "group_view": "View",
+    "zoom_to": "Zoom to ≈{magnification}×",
+    "zoom_preset": "≈{magnification}×",
+    "zoom_preset_help": "{um} µm per screen pixel (by custom, 10× is 1 µm per pixel)",
+    "zoom_now": "now ≈{magnification}× · {um} µm per screen pixel",
+    "minimap": "Small map of the slide",
+    "twin": "Other stain beside it",
+    "twin_none": "no other stain of this block is tiled",
+    "twin_title": "{stain} {slide}",
+    "hide_model": "Hide what models say",
+    "density": "Density: {model} (full colour: {most} per mm²)",
+    "density_hint": "Predicted objects: outlines up to {near} µm per screen pixel, "
+    "density from {far} µm on",
 }
 
 FRENCH: dict[str, str] = {
@@ -18,4 +32,18 @@ FRENCH: dict[str, str] = {
     "probability": "Probabilité",
     "attention": "Attention",
     "opacity": "Opacité",
+    "tab_view": "Vue",
+    "group_view": "Vue",
+    "zoom_to": "Zoom à ≈{magnification}×",
+    "zoom_preset": "≈{magnification}×",
+    "zoom_preset_help": "{um} µm par pixel d'écran (par convention, 10× vaut 1 µm par pixel)",
+    "zoom_now": "ici ≈{magnification}× · {um} µm par pixel d'écran",
+    "minimap": "Petite carte de la lame",
+    "twin": "Autre coloration à côté",
+    "twin_none": "aucune autre coloration de ce bloc n'est tuilée",
+    "twin_title": "{stain} {slide}",
+    "hide_model": "Masquer ce que disent les modèles",
+    "density": "Densité : {model} (pleine couleur : {most} par mm²)",
+    "density_hint": "Objets prédits : contours jusqu'à {near} µm par pixel d'écran, "
+    "densité à partir de {far} µm",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from napari_pathoai.settings import setting
 from napari_pathoai.texts import (
     drawing,
     grid,
@@ -26,7 +27,10 @@ FRENCH: dict[str, str] = {key: words for area in AREAS for key, words in area.FR
 
 
 def language() -> str:
-    """``fr`` or ``en``: the setting where there is one, else the system's language."""
+    """``fr`` or ``en``: the environment variable, the setting, or the system's language."""
+    chosen = str(setting("language"))
+    if chosen != "system" and not os.environ.get(LANGUAGE_VARIABLE):
+        return chosen
     for variable in (LANGUAGE_VARIABLE, "LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(variable):
             return "fr" if value.lower().startswith("fr") else "en"

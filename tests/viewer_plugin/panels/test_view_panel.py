@@ -1,0 +1,96 @@
+"""The panel of views, used by hand over a study with a twin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_pathoai.session import ReviewSession
+from pathoai.study.cohort import Cohort, CohortRow
+from pathoai.study.study import Study
+from tests.viewer_plugin.small_study import OTHER_SLIDE, SLIDE, SLIDE_MPP
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_pathoai.panels.view_panel import ViewPanel
+    from napari_pathoai.review import Review
+    from tests.viewer_plugin.screen import Screen
+
+BLOCK = "CCCC56789ABCDEF0"
+
+
+@pytest.fixture
+def pair(study: Study) -> Study:
+    """The slide, and another stain of its block."""
+    rows = [CohortRow(SLIDE, block_id=BLOCK), CohortRow(OTHER_SLIDE, block_id=BLOCK, stain="CD3")]
+    Cohort(rows).write(study.path / "cohort.csv")
+    shutil.copytree(study.store_path(SLIDE), study.store_path(OTHER_SLIDE))
+    return study
+
+
+def check_zoom(panel: ViewPanel, review: Review, screen: Screen) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QLabel, QPushButton
+
+    buttons = {b.text(): b for b in panel.findChildren(QPushButton)}
+    assert list(buttons) == ["≈1.25×", "≈2.5×", "≈5×", "≈10×", "≈20×", "≈40×"]
+    assert "0.5 µm per screen pixel" in buttons["≈20×"].toolTip()
+    QTest.mouseClick(buttons["≈20×"], Qt.MouseButton.LeftButton)
+    assert review.viewer.scene.camera.zoom == pytest.approx(2.0)
+    screen.settle()
+    shown = {label.text() for label in panel.findChildren(QLabel)}
+    assert "now ≈20× · 0.5 µm per screen pixel" in shown
+    assert {a.name: a.keys for a in panel.actions}["zoom_5"] == ("Ctrl+5",)
+
+
+def check_map(panel: ViewPanel) -> None:
+    """The map has the slide's shape and can be put away."""
+    small = panel.minimap
+    assert small.isVisible()
+    assert small.width() / small.height() == pytest.approx(
+        2500 * SLIDE_MPP.x / (1700 * SLIDE_MPP.y), rel=0.02
+    )
+    panel._with_map.click()
+    assert not small.isVisible()
+    panel._with_map.click()
+    assert small.isVisible()
+
+
+def check_twin(panel: ViewPanel, review: Review, screen: Screen) -> None:
+    panel._with_twin.click()
+    screen.settle()
+    second = panel.twin_view.view
+    assert second is not None
+    assert [layer.metadata["pathoai"]["slide_id"] for layer in second.model.layers] == [OTHER_SLIDE]
+    assert second.model.scene.camera.center == pytest.approx(review.viewer.scene.camera.center)
+    panel._with_twin.click()
+    screen.settle()
+    assert panel.twin_view.view is None
+
+
+@pytest.mark.usefixtures("display")
+def test_the_panel_zooms_maps_and_opens_the_twin(
+    make_napari_viewer: Callable[..., napari.Viewer], pair: Study
+) -> None:
+    from napari_pathoai.panels.view_panel import ViewPanel
+    from napari_pathoai.review import Review
+    from tests.viewer_plugin.screen import Screen
+
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 800)
+    review = Review(viewer)
+    panel = ViewPanel(review)
+    viewer.window.add_dock_widget(panel, name="view", area="right")
+    review.open(ReviewSession(pair, SLIDE, "R1"))
+    screen = Screen(viewer)
+    screen.settle()
+    check_zoom(panel, review, screen)
+    check_map(panel)
+    check_twin(panel, review, screen)
+    review.close()
+    assert not panel.minimap.isVisible()
