@@ -90,9 +90,7 @@ def check_studies(viewer: napari.Viewer, study: Study) -> None:
         viewer.layers.clear()
 
 
-def check_slide_file(
-    viewer: napari.Viewer, screen: Screen, path: Path, closed: list[str]
-) -> None:
+def check_slide_file(viewer: napari.Viewer, screen: Screen, path: Path, closed: list[str]) -> None:
     """A raw slide is read where it is looked at; its file is closed with its layer."""
     viewer.open(str(path), plugin=PLUGIN)
     (layer,) = viewer.layers

@@ -34,11 +34,11 @@ def centre_um(number: int) -> tuple[float, float]:
 
 
 def check_presets(viewer: napari.Viewer, screen: Screen) -> None:
-    """A square of 50 µm is so many screen pixels wide as its magnification says."""
-    left, _, right, _ = square(2).bounds
+    """A square of 80 µm is so many screen pixels wide as its magnification says."""
+    left, _, right, _ = square(1).bounds
     width_um = (right - left) * SLIDE_MPP.x
     for magnification in MAGNIFICATIONS[2:]:
-        x, y = centre_um(2)
+        x, y = centre_um(1)
         viewer.scene.camera.center = (0.0, y, x)
         set_magnification(viewer, magnification)
         screen.settle()
@@ -105,6 +105,7 @@ def check_linked(viewer: napari.Viewer, screen: Screen, store: SlideStore) -> No
     # As if the other stain had been scanned 40 µm to the right and 30 µm further down.
     affine = np.array([[1.0, 0, -30], [0, 1, -40], [0, 0, 1]])
     second.show_layers(store_layers(store)[:1], affine)
+    screen.rest()
     x, y = centre_um(2)
     viewer.scene.camera.center = (0.0, y, x)
     set_magnification(viewer, 10)

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import shapely
-from napari_pathoai.picture.predictions import Predictions
 
-from napari_pathoai.picture.layers import METADATA, store_layers
+from napari_pathoai.picture.layers import METADATA
 from napari_pathoai.picture.prediction_view import Sight, sight_at, tells_objects
-from pathoai.ontology import load_ontology
+from napari_pathoai.session import ReviewSession
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.objects import ObjectTable, write_objects
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import MODEL as SEGMENTER
 from tests.viewer_plugin.small_study import SLIDE, SLIDE_MPP
 
 if TYPE_CHECKING:
     import napari
+    from numpy.typing import NDArray
 
+    from napari_pathoai.review import Review
     from tests.viewer_plugin.screen import Screen
 
 MODEL, WIDTH, HEIGHT, STEP, SIDE = "cells", 2400, 1600, 40, 20
@@ -36,12 +37,14 @@ GLASS = (230, 200, 215)
 OPACITY = 0.45
 
 
-def with_nuclei(tmp_path: Path) -> tuple[SlideStore, Path]:
+def study_of_nuclei(folder: Path) -> Study:
     """A slide of one colour, and a square nucleus every 40 pixels over its left half."""
-    ontology = load_ontology("breast")
+    study = Study.create(folder, ontology="breast")
+    Cohort([CohortRow(SLIDE)]).write(folder / "cohort.csv")
+    ontology = study.ontology
     index = ontology["nucleus_lymphocyte"].index
     header = StoreHeader(SLIDE, WIDTH, HEIGHT, SLIDE_MPP.x, SLIDE_MPP.x, SLIDE_MPP.x)
-    path = tmp_path / f"{SLIDE}.zarr"
+    path = study.store_path(SLIDE)
     image = ImageWriter(path, header)
     for shard in shards_of(image.finest.array.shape):
         rows, columns = shard_slices(shard, image.finest.array.shape)
@@ -65,12 +68,10 @@ def with_nuclei(tmp_path: Path) -> tuple[SlideStore, Path]:
     label.finish()
     outlines = [shapely.box(x, y, x + SIDE, y + SIDE) for x, y in corners]
     ones = np.ones(len(outlines), np.float32)
-    objects = tmp_path / "objects.parquet"
     kinds = np.full(len(outlines), index, np.uint8)
-    write_objects(
-        objects, ObjectTable(np.asarray(outlines, object), kinds, ones, ones, {"origin": "model"})
-    )
-    return SlideStore(path), objects
+    table = ObjectTable(np.asarray(outlines, object), kinds, ones, ones, {"origin": "model"})
+    write_objects(study.objects_path(SLIDE, recipe.name), table)
+    return study
 
 
 def test_sight_follows_the_scale_of_the_screen() -> None:
@@ -85,13 +86,14 @@ def test_sight_follows_the_scale_of_the_screen() -> None:
 
 
 def test_only_predictions_of_small_objects_have_a_density(study: Study, tmp_path: Path) -> None:
-    store, _ = with_nuclei(tmp_path)
-    assert tells_objects(store.label(f"prediction/{MODEL}"), load_ontology("breast"))
+    cells = study_of_nuclei(tmp_path / "cells")
+    nuclei = SlideStore(cells.store_path(SLIDE)).label(f"prediction/{MODEL}")
+    assert tells_objects(nuclei, cells.ontology)
     lesions = SlideStore(study.store_path(SLIDE)).label(f"prediction/{SEGMENTER}")
     assert not tells_objects(lesions, study.ontology)
 
 
-def colours_about(screen: Screen, x: float, y: float) -> tuple[np.ndarray, np.ndarray]:
+def colours_about(screen: Screen) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Colours at the middle of a nucleus and at its border, the row through its middle."""
     picture = screen.picture().astype(float)
     row = picture[picture.shape[0] // 2]
@@ -103,7 +105,7 @@ def check_outlines(viewer: napari.Viewer, screen: Screen, rgb: tuple[int, int, i
     viewer.scene.camera.center = (0.0, place[1] * SLIDE_MPP.x, place[0] * SLIDE_MPP.x)
     viewer.scene.camera.zoom = 8.0
     screen.settle()
-    middle, row = colours_about(screen, *place)
+    middle, row = colours_about(screen)
     assert np.abs(middle - GLASS).max() <= 3, "the inside is the slide"
     mixed = OPACITY * np.array(rgb) + (1 - OPACITY) * np.array(GLASS)
     is_line = np.abs(row - mixed).max(axis=1) <= 4
@@ -113,7 +115,7 @@ def check_outlines(viewer: napari.Viewer, screen: Screen, rgb: tuple[int, int, i
     assert found[(found < 0)].max() == pytest.approx(-half, abs=4)
     viewer.scene.camera.zoom = 0.5
     screen.settle()
-    middle, _ = colours_about(screen, *place)
+    middle, _ = colours_about(screen)
     assert np.abs(middle - mixed).max() <= 4, "filled from farther away"
 
 
@@ -138,20 +140,20 @@ def check_density(viewer: napari.Viewer, screen: Screen) -> None:
     assert np.abs(left - GLASS).max() > 25
 
 
-def check_hidden(viewer: napari.Viewer, screen: Screen, shown: Predictions) -> None:
+def check_hidden(viewer: napari.Viewer, screen: Screen, review: Review) -> None:
     """At each zoom the canvas shows the slide alone; then what was seen comes back."""
     viewer.scene.camera.zoom = 8.0
     screen.settle()
     before = screen.picture()
-    shown.hide(True)
+    review.hide_model(True)
     for zoom in (8.0, 0.5, 0.2, 8.0):
         viewer.scene.camera.zoom = zoom
         screen.settle()
         picture = screen.picture().astype(int)
         y, x = np.array(picture.shape[:2]) // 2
-        near = picture[y - 30 : y + 30, x - 60 : x + 60]
+        near = picture[y - 20 : y + 20, x - 20 : x + 20]
         assert np.abs(near - GLASS).max() <= 3, f"something of the model is seen at {zoom}"
-    shown.hide(False)
+    review.hide_model(False)
     screen.settle()
     assert np.array_equal(screen.picture(), before)
 
@@ -160,25 +162,18 @@ def check_hidden(viewer: napari.Viewer, screen: Screen, shown: Predictions) -> N
 def test_objects_are_seen_as_fits_the_zoom(
     make_napari_viewer: Callable[..., napari.Viewer], tmp_path: Path
 ) -> None:
+    from napari_pathoai.review import Review
     from tests.viewer_plugin.screen import Screen
 
-    store, objects = with_nuclei(tmp_path)
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1000, 700)
-    for data, settings, kind in store_layers(store):
-        getattr(viewer, f"add_{kind}")(data, **settings)
-    ontology = load_ontology("breast")
-    shown = Predictions(viewer, store, ontology, partial(path_of, objects))
-    shown.set_opacity(OPACITY)
+    review = Review(viewer)
+    study = study_of_nuclei(tmp_path / "cells")
+    review.open(ReviewSession(study, SLIDE, "R1"))
     screen = Screen(viewer)
-    check_outlines(viewer, screen, ontology["nucleus_lymphocyte"].rgb)
+    check_outlines(viewer, screen, study.ontology["nucleus_lymphocyte"].rgb)
     check_density(viewer, screen)
-    viewer.scene.camera.center = (0.0, 300 * SLIDE_MPP.x, 300 * SLIDE_MPP.x)
-    check_hidden(viewer, screen, shown)
-    shown.set_opacity(0)
-    assert {layer.opacity for layer in shown.layers} == {0}
-    shown.close()
-
-
-def path_of(objects: Path, _label: str) -> Path:
-    return objects
+    viewer.scene.camera.center = (0.0, HEIGHT / 2 * SLIDE_MPP.x, WIDTH / 4 * SLIDE_MPP.x)
+    check_hidden(viewer, screen, review)
+    assert viewer.layers.selection.active is review.annotations.layer
+    review.close()

@@ -1,7 +1,7 @@
 """A raw slide's file is closed when its layer is taken out of the viewer.
 
-napari keeps what it knew of a removed layer for a while, so waiting until nobody holds the layer would
-keep files open that a user wants to move or delete.
+napari keeps what it knew of a removed layer for a while, so waiting until nobody holds the layer
+would keep files open that a user wants to move or delete.
 """
 
 from __future__ import annotations

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     import napari
 
     from napari_pathoai.picture.layers import LayerData
+
+_RESIZED_MS = 200
+"""By then the canvas has been drawn in its new size."""
 
 
 class LinkedView(QWidget):
@@ -36,8 +40,12 @@ class LinkedView(QWidget):
         self._viewer = viewer
         self.model = ViewerModel()
         self._qt_viewer = QtViewer(self.model)
-        self._size = self.model.canvas.size
         self._busy = False
+        self._resized = QTimer(self)
+        self._resized.setSingleShot(True)
+        self._resized.setInterval(_RESIZED_MS)
+        self._resized.timeout.connect(self.follow)
+        self.model.canvas.events.size.connect(self._on_size)
         self._linked = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -94,17 +102,20 @@ class LinkedView(QWidget):
     def close_view(self) -> None:
         """Give back canvas and layers."""
         self.link(on=False)
+        self._resized.stop()
+        self.model.canvas.events.size.disconnect(self._on_size)
         self.model.layers.clear()
         self._qt_viewer.close()
         self._qt_viewer.deleteLater()
 
+    def _on_size(self, _event: object) -> None:
+        self._resized.start()
+
     def _lead(self, _event: object) -> None:
-        """Take the first viewer along, unless it was only the canvas that changed its size."""
-        if self._size != self.model.canvas.size:
-            self._size = self.model.canvas.size
-            self.follow()
-            return
-        self._copy(self.model.scene.camera, self._viewer.scene.camera)
+        """Take the first viewer along."""
+        # A canvas that changes its size zooms by itself, which nobody asked for.
+        if not self._resized.isActive():
+            self._copy(self.model.scene.camera, self._viewer.scene.camera)
 
     def _copy(self, source: Any, target: Any) -> None:  # noqa: ANN401 - napari is not typed
         if self._busy:
