@@ -137,7 +137,7 @@ def report(found: Sequence[Viewed], size: tuple[int, int], repeats: int, jumps: 
         "",
         f"`python benchmarks/viewer_opening.py`: a slide of {size[0]:,} × {size[1]:,} px. Medians",
         f"of {repeats} alternating runs, each a process of its own; {jumps} jumps a zoom in each.",
-        "First picture: from the start of the process to the first frame that shows tissue. A jump:",
+        "First picture: from the start of the process to the first frame that shows tissue. Jump:",
         "from moving the camera to the last frame of the complete picture. Zooms are screen pixels",
         "per pixel of the slide. Page cache warm. Ratios are what counts.",
         "",

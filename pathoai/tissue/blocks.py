@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pathoai.tissue.planes import Value, empty_plane
 
@@ -62,6 +61,9 @@ class Block:
         """
         found = self._densities.get(sigma_px)
         if found is None:
+            # Whoever opens a store loads this module, and need not wait for half a second of SciPy.
+            from scipy import ndimage
+
             smooth = [
                 ndimage.gaussian_filter(self.pixels[..., c], sigma_px, output=np.float32)
                 for c in range(3)

@@ -6,7 +6,7 @@ in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +14,8 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
-from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
-from napari_pathoai.picture.layers import METADATA, store_layers
+from napari_pathoai.picture.canvas_view import bring_into_view, draw_now, region_in_view
+from napari_pathoai.picture.layers import METADATA, LayerData, image_layer, layers_over_image
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
 from pathoai.errors import PathoaiError
@@ -53,18 +53,19 @@ class Review:
         self._objects: list[ObjectsView] = []
 
     def open(self, session: ReviewSession) -> None:
-        """Show the slide of a session in place of the present one."""
+        """Show the slide of a session in place of the present one, its picture before all else."""
         self.close()
         self.session = session
-        for data, settings, kind in store_layers(session.store):
-            getattr(self.viewer, f"add_{kind}")(data, **settings)
+        self._add([image_layer(session.store)])
+        scale_bar = self.viewer.canvas.overlays.scale_bar
+        scale_bar.visible = scale_bar.box = True
+        self.viewer.reset_view()
+        draw_now()
+        self._add(layers_over_image(session.store))
         self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
         for layer in self.annotations.layers:
             self.viewer.add_layer(layer)
         self.viewer.layers.selection.active = self.annotations.layer
-        scale_bar = self.viewer.canvas.overlays.scale_bar
-        scale_bar.visible = scale_bar.box = True
-        self.viewer.reset_view()
         self.annotations.set_zoom(self.viewer.scene.camera.zoom)
         objects_path = partial(session.study.objects_path, session.slide_id)
         self._objects = objects_views(self.viewer, session.store, session.ontology, objects_path)
@@ -84,6 +85,10 @@ class Review:
         self._out_of_sight = []
         for layer in [one for one in self.viewer.layers if METADATA in one.metadata]:
             self.viewer.layers.remove(layer)
+
+    def _add(self, layers: Iterable[LayerData]) -> None:
+        for data, settings, kind in layers:
+            getattr(self.viewer, f"add_{kind}")(data, **settings)
 
     def say(self, message: str) -> None:
         """Show one line, in the dock and as a napari notification."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SHARE_OF_CANVAS = 0.35
 _LARGEST_ZOOM = 8.0
 """Canvas pixels per level-0 pixel: a small nucleus is enlarged, but not to a blur."""
+_FRAMES = 3
 _PLACE_UM = 250.0
 """Side of the square about a place that is shown with its surroundings: a tile, or a lesion."""
 
@@ -69,3 +70,16 @@ def centre_on(viewer: ViewerModel, place: tuple[float, float], mpp: Mpp) -> None
     """
     (x, y), half_x, half_y = place, _PLACE_UM / 2 / mpp.x, _PLACE_UM / 2 / mpp.y
     bring_into_view(viewer, (x - half_x, y - half_y, x + half_x, y + half_y), mpp)
+
+
+def draw_now() -> None:
+    """Bring what was added so far onto the screen, before what takes longer is added.
+
+    napari asks for the pixels of a view while it draws it, and draws again once it has them.
+    """
+    from qtpy.QtCore import QEventLoop
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(_FRAMES):
+        # Clicks and keys wait: what they act on is not there yet.
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)

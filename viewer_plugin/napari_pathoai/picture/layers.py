@@ -56,7 +56,12 @@ def vector_frame(slide_mpp: Mpp) -> dict[str, Any]:
 
 def store_layers(store: SlideStore) -> list[LayerData]:
     """Image, tissue (hidden), predictions, other labels and probabilities (hidden) of a store."""
-    layers = [image_layer(store)]
+    return [image_layer(store), *layers_over_image(store)]
+
+
+def layers_over_image(store: SlideStore) -> list[LayerData]:
+    """The same without the image."""
+    layers: list[LayerData] = []
     for name in _in_order(store.labels):
         label = store.label(name)
         layers.append(label_layer(store, label))

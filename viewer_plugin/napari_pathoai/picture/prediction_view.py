@@ -8,13 +8,12 @@ first time that it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_pathoai.picture.density import CELL_UM, DensityPicture, Rgb, density_picture
 from napari_pathoai.picture.layers import METADATA, PREDICTION, raster_frame
 from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
@@ -25,6 +24,8 @@ from pathoai.store.slide_store import SlideStore
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image, Labels
+
+    from napari_pathoai.picture.density import DensityPicture
 
 NEAR_UM = 1.0
 """µm per screen pixel up to which objects are outlined: a nucleus of 8 µm is 8 pixels wide."""
@@ -127,6 +128,8 @@ class ObjectsView:
     def _add_density(self, picture: DensityPicture) -> None:
         from napari.layers import Image
 
+        from napari_pathoai.picture.density import CELL_UM
+
         about = self._label.metadata[METADATA]
         model = str(about["label"]).removeprefix(PREDICTION)
         # Just above the class map, below what is drawn; what the user works on stays chosen.
@@ -175,6 +178,8 @@ def objects_views(
 
 def density_of(store: SlideStore, label_name: str, objects: Path) -> DensityPicture:
     """The density of a label's objects in the label's own colours."""
-    colours: Mapping[int, Rgb] = {c.index: c.rgb for c in store.label(label_name).shown_classes}
+    from napari_pathoai.picture.density import density_picture
+
+    colours = {c.index: c.rgb for c in store.label(label_name).shown_classes}
     info = store.slide
     return density_picture(objects, info.size, info.mpp, colours)
