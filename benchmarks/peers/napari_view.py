@@ -26,12 +26,13 @@ _REACH = 0.25
 
 
 class Frames:
-    """The frames that a viewer draws."""
+    """The frames that a viewer draws, from its making on."""
 
     def __init__(self, viewer: object) -> None:
         """Listen from now on."""
         self.viewer = viewer
         self.last = 0.0
+        self.first_picture = 0.0
         viewer.window._qt_viewer.canvas.events.draw.connect(self._on_draw, position="last")
 
     def settled(self, begin: float) -> float:
@@ -41,35 +42,59 @@ class Frames:
         while True:
             QApplication.processEvents()
             now = time.monotonic()
-            if self.last > begin and now - self.last > _QUIET_S:
-                return self.last - begin
-            if now - begin > _LIMIT_S:
-                raise SystemExit("nothing was drawn")
+            if now - max(self.last, begin) > _QUIET_S:
+                return max(0.0, self.last - begin)
             time.sleep(0.001)
 
     def _on_draw(self, _event: object) -> None:
         self.last = time.monotonic()
+        if not self.first_picture and shows_tissue():
+            self.first_picture = self.last
+
+
+def watched() -> list[Frames]:
+    """The frames of every viewer made from now on."""
+    import napari
+
+    found: list[Frames] = []
+    make = napari.Viewer.__init__
+
+    def make_and_watch(self: object, *words: object, **settings: object) -> None:
+        make(self, *words, **settings)
+        found.append(Frames(self))
+
+    napari.Viewer.__init__ = make_and_watch
+    return found
+
+
+def shows_tissue() -> bool:
+    """Whether some of what is being drawn is coloured, as stained tissue is and glass is not."""
+    from vispy.gloo import read_pixels
+
+    picture = read_pixels(alpha=False).astype(int)
+    coloured = picture.max(axis=2) - picture.min(axis=2) > 20
+    return bool(coloured.mean() > 0.05)
 
 
 def opened(path: str, plugin: str) -> tuple[object, Frames]:
-    """A viewer that shows the slide, or is about to."""
+    """A viewer that shows the slide."""
     import napari
 
+    frames = watched()
     if plugin == "review":
         from napari_pathoai.opening.open_review import show_review
         from napari_pathoai.session import ReviewSession, choose_slide
         from pathoai.study.study import Study
 
         study = Study(Path(path))
-        viewer = show_review(ReviewSession(study, choose_slide(study, None), "R1"))
-        return viewer, Frames(viewer)
+        show_review(ReviewSession(study, choose_slide(study, None), "R1"))
+        return frames[0].viewer, frames[0]
     if plugin == "napari-ome-zarr":
         register_codec()
     viewer = napari.Viewer()
     viewer.window.resize(*_WINDOW_PX)
-    frames = Frames(viewer)
     viewer.open(path, plugin=plugin)
-    return viewer, frames
+    return viewer, frames[0]
 
 
 def register_codec() -> None:
@@ -82,20 +107,6 @@ def register_codec() -> None:
     register_codec("imagecodecs_jpeg", JpegCodec)
 
 
-def first_picture(viewer: object, frames: Frames, started: float) -> float:
-    """Seconds from the start of the process to the first frame that shows tissue."""
-    while not shows_tissue(viewer):
-        frames.settled(frames.last)
-    return frames.last - started
-
-
-def shows_tissue(viewer: object) -> bool:
-    """Whether some of the canvas is coloured, as stained tissue is and glass is not."""
-    picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
-    coloured = picture.max(axis=2) - picture.min(axis=2) > 20
-    return bool(coloured.mean() > 0.05)
-
-
 def jumps(viewer: object, frames: Frames, size: tuple[int, int], repeats: int) -> dict[str, list]:
     """Seconds to a complete picture of random places, by screen pixels per level-0 pixel."""
     slide = viewer.layers[0]
@@ -104,7 +115,7 @@ def jumps(viewer: object, frames: Frames, size: tuple[int, int], repeats: int) -
     found: dict[str, list] = {}
     for zoom in ZOOMS:
         camera.zoom = zoom / scale
-        frames.settled(0.0)
+        frames.settled(time.monotonic())
         found[str(zoom)] = []
         for _ in range(repeats):
             y, x = (side * (0.5 + chance.uniform(-_REACH, _REACH)) for side in size[::-1])
@@ -124,8 +135,11 @@ def main() -> None:
     """Open, look, jump, tell."""
     path, plugin, started, width, height, repeats = sys.argv[1:]
     viewer, frames = opened(path, plugin)
-    frames.settled(0.0)
-    first_s = first_picture(viewer, frames, float(started))
+    while not frames.first_picture:
+        frames.settled(time.monotonic())
+        if time.monotonic() - float(started) > _LIMIT_S:
+            raise SystemExit("no tissue was drawn")
+    first_s = frames.first_picture - float(started)
     size = (int(width), int(height))
     times = jumps(viewer, frames, size, int(repeats))
     print(json.dumps({"first_s": first_s, "jumps_s": times, "peak_mb": peak_mb()}))
