@@ -3,9 +3,9 @@
 Runs in the environment of the plugin, started by viewer_opening.py:
 PATH PLUGIN STARTED WIDTH HEIGHT REPEATS
 
-PLUGIN is the name of a napari plugin, or ``review``: then PATH is a study, opened as by the command
-opens it. STARTED is the monotonic clock at the start of the process; WIDTH and HEIGHT are those of
-the slide, level-0 pixels.
+PLUGIN is the name of a napari plugin, or ``review``: then PATH is a study, opened as by our
+command; ``review-hidden`` hides its predictions once it is open. STARTED is the monotonic clock at
+the start of the process; WIDTH and HEIGHT are those of the slide, level-0 pixels.
 """
 
 from __future__ import annotations
@@ -81,13 +81,15 @@ def opened(path: str, plugin: str) -> tuple[object, Frames]:
     import napari
 
     frames = watched()
-    if plugin == "review":
+    if plugin in ("review", "review-hidden"):
         from napari_pathoai.opening.open_review import show_review
         from napari_pathoai.session import ReviewSession, choose_slide
         from pathoai.study.study import Study
 
         study = Study(Path(path))
         show_review(ReviewSession(study, choose_slide(study, None), "R1"))
+        if plugin == "review-hidden":
+            hide_model(frames[0].viewer)
         return frames[0].viewer, frames[0]
     if plugin == "napari-ome-zarr":
         register_codec()
@@ -95,6 +97,14 @@ def opened(path: str, plugin: str) -> tuple[object, Frames]:
     viewer.window.resize(*_WINDOW_PX)
     viewer.open(path, plugin=plugin)
     return viewer, frames[0]
+
+
+def hide_model(viewer: object) -> None:
+    """Take what models say out of sight, as the reader can."""
+    from napari_pathoai.panels.review_widget import ReviewWidget
+
+    (widget,) = viewer.window._qt_window.findChildren(ReviewWidget)
+    widget.review.hide_model(True)
 
 
 def register_codec() -> None:

@@ -32,12 +32,11 @@ MPP = 0.5
 OUTLINE = shapely.Polygon(
     [(300, 200), (700, 200), (700, 600), (300, 600)], [[(400, 300), (500, 300), (500, 400)]]
 )
-REAL = (
-    "cmu-1-small-region.svs",
-    "CMU-1-Small-Region.jp2.tiff",
-    "CMU-1-Small-Region.webp.tiff",
-    "CMU-1-Small-Region-dicom",
-)
+REAL = {
+    "cmu-1-small-region.svs": (2967, 2220, 0.499),
+    "CMU-1-Small-Region-dicom": (2967, 2220, 0.499),
+    "openslide_crops/OS-2-ndpi.ome.tif": (2202, 2202, 0.2271),
+}
 
 
 @pytest.fixture(scope="module")
@@ -204,15 +203,21 @@ def test_real_slides_open(
     make_napari_viewer: Callable[..., napari.Viewer], real_data: Path, lines: list[str]
 ) -> None:
     viewer = make_napari_viewer()
-    for name in REAL:
-        path = real_data / "wsi" / name
-        viewer.open(str(path), plugin=PLUGIN)
+    for name, (height, width, mpp) in REAL.items():
+        viewer.open(str(real_data / "wsi" / name), plugin=PLUGIN)
         (layer,) = viewer.layers
-        assert layer.data[0].shape == (2967, 2220, 3)
-        assert layer.scale == pytest.approx((0.499, 0.499))
+        assert layer.data[0].shape == (height, width, 3)
+        assert layer.scale == pytest.approx((mpp, mpp), rel=1e-3)
         assert 5 < np.asarray(layer.data[0][1000:1050, 1000:1050]).std() < 120, "tissue"
         viewer.layers.clear()
+    (file,) = sorted((real_data / "wsi" / "CMU-1-Small-Region-dicom").glob("*.dcm"))[:1]
+    viewer.open(str(file), plugin=PLUGIN)
+    assert viewer.layers[0].data[0].shape == (2967, 2220, 3)
+    viewer.layers.clear()
     assert not lines
+    viewer.open(str(real_data / "wsi" / "CMU-1-Small-Region.jp2.tiff"), plugin=PLUGIN)
+    assert not viewer.layers, "its scale is a hundredth of the true one"
+    assert "state the true scale" in lines[0]
 
 
 def test_a_reader_is_closed_with_the_last_of_its_levels() -> None:

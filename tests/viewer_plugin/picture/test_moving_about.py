@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from napari_pathoai.picture.chunk_cache import ChunkCache
 from napari_pathoai.picture.layers import store_layers
+from napari_pathoai.picture.pyramid import LazyLevel
 from napari_pathoai.picture.thumbnail import thumbnail
 from napari_pathoai.picture.zoom_presets import MAGNIFICATIONS, screen_px_um, set_magnification
 from pathoai.store.slide_store import SlideStore
@@ -17,7 +20,6 @@ from tests.viewer_plugin.small_study import SLIDE, SLIDE_MPP, SQUARE_RGB, square
 
 if TYPE_CHECKING:
     import napari
-    from numpy.typing import NDArray
 
     from napari_pathoai.views.linked_view import LinkedView
     from napari_pathoai.views.minimap import Minimap
@@ -151,3 +153,40 @@ def test_presets_map_and_second_canvas(
     check_map_is_off_the_scale_bar(viewer, small, screen)
     check_linked(viewer, screen, store)
     small.close_map()
+    check_memory(viewer, screen)
+
+
+class EndlessLevel(LazyLevel):
+    """A level of any size that holds one colour, and counts what is decoded of it."""
+
+    def __init__(self, shape: tuple[int, int, int], cache: ChunkCache, decoded: list[int]) -> None:
+        super().__init__(shape[:2], shape, 255, cache)
+        self._decoded = decoded
+
+    def _fetch(self, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.uint8]:
+        shape = (rows[1] - rows[0], columns[1] - columns[0], 3)
+        self._decoded.append(-(-shape[0] // 256) * -(-shape[1] // 256))
+        return np.full(shape, 90, np.uint8)
+
+
+def check_memory(viewer: napari.Viewer, screen: Screen) -> None:
+    """Of 100,000 × 80,000 pixels, the first picture takes few chunks; jumps keep within a limit."""
+    limit = 40 * 256 * 256 * 3
+    cache, decoded, finest = ChunkCache(limit), list[int](), list[int]()
+    levels = [
+        EndlessLevel((81920 >> k, 102400 >> k, 3), cache, decoded if k else finest)
+        for k in range(9)
+    ]
+    viewer.layers.clear()
+    viewer.add_image(levels, rgb=True, multiscale=True, scale=(0.25, 0.25))
+    viewer.reset_view()
+    screen.settle()
+    assert not finest
+    assert sum(decoded) <= 60, "of 128,000"
+    chance = np.random.default_rng(0)
+    for _ in range(12):
+        viewer.scene.camera.zoom = 4.0
+        viewer.scene.camera.center = (0.0, *(chance.uniform(1000, 19000, 2)))
+        screen.settle()
+        assert cache.held_bytes <= limit
+    assert sum(finest) > 40, "more than the limit was seen"

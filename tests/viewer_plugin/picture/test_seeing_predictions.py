@@ -175,5 +175,6 @@ def test_objects_are_seen_as_fits_the_zoom(
     check_density(viewer, screen)
     viewer.scene.camera.center = (0.0, HEIGHT / 2 * SLIDE_MPP.x, WIDTH / 4 * SLIDE_MPP.x)
     check_hidden(viewer, screen, review)
-    assert viewer.layers.selection.active is review.annotations.layer
+    assert review.annotations is not None
+    assert viewer.layers.selection.active is review.annotations.layer, "what one works on"
     review.close()

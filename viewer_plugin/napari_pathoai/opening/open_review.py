@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_pathoai.picture.canvas_view import centre_on
 from napari_pathoai.session import ReviewSession, choose_slide
+from napari_pathoai.settings import setting
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
 from pathoai_annotations.readers.room_sheet import room_sheet
@@ -65,9 +66,9 @@ def open_review(
 
 
 def default_reader(study: Study) -> str:
-    """Whose reading room the study is; ``R1`` where it is none."""
+    """Whose reading room the study is; where it is none, the setting, or ``R1``."""
     sheet = room_sheet(study)
-    return "R1" if sheet is None else sheet.reader
+    return (str(setting("reader")) or "R1") if sheet is None else sheet.reader
 
 
 def check_place(session: ReviewSession, at: tuple[float, float]) -> None:

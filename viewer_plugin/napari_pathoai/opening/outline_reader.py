@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pathoai.opening.window_message import Paths, shows_errors
+from napari_pathoai.opening.window_message import Paths, Reader, shows_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_pathoai.picture.layers import LayerData
 
 
-def outline_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[tuple[None]]] | None:
+def outline_reader(path: Paths) -> Reader | None:
     """A reader for a file of features; None for anything else."""
     from pathoai_annotations.formats.geojson import FORMAT
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pathoai.opening.window_message import Paths, shows_errors
+from napari_pathoai.opening.window_message import Paths, Reader, shows_errors
 from pathoai.errors import StudyError
 
 if TYPE_CHECKING:
     from napari_pathoai.picture.layers import LayerData
-
-Reader = Callable[[Paths], "list[LayerData] | list[tuple[None]]"]
 
 _STUDY_SHEET = "study.toml"
 _SLIDES_ALONE = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".bif"})

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pathoai.errors import PathoaiError
 
-if TYPE_CHECKING:
-    from napari_pathoai.picture.layers import LayerData
-
 Paths = str | Sequence[str]
-ReadLayers = Callable[[Paths], "list[LayerData]"]
+Reader = Callable[[Paths], list[Any]]
+"""Gives layers as napari takes them (`LayerData`), or `NOTHING_TO_SHOW`."""
 
-NOTHING_TO_SHOW: list[tuple[None]] = [(None,)]
+NOTHING_TO_SHOW: list[Any] = [(None,)]
 """napari's sign that a file was dealt with and gives no layer."""
 
 
-def shows_errors(read: ReadLayers) -> Callable[[Paths], list[LayerData] | list[tuple[None]]]:
+def shows_errors(read: Reader) -> Reader:
     """The same reading function, whose errors are one line in the window and no layer."""
 
     @wraps(read)
-    def reading(paths: Paths) -> list[LayerData] | list[tuple[None]]:
+    def reading(paths: Paths) -> list[Any]:
         try:
             return read(paths)
         except PathoaiError as error:

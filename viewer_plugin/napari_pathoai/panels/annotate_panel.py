@@ -21,6 +21,7 @@ from napari_pathoai.panels.class_buttons import MOST_KEYS, ClassButtons, class_n
 from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.review import Review, is_of_model
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation
@@ -47,7 +48,7 @@ class AnnotatePanel(QWidget):
         self.review_actions = self._actions()
         self._models, self._opacity = QComboBox(), QSlider(Qt.Orientation.Horizontal)
         self._opacity.setRange(0, _OPACITY_STEPS)
-        self._opacity.setValue(45)
+        self._opacity.setValue(int(setting("opacity")))
         self._opacity.valueChanged.connect(self.set_opacity)
         self._build()
         review.opened.connect(self._on_opened)

@@ -33,6 +33,7 @@ from napari_pathoai.panels.status_line import StatusLine
 from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from pathoai.study.study import Study
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     import napari
 
 READER_VARIABLE = "PATHOAI_READER"
-"""Environment variable that holds the reader's code when the widget is opened from napari."""
+"""Environment variable that holds the reader's code; the setting counts where there is none."""
 
 _CAMERA_QUIET_MS = 250
 
@@ -131,7 +132,7 @@ class ReviewWidget(QWidget):
         folder = QFileDialog.getExistingDirectory(self, text("open_study"))
         if not folder:
             return
-        known = os.environ.get(READER_VARIABLE, "")
+        known = os.environ.get(READER_VARIABLE) or str(setting("reader"))
         reader, confirmed = QInputDialog.getText(
             self, text("open_study"), text("reader_prompt"), text=known
         )
