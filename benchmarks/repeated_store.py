@@ -32,6 +32,7 @@ from pathoai.study.study import Study
 
 SLIDE = "0123456789ABCDEF"
 MODEL = "nuclei"
+MAPS = f"labels/prediction.{MODEL}/"
 _TISSUE_RADIUS = 0.4
 """Of the sides: half of the glass is tissue."""
 _NUCLEUS_UM = 4.0
@@ -110,14 +111,16 @@ def predict(study: Study, header: StoreHeader, tissue: NDArray[np.bool_], nuclei
         f"prediction/{MODEL}",
         ontology.classes,
         {"origin": "model", "status": "proposed"},
-        probability_channels=(),
+        with_instances=True,
     )
     label = LabelWriter(store, header, recipe)
     pattern = painted(centres, kinds, radius)
     done: dict[str, str] = {}
     for writer, factor in zip(label.levels, label.factors, strict=True):
         done |= repeat(store, writer, first_of_block(pattern, round(factor)), tissue)
-    label.journal.restore(done)
+    # Numbers of objects are promised and absent: no viewer asks for them.
+    numbers = {key.replace(MAPS, f"{MAPS}instance/", 1): "" for key in done}
+    label.journal.restore(done | numbers)
     label.finish()
     source = {"origin": "model", "model": MODEL, "label": recipe.name}
     write_object_batches(

@@ -18,7 +18,6 @@ ENGLISH: dict[str, str] = {
     "minimap": "Small map of the slide",
     "twin": "Other stain beside it",
     "twin_none": "no other stain of this block is tiled",
-    "twin_title": "{stain} {slide}",
     "hide_model": "Hide what models say",
     "density": "Density: {model} (full colour: {most} per mm²)",
     "density_hint": "Predicted objects: outlines up to {near} µm per screen pixel, "
@@ -41,7 +40,6 @@ FRENCH: dict[str, str] = {
     "minimap": "Petite carte de la lame",
     "twin": "Autre coloration à côté",
     "twin_none": "aucune autre coloration de ce bloc n'est tuilée",
-    "twin_title": "{stain} {slide}",
     "hide_model": "Masquer ce que disent les modèles",
     "density": "Densité : {model} (pleine couleur : {most} par mm²)",
     "density_hint": "Objets prédits : contours jusqu'à {near} µm par pixel d'écran, "

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_pathoai.picture.layers import image_layer
-from napari_pathoai.picture.twin import stain_name
-from napari_pathoai.texts.texts import text
+from napari_pathoai.views.linked_view import LinkedView
 from pathoai.store.slide_store import SlideStore
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_pathoai.views.linked_view import LinkedView
     from pathoai.study.cohort import CohortRow
     from pathoai.study.study import Study
 
 
 class TwinView:
-    """At most one linked canvas of a viewer.
+    """At most one linked canvas, below the first and as high.
 
     Args:
         viewer: The first canvas.
@@ -27,7 +25,6 @@ class TwinView:
     def __init__(self, viewer: napari.Viewer) -> None:
         """None is open."""
         self._viewer = viewer
-        self._dock: Any = None
         self.view: LinkedView | None = None
 
     def open(self, study: Study, row: CohortRow) -> None:
@@ -40,13 +37,13 @@ class TwinView:
         Raises:
             StoreError: Its store cannot be read.
         """
-        from napari_pathoai.views.linked_view import LinkedView
-
         layer = image_layer(SlideStore(study.store_path(row.slide_id)))
         self.close()
         self.view = LinkedView(self._viewer)
-        title = text("twin_title", stain=stain_name(row), slide=row.slide_id)
-        self._dock = self._viewer.window.add_dock_widget(self.view, name=title, area="bottom")
+        # napari's canvas lies in a splitter; a dock would get what panels leave of the window.
+        splitter = self._viewer.window._qt_viewer
+        splitter.addWidget(self.view)
+        splitter.setSizes([1] * splitter.count())
         self.view.show_layers([layer])
 
     def close(self) -> None:
@@ -54,6 +51,5 @@ class TwinView:
         if self.view is None:
             return
         view, self.view = self.view, None
+        view.setParent(None)
         view.close_view()
-        self._viewer.window.remove_dock_widget(view)
-        self._dock = None
