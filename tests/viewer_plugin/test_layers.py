@@ -121,3 +121,13 @@ def test_a_moved_store_still_shows_its_layers(study: Study, tmp_path: Path) -> N
     target = tmp_path / f"{SLIDE}.zarr"
     shutil.copytree(study.store_path(SLIDE), target)
     assert len(store_layers(SlideStore(target))) == 4
+
+
+def test_a_probability_goes_from_nothing_to_the_colour_of_its_class(
+    store: SlideStore, study: Study
+) -> None:
+    data, settings, _ = store_layers(store)[3]
+    layer = Image(data, **settings)
+    unsure, certain = layer.colormap.map(np.array([0.0, 1.0]))
+    assert unsure[3] == 0
+    assert np.allclose(np.array(certain) * 255, [*study.ontology["hsil"].rgb, 255], atol=0.5)

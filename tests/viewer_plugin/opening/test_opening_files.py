@@ -64,6 +64,17 @@ def lines() -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def choice(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the user chooses in dialogs of files."""
+    from qtpy.QtWidgets import QFileDialog
+
+    chosen: dict[str, str] = {}
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (chosen["open"], ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (chosen["save"], ""))
+    return chosen
+
+
+@pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Says when a slide file is closed."""
     said: list[str] = []
@@ -182,6 +193,7 @@ def test_files_open_and_close_in_a_viewer(
     tmp_path: Path,
     lines: list[str],
     closed: list[str],
+    choice: dict[str, str],
 ) -> None:
     from tests.viewer_plugin.screen import Screen
 
@@ -194,6 +206,8 @@ def test_files_open_and_close_in_a_viewer(
     check_outlines_need_a_slide(viewer, tmp_path, lines)
     check_outlines(viewer, screen, tmp_path, slide_file, lines)
     check_saved(viewer, tmp_path)
+    viewer.open(str(slide_file), plugin=PLUGIN)
+    check_menu(viewer, tmp_path, choice)
     viewer.open_sample("pathoai", "generated")
     assert kinds(viewer) == ["slide", "truth"]
 
@@ -236,3 +250,21 @@ def test_a_reader_is_closed_with_the_last_of_its_levels() -> None:
     del last
     gc.collect()
     assert closed == [True]
+
+
+def check_menu(viewer: napari.Viewer, folder: Path, choice: dict[str, str]) -> None:
+    """What the menu shows and writes is what was chosen in its dialogs."""
+    from napari_pathoai.opening.menu import save_outlines, show_outlines
+
+    choice["open"] = str(folder / "outlines.geojson")
+    show_outlines()
+    assert kinds(viewer) == ["slide", "outlines"]
+    choice["save"] = str(folder / "again.geojson")
+    viewer.layers.selection = {viewer.layers[-1]}
+    save_outlines()
+    assert len(list(read_outlines(folder / "again.geojson", FRAME))) == 2
+    choice["open"] = choice["save"] = ""
+    show_outlines()
+    save_outlines()
+    assert len(viewer.layers) == 2, "a dialog that was closed does nothing"
+    viewer.layers.clear()

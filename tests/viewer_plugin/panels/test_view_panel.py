@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_pathoai.session import ReviewSession
+from pathoai.geometry import Region
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
+from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 from tests.viewer_plugin.small_study import OTHER_SLIDE, SLIDE, SLIDE_MPP
 
 if TYPE_CHECKING:
@@ -63,6 +65,24 @@ def check_map(panel: ViewPanel) -> None:
     assert small.isVisible()
 
 
+def check_decided(panel: ViewPanel, review: Review) -> None:
+    """What the reader said of a region is a dot on the map, in the colour of what he said."""
+    assert review.session is not None
+    x, y, side = 400.0, 300.0, 200.0
+    review.session.journal.read_region(
+        SLIDE,
+        Region(x, y, side, side),
+        Outcome.REJECTED,
+        kind=RegionKind.CHOSEN,
+        with_model=True,
+        author="R1",
+    )
+    review.edited.emit()
+    (place,) = panel.minimap._places
+    assert (place.x_um, place.y_um) == pytest.approx((500 * SLIDE_MPP.x, 400 * SLIDE_MPP.y))
+    assert place.colour == "#d55e00"
+
+
 def check_twin(panel: ViewPanel, review: Review, screen: Screen) -> None:
     panel._with_twin.click()
     screen.settle()
@@ -94,6 +114,7 @@ def test_the_panel_zooms_maps_and_opens_the_twin(
     screen.settle()
     check_zoom(panel, review, screen)
     check_map(panel)
+    check_decided(panel, review)
     check_twin(panel, review, screen)
     review.close()
     assert not panel.minimap.isVisible()

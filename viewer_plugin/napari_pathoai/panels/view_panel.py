@@ -21,13 +21,21 @@ from napari_pathoai.picture.zoom_presets import (
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
-from napari_pathoai.views.minimap import MAP_SIDE_PX, Minimap
+from napari_pathoai.views.minimap import MAP_SIDE_PX, MapPlace, Minimap
 from napari_pathoai.views.twin_view import TwinView
 from pathoai.study.cohort import CohortRow
+from pathoai_annotations.journal.region_reading import Outcome
 
 _SHARP = 2
 """Map pixels made for each that is shown: so many have the sharpest screens."""
 _BUTTONS_A_ROW = 3
+# Of Okabe and Ito, told apart by whoever sees few colours.
+_OUTCOME_COLOURS = {
+    Outcome.ACCEPTED: "#009e73",
+    Outcome.CORRECTED: "#0072b2",
+    Outcome.REJECTED: "#d55e00",
+    Outcome.UNSURE: "#cc79a7",
+}
 
 
 class ViewPanel(QWidget):
@@ -50,6 +58,7 @@ class ViewPanel(QWidget):
         self._build()
         review.opened.connect(self._on_opened)
         review.closing.connect(self._on_closing)
+        review.edited.connect(self._show_decided)
         review.viewer.scene.camera.events.zoom.connect(self._show_zoom)
         self._show_zoom()
 
@@ -119,6 +128,24 @@ class ViewPanel(QWidget):
         self._twin_choice.setVisible(len(self._twins) > 1)
         self._with_twin.setEnabled(bool(self._twins))
         self._with_twin.setToolTip("" if self._twins else text("twin_none"))
+
+    def _show_decided(self) -> None:
+        """Mark on the map where the reader decided, in the colour of what he said."""
+        session = self._review.session
+        if session is None:
+            return
+        mpp = session.store.header.slide_mpp
+        readings = session.journal.region_readings(session.slide_id, author=session.reader)
+        self.minimap.show_places(
+            [
+                MapPlace(
+                    (one.region.x + one.region.width / 2) * mpp.x,
+                    (one.region.y + one.region.height / 2) * mpp.y,
+                    _OUTCOME_COLOURS[one.outcome],
+                )
+                for one in readings
+            ]
+        )
 
     def _on_closing(self) -> None:
         self.minimap.hide()

@@ -132,6 +132,7 @@ def image_layer(store: SlideStore) -> LayerData:
 
 def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]:
     layers: list[LayerData] = []
+    rgb = {c.key: c.rgb for c in label.shown_classes}
     for channel, key in enumerate(label.probability_channels):
         if key == "background":
             continue
@@ -141,7 +142,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "multiscale": True,
             "visible": False,
             "opacity": 0.6,
-            "colormap": "inferno",
+            "colormap": _plane_colours(key, rgb.get(key)),
             "contrast_limits": (0, 255),
             "metadata": {METADATA: {**_about("probability", label), "class": key}},
             **raster_frame(label.pixel_mpp),
@@ -152,6 +153,16 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
 
 def _about(kind: str, label: LabelImage) -> dict[str, Any]:
     return {"kind": kind, "label": label.name, "of_model": label.name.startswith(PREDICTION)}
+
+
+def _plane_colours(key: str, rgb: tuple[int, int, int] | None) -> Any:  # noqa: ANN401
+    """From nothing to the class's colour: the slide is seen where the model is unsure."""
+    from napari.utils.colormaps import Colormap
+
+    if rgb is None:
+        return "inferno"
+    red, green, blue = (channel / 255 for channel in rgb)
+    return Colormap([(red, green, blue, 0.0), (red, green, blue, 1.0)], name=f"pathoai {key}")
 
 
 def _plane_name(model: str, key: str) -> str:
