@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import napari
 
 Place = tuple[float, float]
+_NOTHING = Qt.KeyboardModifier.NoModifier
 
 
 class Screen:
@@ -68,20 +69,27 @@ class Screen:
         assert 0 <= y < picture.shape[0], "not on the canvas"
         return tuple(int(v) for v in picture[int(y), int(x)])
 
-    def click(self, place: Place) -> None:
-        """Press and release the left button."""
-        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=self._point(place))
+    def move(self, place: Place) -> None:
+        """Move the mouse, no button down."""
+        QTest.mouseMove(self.canvas, self._point(place))
         self.settle()
 
-    def drag(self, places: Sequence[Place]) -> None:
-        """Move with the left button down through some places."""
+    def click(self, place: Place, held: Qt.KeyboardModifier = _NOTHING) -> None:
+        """Press and release the left button, with keys held."""
+        QTest.mouseMove(self.canvas, self._point(place))
+        QTest.qWait(10)  # napari hears of movements 5 ms apart
+        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, held, self._point(place))
+        self.settle()
+
+    def drag(self, places: Sequence[Place], held: Qt.KeyboardModifier = _NOTHING) -> None:
+        """Move with the left button down through some places, with keys held."""
         button = Qt.MouseButton.LeftButton
         QTest.mouseMove(self.canvas, self._point(places[0]))
-        QTest.mousePress(self.canvas, button, pos=self._point(places[0]))
+        QTest.mousePress(self.canvas, button, held, self._point(places[0]))
         for place in places[1:]:
             QTest.mouseMove(self.canvas, self._point(place), delay=5)
             QApplication.processEvents()
-        QTest.mouseRelease(self.canvas, button, pos=self._point(places[-1]))
+        QTest.mouseRelease(self.canvas, button, held, self._point(places[-1]))
         self.settle()
 
     def press(self, key: str) -> None:
@@ -89,9 +97,9 @@ class Screen:
         QTest.keyClicks(self.canvas, key)
         self.settle()
 
-    def press_special(self, key: Qt.Key) -> None:
-        """Type a key without a letter, e.g. Delete."""
-        QTest.keyClick(self.canvas, key)
+    def press_special(self, key: Qt.Key, held: Qt.KeyboardModifier = _NOTHING) -> None:
+        """Type a key without a letter, e.g. Delete, or one with others held."""
+        QTest.keyClick(self.canvas, key, held)
         self.settle()
 
     def _point(self, place: Place) -> QPoint:

@@ -56,7 +56,7 @@ def draw(hand: Hand) -> Annotation:
     """Choose the second class by its key and draw around a place with the lasso."""
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     hand.screen.press("2")
-    hand.widget.annotate.set_mode("add_polygon_lasso")
+    hand.widget.annotate.tools.take("tool_lasso")
     turn = np.linspace(0, 2 * np.pi, 24)
     x, y = PLACE
     hand.screen.drag([(x + 120 * np.cos(t), y + 90 * np.sin(t)) for t in turn])
@@ -75,7 +75,7 @@ def draw(hand: Hand) -> Annotation:
 
 def move_a_vertex(hand: Hand, drawn: Annotation) -> Annotation:
     """Drag one vertex outward; all others stay exactly where they were."""
-    hand.widget.annotate.set_mode("direct")
+    hand.widget.annotate.tools.take("tool_edit")
     hand.screen.click(PLACE)
     corner = max(drawn.geometry.exterior.coords, key=lambda point: point[0])
     target = (corner[0] + 60, corner[1] + 10)
@@ -133,7 +133,7 @@ def judge_proposals(hand: Hand) -> None:
 
 def delete_by_key(hand: Hand) -> None:
     """Deleting the shape in napari rejects the annotation."""
-    hand.widget.annotate.set_mode("select")
+    hand.widget.annotate.tools.take("tool_select")
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     hand.screen.click(PLACE)
     from qtpy.QtCore import Qt

@@ -18,9 +18,11 @@ from pathoai.errors import StudyError
 from pathoai.geometry import Region
 from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
+from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
+from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 from pathoai_annotations.journal.edit import EditDetails
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.undo import Undone
@@ -100,6 +102,10 @@ class ReviewSession:
             if name.startswith(_PREDICTION)
             and ATTENTION not in self.store.label(name).probability_channels
         )
+
+    def prediction(self, model: str) -> LabelImage:
+        """What one of ``predictions`` says, with its probabilities."""
+        return self.store.label(f"{_PREDICTION}{model}")
 
     def annotations(self, region: Region | None = None) -> ShownAnnotations:
         """At most 2,000 annotations that are not rejected; those in a region if there are more.
@@ -205,6 +211,20 @@ class ReviewSession:
         corrected = self.journal.correct(annotation_id, geometry=geometry, **self.action())
         self._note(1)
         return corrected
+
+    def drawn(self, edit: Callable[[DrawnEdits], DrawnEdit]) -> DrawnEdit:
+        """Let the reader draw: one action, which one undo takes back.
+
+        Args:
+            edit: What is done with the reader's hand.
+
+        Raises:
+            AnnotationError: It is refused; nothing is changed.
+            OntologyError: The class is unknown.
+        """
+        done = edit(DrawnEdits(self.journal, self.slide_id, self.ontology, self.action()))
+        self._note(done.count)
+        return done
 
     def next_proposal(self) -> Annotation | None:
         """The next annotation that nobody judged, least confident first; then from the start.

@@ -10,6 +10,7 @@ from shapely import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
+from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.drawing.outline_edits import (
     added,
@@ -18,6 +19,7 @@ from pathoai_annotations.drawing.outline_edits import (
     subtracted,
     without_holes,
 )
+from pathoai_annotations.journal.edit import EditDetails
 from pathoai_annotations.journal.journal import Journal
 
 
@@ -41,28 +43,30 @@ class DrawnEdit:
 
 @dataclass(frozen=True)
 class DrawnEdits:
-    """What a reader draws on a slide.
+    """What a reader draws on a slide; all that is done with one of these is one action.
 
-    Every method is one action of the journal, whole or not at all from the reader's side: one undo
-    takes it back. Geometries are in level-0 pixels.
+    Geometries are in level-0 pixels.
 
     Args:
         journal: Where it is kept.
         slide_id: Of the slide.
-        reader: Code of who draws, never a name.
+        ontology: Its classes are those that there are.
+        edit: Who draws, and the action that it is; see `pathoai_annotations.journal.edit.Edit`.
     """
 
     journal: Journal
     slide_id: str
-    reader: str
+    ontology: Ontology
+    edit: EditDetails
 
     def draw(self, label: str, geometry: BaseGeometry) -> DrawnEdit:
         """A new annotation, validated: who draws stands behind it.
 
         Raises:
             AnnotationError: The outline is malformed.
+            OntologyError: The class is unknown.
         """
-        return DrawnEdit((self._enter(label, geometry, uuid.uuid4()),))
+        return DrawnEdit((self._enter(self.ontology[label].key, geometry),))
 
     def add(self, annotation_id: uuid.UUID, area: BaseGeometry) -> DrawnEdit:
         """More of an annotation.
@@ -92,7 +96,7 @@ class DrawnEdits:
         left = subtracted(state.geometry, area, smallest_area=smallest_area)
         if left is not None:
             return self._correct(state, left)
-        self.journal.reject([state.id], author=self.reader, action=uuid.uuid4())
+        self.journal.reject([state.id], **self.edit)
         return DrawnEdit(gone=(state.id,))
 
     def fill_holes(self, annotation_id: uuid.UUID, at: Point | None = None) -> DrawnEdit:
@@ -117,11 +121,11 @@ class DrawnEdits:
         Raises:
             AnnotationError: It is unknown, or the line does not cut it.
         """
-        state, action = self.journal.get(annotation_id), uuid.uuid4()
+        state = self.journal.get(annotation_id)
         kept, *others = split_by(state.geometry, line, smallest_area=smallest_area)
         source = f"annotation:{state.id}"
-        new = [self._enter(state.label, piece, action, derived_from=source) for piece in others]
-        return DrawnEdit((*self._correct(state, kept, action).changed, *new))
+        new = [self._enter(state.label, piece, derived_from=source) for piece in others]
+        return DrawnEdit((*self._correct(state, kept).changed, *new))
 
     def merge(self, ids: Sequence[uuid.UUID]) -> DrawnEdit:
         """Make one annotation of several of one class: the first stays, the others go into it.
@@ -137,19 +141,14 @@ class DrawnEdits:
                 found=", ".join(labels),
                 remedy="give them one class first",
             )
-        whole, action = merged([state.geometry for state in states]), uuid.uuid4()
+        whole = merged([state.geometry for state in states])
         first, *others = states
         gone = tuple(state.id for state in others)
-        self.journal.delete(gone, author=self.reader, action=action)
-        return replace(self._correct(first, whole, action), gone=gone)
+        self.journal.delete(gone, **self.edit)
+        return replace(self._correct(first, whole), gone=gone)
 
     def _enter(
-        self,
-        label: str,
-        geometry: BaseGeometry,
-        action: uuid.UUID,
-        *,
-        derived_from: str | None = None,
+        self, label: str, geometry: BaseGeometry, *, derived_from: str | None = None
     ) -> Annotation:
         drawn = Annotation(
             uuid.uuid4(),
@@ -157,17 +156,12 @@ class DrawnEdits:
             label,
             geometry,
             Origin.PATHOLOGIST,
-            self.reader,
+            self.edit["author"],
             derived_from=derived_from,
         )
-        self.journal.propose([drawn], action=action)
-        self.journal.validate([drawn.id], author=self.reader, action=action)
+        self.journal.propose([drawn], action=self.edit.get("action"))
+        self.journal.validate([drawn.id], **self.edit)
         return self.journal.get(drawn.id)
 
-    def _correct(
-        self, state: Annotation, geometry: BaseGeometry, action: uuid.UUID | None = None
-    ) -> DrawnEdit:
-        corrected = self.journal.correct(
-            state.id, geometry=geometry, author=self.reader, action=action or uuid.uuid4()
-        )
-        return DrawnEdit((corrected,))
+    def _correct(self, state: Annotation, geometry: BaseGeometry) -> DrawnEdit:
+        return DrawnEdit((self.journal.correct(state.id, geometry=geometry, **self.edit),))

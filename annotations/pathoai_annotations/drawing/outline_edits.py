@@ -79,12 +79,16 @@ def without_holes(geometry: BaseGeometry, at: Point | None = None) -> BaseGeomet
     Raises:
         AnnotationError: There is no hole, or none at that place.
     """
-    holes = [Polygon(ring) for part in areas_of(geometry) for ring in part.interiors]
-    if at is not None:
-        holes = [hole for hole in holes if hole.intersects(at)]
+    holes = holes_at(geometry, at)
     if not holes:
         raise AnnotationError("no hole to fill", found="an area without a hole there")
     return added(geometry, shapely.union_all(holes))
+
+
+def holes_at(geometry: BaseGeometry, at: Point | None = None) -> list[Polygon]:
+    """The holes of an area; where a place is given, those in which it lies."""
+    holes = [Polygon(ring) for part in areas_of(geometry) for ring in part.interiors]
+    return holes if at is None else [hole for hole in holes if hole.intersects(at)]
 
 
 def split_by(

@@ -7,35 +7,33 @@ them micrometres of the world.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
+from shapely.geometry.base import BaseGeometry
 
-from napari_pathoai.drawing.companions import Companions, needs_companion
+from napari_pathoai.drawing.displayed_shapes import DisplayedShapes
 from napari_pathoai.drawing.outlines import (
     Outline,
-    as_displayed,
     ellipse_outline,
-    parts_of,
     polygon_from,
-    vertices_of,
     with_exact_vertices,
     with_outline,
     without_part,
 )
-from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape, find_changes
-from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
+from napari_pathoai.drawing.shape_changes import NO_ID, ShownShape, find_changes
 from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError, PathoaiError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.drawing.brush_stroke import Intent
+from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
@@ -44,9 +42,10 @@ _LINE_SCREEN_PX = 2.5
 _SAME_WIDTH = 1.5
 _NO_PART = -1
 _AREAS = ("polygon", "rectangle", "ellipse")
+_SELECTING_MODES = ("select", "direct", "vertex_insert", "vertex_remove")
 
-Edit = Callable[[], Sequence[Annotation]]
-"""Changes the journal and returns the states of the annotations it touched."""
+Edit = Callable[[], DrawnEdit]
+"""Changes the journal and says what it touched."""
 
 
 class AnnotationLayer:
@@ -56,6 +55,12 @@ class AnnotationLayer:
         session: Where annotations come from and edits go.
         say: Shows one line to the user.
         changed: Called after every edit and every reload.
+
+    Attributes:
+        label: Key of the class of what is drawn next.
+        intent: What the outline that is being drawn in the layer is for.
+        is_drawing: True while an outline is unfinished.
+        total: Number of annotations of the slide, shown or not.
     """
 
     def __init__(
@@ -65,38 +70,47 @@ class AnnotationLayer:
         self.session = session
         self._say = say
         self._changed = changed
-        self._shown: list[ShownShape] = []
-        self._annotations: dict[uuid.UUID, Annotation] = {}
         self._region: Region | None = None
-        self._busy = False
-        self._line_px = 4.0
+        self._selected: list[uuid.UUID] = []
         self.is_drawing = False
         self.total = 0
         self.label = session.classes[0].key
+        self.intent = Intent.NEW
         frame: dict[str, Any] = {
             "metadata": {METADATA: {"kind": "annotations"}},
             **vector_frame(session.store.header.slide_mpp),
         }
-        self.layer = Shapes(ndim=2, name=text("annotations"), features=features_of([], []), **frame)
-        self._companions = Companions(session.ontology, frame)
+        self._shapes = DisplayedShapes(session.ontology, frame)
+        self.layer = self._shapes.layer
         self.layer.events.data.connect(self._on_data)
         self.layer.events.features.connect(self._on_features)
+        self.layer.selected_data.events.items_changed.connect(self._on_selected)
 
     @property
     def layers(self) -> tuple[Points | Shapes, ...]:
         """The layers to add to the viewer, the editable one on top."""
-        return (self._companions.holes, self._companions.points, self.layer)
+        return self._shapes.layers
+
+    @property
+    def shown(self) -> tuple[Annotation, ...]:
+        """The annotations on the screen."""
+        return tuple(self._shapes.annotations.values())
 
     @property
     def shown_count(self) -> int:
         """Number of annotations on the screen."""
-        return len(self._annotations)
+        return len(self._shapes.annotations)
 
     @property
     def selected(self) -> list[uuid.UUID]:
         """Ids of the annotations that are selected."""
-        rows = sorted(row for row in self.layer.selected_data if row < len(self._shown))
-        return list(dict.fromkeys(self._shown[row].annotation_id for row in rows))
+        return [one for one in self._selected if one in self._shapes.annotations]
+
+    @property
+    def target(self) -> Annotation | None:
+        """The one selected annotation, to which strokes add; None where none or several are."""
+        selected = self.selected
+        return self._shapes.annotations[selected[0]] if len(selected) == 1 else None
 
     def show(self, region: Region | None) -> None:
         """Put the journal's present state into the layer.
@@ -108,76 +122,71 @@ class AnnotationLayer:
         found = self.session.annotations(region)
         self._region = region
         self.total = found.total
-        self._annotations = {a.id: a for a in found.annotations}
-        self._shown = [shape for a in found.annotations for shape in _shapes_of(a)]
         self.is_drawing = False
-        with self._not_the_user():
-            self.layer.selected_data = set()
-            self.layer.data = []
-            if self._shown:
-                outlines = [shape.outline for shape in self._shown]
-                self.layer.add(outlines, shape_type="polygon", edge_width=self._line_px)
-            self._restyle()
-            self._companions.fill(self._annotations.values(), self._line_px)
+        self._shapes.fill(found.annotations)
+        self.select_all(self.selected)
         self._prepare_next()
         self._changed()
 
     def select(self, annotation_id: uuid.UUID) -> None:
         """Select an annotation, after loading its surroundings if it is not shown."""
-        if annotation_id not in self._annotations:
+        if annotation_id not in self._shapes.annotations:
             left, top, right, bottom = self.session.get(annotation_id).geometry.bounds
             self.show(Region(left, top, max(right - left, 1.0), max(bottom - top, 1.0)))
-        if self.layer.mode not in ("select", "direct"):
-            self.layer.mode = "select"
-        self.layer.selected_data = self._rows_of([annotation_id])
+        self.select_all([annotation_id])
+
+    def select_all(self, ids: Sequence[uuid.UUID]) -> None:
+        """Select just these annotations, of those that are shown."""
+        self._selected = list(ids)
+        self._shapes.mark(self.selected)
+        if self.layer.mode in _SELECTING_MODES:
+            with self._shapes.not_the_user():
+                self.layer.selected_data = self._shapes.rows_of(ids)
 
     def set_class(self, label: str) -> None:
         """Choose the class of what is drawn next, and give it to what is selected."""
         self.label = label
         if selected := self.selected:
-            self._do([partial(self.session.change_class, selected, label)], "refused")
+            self._do([self._states(self.session.change_class, selected, label)])
         self._prepare_next()
 
     def accept(self, ids: Sequence[uuid.UUID]) -> None:
         """Validate annotations."""
-        self._do([partial(self.session.accept, ids)], "refused")
+        self._do([self._states(self.session.accept, ids)])
 
     def reject(self, ids: Sequence[uuid.UUID]) -> None:
         """Reject annotations; they leave the screen."""
-        self._do([partial(self.session.reject, ids)], "refused")
+        self._do([self._states(self.session.reject, ids)])
+
+    def apply(self, area: BaseGeometry, intent: Intent, *, smallest_area: float = 0.0) -> None:
+        """Save what was drawn: as a new annotation, or as more or less of the selected one.
+
+        Args:
+            area: Level-0 pixels.
+            intent: What it is for.
+            smallest_area: Of a part that a subtraction leaves, level-0 pixels².
+        """
+        self._do([partial(self._applied, area, intent, smallest_area)])
+
+    def change(self, edit: Callable[[DrawnEdits], DrawnEdit]) -> None:
+        """Carry an edit out, save it and show it; what is refused is said."""
+        self._do([partial(self.session.drawn, edit)])
 
     def reload(self) -> None:
         """Show again what the journal holds, with the same selection where it still exists."""
-        selected = self.selected
         self.show(self._region)
-        if rows := self._rows_of(selected):
-            self.layer.selected_data = rows
 
     def set_zoom(self, screen_px_per_um: float) -> None:
         """Keep outlines equally thin on the screen; small changes are left alone."""
         mpp = self.session.store.header.slide_mpp.mean
         wanted = _LINE_SCREEN_PX / max(screen_px_per_um * mpp, 1e-9)
-        if 1 / _SAME_WIDTH < wanted / self._line_px < _SAME_WIDTH or self.is_drawing:
-            return
-        self._line_px = wanted
-        with self._not_the_user():
-            self.layer.current_edge_width = wanted
-            if len(self.layer.data):
-                self.layer.edge_width = [wanted] * len(self.layer.data)
-            self._companions.set_line(wanted)
-
-    @contextmanager
-    def _not_the_user(self) -> Iterator[None]:
-        """While this holds, events of the layer are our own doing and change no annotation."""
-        before, self._busy = self._busy, True
-        try:
-            yield
-        finally:
-            self._busy = before
+        is_same = 1 / _SAME_WIDTH < wanted / self._shapes.line_px < _SAME_WIDTH
+        if not is_same and not self.is_drawing:
+            self._shapes.set_line(wanted)
 
     def _on_data(self, event: Event) -> None:
         """Bring what the user did to the shapes into the journal."""
-        if self._busy:
+        if self._shapes.is_ours:
             return
         if event.action == ActionType.ADDING:
             self.is_drawing = True
@@ -186,114 +195,101 @@ class AnnotationLayer:
             self._save()
 
     def _on_features(self, _event: Event) -> None:
-        if not self._busy and not self.is_drawing:
+        if not self._shapes.is_ours and not self.is_drawing:
             self._save()
 
+    def _on_selected(self, *_event: object) -> None:
+        """Napari's own tools select rows; its others clear what is selected, which says nothing."""
+        if self._shapes.is_ours or self.is_drawing or self.layer.mode not in _SELECTING_MODES:
+            return
+        self._selected = self._shapes.ids_of(self.layer.selected_data)
+        self._shapes.mark(self._selected)
+
     def _save(self) -> None:
-        rows = self._layer_rows()
+        rows = self._shapes.rows()
         if rows is None:
             # napari removed a shape but kept its features: rows no longer say whose they are.
             self._say(text("too_few_points"))
             self.reload()
             return
-        changes = find_changes(self._shown, rows)
+        shown = self._shapes.shown
+        changes = find_changes(shown, rows)
         edits: list[Edit] = []
-        edits.extend(partial(self._add, row, rows[row].label) for row in changes.drawn)
+        edits.extend(partial(self._drawn_row, row, rows[row].label) for row in changes.drawn)
         edits.extend(partial(self._change_outline, *changed) for changed in changes.outlined)
         edits.extend(
-            partial(self.session.change_class, [shape.annotation_id], rows[row].label)
+            self._states(self.session.change_class, [shape.annotation_id], rows[row].label)
             for row, shape in changes.relabelled
         )
         edits.extend(partial(self._delete, shape) for shape in _last_first(changes.deleted))
         gone = {id(shape) for shape in changes.deleted}
-        self._shown = [shape for shape in self._shown if id(shape) not in gone]
+        self._shapes.shown = [shape for shape in shown if id(shape) not in gone]
         if edits:
             self._do(edits, "outline_refused")
 
-    def _do(self, edits: Sequence[Edit], refusal: str) -> None:
+    def _do(self, edits: Sequence[Edit], refusal: str = "refused") -> None:
         """Each edit by itself, so that one that is refused does not lose the others."""
-        touched: list[Annotation] = []
-        refused = False
+        done: list[DrawnEdit] = []
+        known, refused = self.shown_count, False
         with self.session.as_one_action():
             for edit in edits:
                 try:
-                    touched.extend(edit())
+                    done.append(edit())
                 except PathoaiError as error:
                     refused = True
                     self._say(text(refusal, reason=error))
-        if refused or not self._follow(touched):
+        if refused:
             self.reload()
+        else:
+            self._shapes.follow(
+                [state for one in done for state in one.changed],
+                [annotation_id for one in done for annotation_id in one.gone],
+            )
+            self.total += self.shown_count - known
+            self.select_all(self.selected)
+        self._prepare_next()
         self._changed()
 
-    def _follow(self, touched: Sequence[Annotation]) -> bool:
-        """Show edits without filling the layer anew (1 s at 2,000 shapes); False where it must."""
-        before = [self._annotations[a.id] for a in touched if a.id in self._annotations]
-        known = len(self._annotations)
-        for state in touched:
-            if state.status is Status.REJECTED:
-                self._annotations.pop(state.id, None)
-            else:
-                self._annotations[state.id] = state
-                if not self._shows(state):
-                    return False
-        self.total += len(self._annotations) - known
-        with self._not_the_user():
-            gone = {
-                i for i, s in enumerate(self._shown) if s.annotation_id not in self._annotations
-            }
-            if gone:
-                self._shown = [shape for i, shape in enumerate(self._shown) if i not in gone]
-                self.layer.remove(sorted(gone))
-            if len(self.layer.data) != len(self._shown):
-                return False
-            self._restyle()
-            if any(needs_companion(a) for a in (*before, *touched)):
-                self._companions.fill(self._annotations.values(), self._line_px)
-        self._prepare_next()
-        return True
+    def _states(self, operation: Callable[..., Sequence[Annotation]], *arguments: object) -> Edit:
+        """An operation of the session that gives states, as an edit."""
+        return lambda: DrawnEdit(tuple(operation(*arguments)))
 
-    def _shows(self, state: Annotation) -> bool:
-        """Note how an annotation is shown now; False where the layer shows it otherwise."""
-        wanted = _shapes_of(state)
-        rows = sorted(self._rows_of([state.id]))
-        if not rows and len(wanted) == 1 and len(self._shown) < len(self.layer.data):
-            # Just drawn: napari appends, so it is the first row that nobody claimed yet.
-            rows = [len(self._shown)]
-            self._shown.append(wanted[0])
-        if len(rows) != len(wanted):
-            return False
-        for row, shape in zip(rows, wanted, strict=True):
-            self._shown[row] = shape
-            if not np.array_equal(as_displayed(shape.outline), self.layer.data[row]):
-                return False
-        return True
+    def _applied(self, area: BaseGeometry, intent: Intent, smallest_area: float) -> DrawnEdit:
+        target = self.target
+        if intent is Intent.SUBTRACT and target is None:
+            raise AnnotationError(text("nothing_selected"))
+        if target is None or intent is Intent.NEW:
+            return self._entered(area, self.label)
+        if intent is Intent.ADD:
+            return self.session.drawn(lambda hand: hand.add(target.id, area))
+        return self.session.drawn(
+            lambda hand: hand.subtract(target.id, area, smallest_area=smallest_area)
+        )
 
-    def _rows_of(self, ids: Sequence[uuid.UUID]) -> set[int]:
-        return {row for row, shape in enumerate(self._shown) if shape.annotation_id in ids}
+    def _entered(self, area: BaseGeometry, label: str) -> DrawnEdit:
+        edit = self.session.drawn(lambda hand: hand.draw(label, area))
+        self._selected = [state.id for state in edit.changed]
+        return edit
 
-    def _layer_rows(self) -> list[LayerRow] | None:
-        data, features = self.layer.data, self.layer.features
-        if len(features) != len(data):
-            return None
-        columns = zip(data, features["id"], features["part"], features["label"], strict=True)
-        return [LayerRow(str(i), int(p), str(c), np.asarray(d)) for d, i, p, c in columns]
+    def _drawn_row(self, row: int, label: str) -> DrawnEdit:
+        area, intent = polygon_from(self._outline(row)), self.intent
+        self.intent = Intent.NEW
+        if label in self.session.ontology and label != self.label:
+            # A copy that was pasted brings its own class; what is drawn has the chosen one.
+            return self._entered(area, label)
+        return self._applied(area, intent, 0.0)
 
-    def _add(self, row: int, label: str) -> list[Annotation]:
-        # A copy brings its own class; what is drawn has the chosen one.
-        known = label in self.session.ontology
-        return [self.session.add(label if known else self.label, polygon_from(self._outline(row)))]
-
-    def _change_outline(self, row: int, shape: ShownShape) -> list[Annotation]:
+    def _change_outline(self, row: int, shape: ShownShape) -> DrawnEdit:
         state = self.session.get(shape.annotation_id)
         outline = with_exact_vertices(self._outline(row), shape.outline)
         changed = with_outline(state.geometry, shape.part, outline)
-        return [self.session.change_outline(state.id, changed)]
+        return DrawnEdit((self.session.change_outline(state.id, changed),))
 
-    def _delete(self, shape: ShownShape) -> Sequence[Annotation]:
+    def _delete(self, shape: ShownShape) -> DrawnEdit:
         rest = without_part(self.session.get(shape.annotation_id).geometry, shape.part)
         if rest is None:
-            return self.session.reject([shape.annotation_id])
-        return [self.session.change_outline(shape.annotation_id, rest)]
+            return DrawnEdit(tuple(self.session.reject([shape.annotation_id])))
+        return DrawnEdit((self.session.change_outline(shape.annotation_id, rest),))
 
     def _outline(self, row: int) -> Outline:
         kind = self.layer.shape_type[row]
@@ -302,16 +298,9 @@ class AnnotationLayer:
         vertices = np.asarray(self.layer.data[row], np.float64)
         return ellipse_outline(vertices) if kind == "ellipse" else vertices
 
-    def _restyle(self) -> None:
-        states = [self._annotations[shape.annotation_id] for shape in self._shown]
-        self.layer.features = features_of(self._shown, states)
-        if states:
-            self.layer.edge_color = edge_colours(self.session.ontology, states)
-            self.layer.face_color = face_colours(self.session.ontology, states)
-
     def _prepare_next(self) -> None:
         """What is drawn next has no id yet, the chosen class and its colour."""
-        with self._not_the_user():
+        with self._shapes.not_the_user():
             self.layer.feature_defaults = {
                 "id": NO_ID,
                 "part": _NO_PART,
@@ -323,14 +312,7 @@ class AnnotationLayer:
             if not self.layer.selected_data:
                 self.layer.current_edge_color = self.session.ontology[self.label].colour
                 self.layer.current_face_color = "transparent"
-                self.layer.current_edge_width = self._line_px
-
-
-def _shapes_of(annotation: Annotation) -> list[ShownShape]:
-    return [
-        ShownShape(annotation.id, part, annotation.label, vertices_of(polygon))
-        for part, polygon in enumerate(parts_of(annotation.geometry))
-    ]
+                self.layer.current_edge_width = self._shapes.line_px
 
 
 def _last_first(shapes: Sequence[ShownShape]) -> list[ShownShape]:

@@ -9,19 +9,24 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+import shapely
 from napari.layers import Points, Shapes
 
-from napari_pathoai.drawing.outlines import holes_of, parts_of
+from napari_pathoai.drawing.outlines import Outline, holes_of, parts_of, vertices_of
 from napari_pathoai.drawing.style import class_colour
 from napari_pathoai.texts.texts import text
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation
 
 _DOT_SCREEN_PX = 4
+_HALO = "#ffe600"
+"""A yellow that neither stains nor classes have, as in QuPath."""
+_HALO_WIDTH = 3.0
+"""Beside that of outlines: seen on both sides of one."""
 
 
 class Companions:
-    """Two layers that the user sees but does not edit.
+    """Layers that the user sees but does not edit: holes, points, and a halo about the selection.
 
     Args:
         ontology: Gives the colours.
@@ -32,6 +37,7 @@ class Companions:
         """Empty layers."""
         self._ontology = ontology
         self.holes = Shapes(ndim=2, name=text("holes"), **frame)
+        self.halo = Shapes(ndim=2, name=text("selection"), **frame)
         self.points = Points(ndim=2, name=text("points"), **frame)
 
     def fill(self, annotations: Collection[Annotation], line_px: float) -> None:
@@ -59,8 +65,26 @@ class Companions:
         """Make outlines and points ``line_px`` level-0 pixels wide."""
         if len(self.holes.data):
             self.holes.edge_width = [line_px] * len(self.holes.data)
+        if len(self.halo.data):
+            self.halo.edge_width = [_HALO_WIDTH * line_px] * len(self.halo.data)
         if len(self.points.data):
             self.points.size = _DOT_SCREEN_PX * line_px
+
+    def show_halo(self, annotations: Collection[Annotation], line_px: float) -> None:
+        """Show that these are selected, outlines ``line_px`` wide."""
+        rings = [ring for a in annotations for ring in _rings_of(a, _HALO_WIDTH * line_px)]
+        if not rings and not len(self.halo.data):
+            return
+        self.halo.data = []
+        if rings:
+            self.halo.add(
+                rings,
+                shape_type="polygon",
+                edge_width=_HALO_WIDTH * line_px,
+                edge_color=_HALO,
+                face_color="transparent",
+            )
+        self.halo.editable = False
 
     def _fill_points(self, annotations: Collection[Annotation], line_px: float) -> None:
         centres = [(a.geometry.centroid.y, a.geometry.centroid.x) for a in annotations]
@@ -75,3 +99,11 @@ def needs_companion(annotation: Annotation) -> bool:
     """True for an annotation with holes, or without an area."""
     parts = parts_of(annotation.geometry)
     return not parts or any(part.interiors for part in parts)
+
+
+def _rings_of(annotation: Annotation, reach: float) -> list[Outline]:
+    """Outlines and holes of an area; a small square about anything else."""
+    parts = parts_of(annotation.geometry)
+    if not parts:
+        parts = [shapely.box(*annotation.geometry.buffer(2 * reach).bounds)]
+    return [ring for part in parts for ring in (vertices_of(part), *holes_of(part))]

@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QSlider,
     QVBoxLayout,
@@ -19,22 +18,26 @@ from qtpy.QtWidgets import (
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.panels.class_buttons import MOST_KEYS, ClassButtons, class_name
 from napari_pathoai.panels.push_button import action_button, push_button
+from napari_pathoai.panels.tool_buttons import ToolButtons
 from napari_pathoai.review import Review, is_of_model
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
+from napari_pathoai.tools.drawing_tools import DrawingTools
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation
 
 _OPACITY_STEPS = 100
-_MODES = (("draw", "add_polygon_lasso"), ("edit", "direct"), ("move", "pan_zoom"))
 
 
 class AnnotatePanel(QWidget):
-    """Classes, what the mouse does, decisions on single annotations.
+    """Classes, tools of drawing, decisions on single annotations.
 
     Args:
         review: What it acts on.
+
+    Attributes:
+        tools: Of drawing.
     """
 
     title_key = "tab_annotate"
@@ -45,7 +48,9 @@ class AnnotatePanel(QWidget):
         self._review = review
         self._current: uuid.UUID | None = None
         self._classes: ClassButtons | None = None
-        self.review_actions = self._actions()
+        self.tools = DrawingTools(review)
+        self._decisions = self._actions()
+        self.review_actions = (*self._decisions, *self.tools.review_actions)
         self._models, self._opacity = QComboBox(), QSlider(Qt.Orientation.Horizontal)
         self._opacity.setRange(0, _OPACITY_STEPS)
         self._opacity.setValue(int(setting("opacity")))
@@ -97,12 +102,6 @@ class AnnotatePanel(QWidget):
         annotations.show(region)
         self._review.tell(text(key, new=result.new, known=result.known, beyond=result.beyond))
 
-    def set_mode(self, mode: str) -> None:
-        """Choose what the mouse does to annotations: a mode of napari's Shapes layer."""
-        if (annotations := self._review.annotations) is not None:
-            self._review.viewer.layers.selection.active = annotations.layer
-            annotations.layer.mode = mode
-
     def set_opacity(self, percent: int) -> None:
         """Set the opacity of all predictions, 0 to 100."""
         for layer in self._review.viewer.layers:
@@ -126,14 +125,11 @@ class AnnotatePanel(QWidget):
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
-        row = QHBoxLayout()
-        for key, mode in _MODES:
-            row.addWidget(push_button(text(key), partial(self.set_mode, mode)))
-        layout.addLayout(row)
+        layout.addWidget(ToolButtons(self.tools))
         layout.addWidget(QLabel(text("class")))
         self._class_place = QVBoxLayout()
         layout.addLayout(self._class_place)
-        accept, reject, following = self.review_actions[:3]
+        accept, reject, following = self._decisions[:3]
         grid = QGridLayout()
         grid.addWidget(action_button(accept), 0, 0)
         grid.addWidget(action_button(reject), 0, 1)
