@@ -16,6 +16,7 @@ from napari_pathoai.session import ReviewSession
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.drawing.brush_stroke import Intent
 from tests.viewer_plugin.small_study import SLIDE, square
 
 FINE = Polygon(np.random.default_rng(0).uniform(0, 1, (12, 2)) + 1234.1).convex_hull
@@ -187,7 +188,7 @@ def test_choosing_a_class_changes_what_is_selected(desk: Desk) -> None:
 
 def test_holes_and_points_are_shown_beside(desk: Desk) -> None:
     desk.enter(square(0), Point(700, 500))
-    holes, points, editable = desk.annotations.layers
+    _, holes, points, editable = desk.annotations.layers
     assert [len(layer.data) for layer in (holes, points, editable)] == [1, 1, 1]
     assert np.array_equal(np.asarray(points.data)[0], [500, 700])
     assert not holes.editable
@@ -215,3 +216,63 @@ def test_a_class_that_left_the_ontology_is_still_shown(desk: Desk) -> None:
     desk.session.journal.propose([odd])
     desk.annotations.show(None)
     assert desk.layer.edge_color[0] == pytest.approx([1, 0, 1, 1])
+
+
+def test_strokes_are_shown_without_filling_the_layer_anew(desk: Desk) -> None:
+    desk.annotations.set_class("hsil")
+    desk.annotations.apply(shapely.box(0, 0, 100, 100), Intent.NEW)
+    (first,) = desk.annotations.selected
+    other = desk.session.add("lsil", square(2)).id
+    desk.annotations.apply(shapely.box(50, 0, 200, 100), Intent.ADD)
+    desk.annotations.apply(shapely.box(80, -10, 90, 110), Intent.SUBTRACT)
+    assert len(desk.layer.data) == 2, "two parts, and what nobody reloaded is not there"
+    assert list(desk.layer.features["id"]) == [str(first)] * 2
+    assert desk.session.get(first).geometry.area == pytest.approx(19_000)
+    assert desk.annotations.total == 1
+    desk.annotations.reload()
+    assert {a.id for a in desk.annotations.shown} == {first, other}
+    assert desk.annotations.selected == [first]
+    desk.annotations.apply(shapely.box(-10, -10, 300, 300), Intent.SUBTRACT)
+    assert list(desk.layer.features["id"]) == [str(other)]
+    assert desk.annotations.selected == []
+
+
+def test_a_subtraction_from_nothing_is_said(desk: Desk) -> None:
+    desk.annotations.apply(square(1), Intent.SUBTRACT)
+    assert desk.states() == []
+    assert "select an annotation" in desk.told[0]
+
+
+def test_what_is_drawn_in_the_layer_adds_where_it_is_meant_to(desk: Desk) -> None:
+    desk.annotations.apply(shapely.box(0, 0, 100, 100), Intent.NEW)
+    desk.annotations.intent = Intent.ADD
+    desk.layer.add(np.array([[0, 100], [0, 200], [50, 200], [50, 100]], float))
+    (state,) = desk.states()
+    assert state.geometry.area == pytest.approx(15_000)
+    assert len(desk.layer.data) == 1
+    desk.layer.add(np.array([[400, 0], [400, 50], [450, 50]], float), shape_type="polygon")
+    assert len(desk.states()) == 2, "one outline is meant to add, and the next is new again"
+
+
+def test_a_split_and_a_merge_are_shown(desk: Desk) -> None:
+    desk.annotations.apply(shapely.box(0, 0, 100, 100), Intent.NEW)
+    (first,) = desk.annotations.selected
+    line = shapely.LineString([(40, -5), (40, 105)])
+    desk.annotations.change(lambda hand: hand.split(first, line))
+    ids = [a.id for a in desk.states()]
+    assert sorted(desk.layer.features["id"]) == sorted(map(str, ids))
+    desk.annotations.change(lambda hand: hand.merge([first, *(i for i in ids if i != first)]))
+    assert list(desk.layer.features["id"]) == [str(first)]
+    assert desk.annotations.total == 1
+
+
+def test_what_is_selected_has_a_halo_with_any_tool(desk: Desk) -> None:
+    halo = desk.annotations.layers[0]
+    ids = desk.enter(square(0), Point(700, 500))
+    desk.annotations.select_all(ids)
+    assert len(halo.data) == 3, "outline, hole and point"
+    desk.layer.mode = "add_polygon"
+    assert desk.annotations.selected == ids
+    desk.annotations.select_all([])
+    assert len(halo.data) == 0
+    assert not halo.editable

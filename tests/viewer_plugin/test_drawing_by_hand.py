@@ -142,7 +142,9 @@ def adds_and_subtracts(hand: Hand) -> Annotation:
     cut = hand.only()
     assert cut.id == first.id
     assert not cut.geometry.intersects(Point(x - 60, y))
-    assert hand.tools.brush.size_px == 40, "Alt leaves the brush's size alone"
+    stroke = hand.review.viewer.layers["Stroke"]
+    assert stroke.brush_size == hand.tools.brush.size_px, "Alt leaves the brush's size alone"
+    assert not stroke.data.any(), "napari's layer holds a stroke only while it is made"
     hand.screen.drag(line((x + 150, y + 150), (x + 180, y + 150)))
     assert len(hand.journal()) == 2
     hand.screen.press_special(_key("Key_Delete"))

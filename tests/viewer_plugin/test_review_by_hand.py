@@ -154,7 +154,7 @@ def holes_survive_or_refuse(hand: Hand) -> None:
         session.reject([state.id])
     ring = session.add("ais", square(0))
     annotations.reload()
-    assert len(annotations.layers[0].data) == 1, "the hole is shown"
+    assert len(annotations.layers[1].data) == 1, "the hole is shown"
     outline = annotations.layer.data[0]
     annotations.layer.data = [outline[[0, 1, 2]] * 0.2]
     (state,) = hand.journal()

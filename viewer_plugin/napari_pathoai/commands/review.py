@@ -25,6 +25,12 @@ def configure(parser: ArgumentParser) -> None:
         "else R1)",
     )
     parser.add_argument(
+        "--outline-model",
+        type=Path,
+        metavar="FILE.onnx",
+        help="segmenter of the kind of SAM for click-to-outline (default: the built-in one)",
+    )
+    parser.add_argument(
         "--screenshot",
         type=Path,
         metavar="PNG",
@@ -59,6 +65,7 @@ def run(arguments: Namespace) -> None:
         at=arguments.at,
         reader=arguments.reader,
         screenshot=arguments.screenshot,
+        outline_model=arguments.outline_model,
     )
 
 

@@ -157,7 +157,7 @@ class StrokeBlock:
     def _on_painted(self, _event: object) -> None:
         """Napari's word that a stroke is over."""
         painted, block = np.asarray(self.layer.data) > 0, self.block
-        # By its own undo napari forgets: it keeps one stroke, until the next; the journal keeps all.
+        # By its own undo napari forgets: it keeps one stroke at most; the journal keeps all.
         self.layer.undo()
         if np.asarray(self.layer.data).any():
             self.layer.data = np.zeros_like(self.layer.data)
@@ -182,7 +182,7 @@ class StrokeBlock:
             self._rest.start()
 
     def _on_rest(self) -> None:
-        """Once the view rests, the cursor shows the brush's size; strokes place the block anyway."""
+        """Once the view rests, the cursor shows the brush's size; a stroke places the block itself."""
         if self._finished is not None and not self._is_down:
             self.place()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class ClickTool:
 
     Args:
         review: Where it draws.
-        method: Makes the method at first use; a model given as a file takes a while to load.
+        method: Makes the method at first use: a model in a file takes a while to load.
 
     Attributes:
         draft: The outline that is not accepted yet, level-0 pixels.
@@ -60,7 +61,7 @@ class ClickTool:
 
     name = "tool_click"
 
-    def __init__(self, review: Review, method: partial[OutlineMethod]) -> None:
+    def __init__(self, review: Review, method: Callable[[], OutlineMethod]) -> None:
         """Nothing is clicked yet."""
         self._review = review
         self._make_method = method
@@ -75,6 +76,10 @@ class ClickTool:
     def is_busy(self) -> bool:
         """True while an outline is being made."""
         return self._worker is not None
+
+    def use(self, method: OutlineMethod) -> None:
+        """Outline by another method from now on."""
+        self._method = method
 
     def start(self) -> None:
         """See `Tool`."""

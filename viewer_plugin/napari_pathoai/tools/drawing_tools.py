@@ -77,7 +77,7 @@ class DrawingTools:
         self._block: StrokeBlock | None = None
         self.brush = Brush(review, self._paper)
         self.wand = Wand(review, self._paper)
-        self.click = ClickTool(review, partial(chosen_method))
+        self.click = ClickTool(review, chosen_method)
         shapes = {
             "tool_polygon": "add_polygon",
             "tool_lasso": "add_polygon_lasso",
