@@ -19,9 +19,9 @@ from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation
 
 _DOT_SCREEN_PX = 4
-_HALO = "#ffe600"
-"""A yellow that neither stains nor classes have, as in QuPath."""
-_HALO_WIDTH = 3.0
+_HALO = "#00fff0"
+"""A colour that neither stains nor classes have."""
+_HALO_WIDTH = 2.5
 """Beside that of outlines: seen on both sides of one."""
 
 

@@ -126,7 +126,9 @@ class AnnotatePanel(QWidget):
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.addWidget(ToolButtons(self.tools))
-        layout.addWidget(QLabel(text("class")))
+        label = QLabel(text("class"))
+        label.setWordWrap(True)
+        layout.addWidget(label)
         self._class_place = QVBoxLayout()
         layout.addLayout(self._class_place)
         accept, reject, following = self._decisions[:3]

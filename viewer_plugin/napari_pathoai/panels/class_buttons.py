@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_pathoai.texts.texts import language
 from pathoai.ontology import LabelClass
@@ -62,6 +62,8 @@ def _button(label: LabelClass, position: int) -> QPushButton:
     button = QPushButton(QIcon(swatch), f"{key}{name}")
     button.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
     button.setCheckable(True)
+    # A long name must not make the dock wider than its screen; the tip has all of it.
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     button.setToolTip(f"{name} ({label.key})")
     button.setStyleSheet(
         "QPushButton {text-align: left; padding: 3px 6px;}"

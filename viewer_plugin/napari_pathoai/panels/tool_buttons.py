@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
@@ -14,12 +15,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pathoai.panels.push_button import action_button
+from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.drawing_tools import DrawingTools
 from napari_pathoai.tools.stroke_tools import LARGEST_BRUSH_PX, SMALLEST_BRUSH_PX
 
-_COLUMNS = 2
+_COLUMNS, _EDIT_COLUMNS = 2, 3
+_NARROW = "padding: 3px 1px;"
+_NATIVE = QKeySequence.SequenceFormat.NativeText
 _EDITS = ("undo", "redo", "delete", "fill_hole", "merge", "take_draft")
 _SENSITIVITY_STEPS = 10
 """Steps of the slider in a sensitivity of 1."""
@@ -54,7 +57,8 @@ class ToolButtons(QWidget):
         grid = QGridLayout()
         grid.setSpacing(2)
         for position, name in enumerate(self._tools.tools):
-            button = self._button(name)
+            button = action_button(self._actions[name])
+            button.setStyleSheet(_NARROW)
             button.setCheckable(True)
             button.setToolTip(text(f"{name}_tip"))
             self._group.addButton(button)
@@ -80,13 +84,12 @@ class ToolButtons(QWidget):
         grid = QGridLayout()
         grid.setSpacing(2)
         for position, name in enumerate(_EDITS):
-            grid.addWidget(self._button(name), position // _COLUMNS, position % _COLUMNS)
+            action = self._actions[name]
+            button = push_button(text(name), action.run)
+            button.setToolTip(QKeySequence(action.keys[0]).toString(_NATIVE))
+            button.setStyleSheet(_NARROW)
+            grid.addWidget(button, position // _EDIT_COLUMNS, position % _EDIT_COLUMNS)
         return grid
-
-    def _button(self, name: str) -> QPushButton:
-        button = action_button(self._actions[name])
-        button.setStyleSheet("padding: 3px 1px;")
-        return button
 
     def _on_taken(self, name: str) -> None:
         self._buttons[name].setChecked(True)

@@ -153,7 +153,7 @@ class ClickTool:
         picture = self._picture(session, annotations.label)
         self._worker = create_worker(self._found, clicks, size, picture, _start_thread=False)
         self._worker.returned.connect(self._on_found)
-        self._review.say(text("outlining"))
+        self._review.tell(text("outlining"))
         self._worker.start()
 
     def _found(self, clicks: Clicks, pixel: Place, picture: Picture) -> BaseGeometry | PathoaiError:
@@ -174,7 +174,7 @@ class ClickTool:
             self._review.say(text("refused", reason=found))
             return
         self.draft = on_slide(found, session.store.slide.size)
-        self._review.say(text("draft_made"))
+        self._review.tell(text("draft_made"))
         self._show()
 
     def _picture(self, session: ReviewSession, key: str) -> Picture:

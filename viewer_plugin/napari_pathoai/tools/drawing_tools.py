@@ -135,7 +135,7 @@ class DrawingTools:
         if annotations is None:
             return
         if (target := annotations.target) is None:
-            self._review.say(text("select_one"))
+            self._review.tell(text("select_one"))
             return
         at = Point(self._mouse()) if under_mouse else None
         if at is not None and not holes_at(target.geometry, at):

@@ -203,7 +203,7 @@ class Knife:
         if annotations is None or not line.length:
             return
         if (target := annotations.target) is None:
-            self._review.say(text("select_one"))
+            self._review.tell(text("select_one"))
             return
         crumb = _CRUMB_PX2 * block.pixel_area
         annotations.change(lambda hand: hand.split(target.id, line, smallest_area=crumb))
