@@ -149,19 +149,8 @@ class ReviewSession:
             AnnotationError: The outline is malformed.
             OntologyError: The class is unknown.
         """
-        edit = self.action()
-        drawn = Annotation(
-            uuid.uuid4(),
-            self.slide_id,
-            self.ontology[label].key,
-            geometry,
-            Origin.PATHOLOGIST,
-            self.reader,
-        )
-        self.journal.propose([drawn], action=edit["action"])
-        self.journal.validate([drawn.id], **edit)
-        self._note(1)
-        return self.get(drawn.id)
+        (drawn,) = self.drawn(lambda hand: hand.draw(label, geometry)).changed
+        return drawn
 
     def accept(self, ids: Sequence[uuid.UUID]) -> list[Annotation]:
         """Stand behind annotations as they are.

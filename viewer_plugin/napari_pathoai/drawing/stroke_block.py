@@ -182,7 +182,7 @@ class StrokeBlock:
             self._rest.start()
 
     def _on_rest(self) -> None:
-        """Once the view rests, so that the cursor shows the brush's size; a stroke places it anyway."""
+        """Once the view rests, the cursor shows the brush's size again."""
         if self._finished is not None and not self._is_down:
             self.place()
 
