@@ -6,14 +6,16 @@
 Ours: the review window on a store and a class map of that size, both made here; a stroke becomes an
 outline in the journal. Theirs: napari's Labels on one numpy array. That is not a pyramid, because
 napari does not paint on pyramids, and 16,384 px is the largest side that it shows at full
-resolution. It saves nothing by itself; what is measured is writing the layer into a file, as a user
-would. Both windows have the same size, the same strokes are made by real mouse events, each kind in
-a process of its own, in turns.
+resolution, so its pixels are 2.4 times as wide as the slide's. It saves nothing by itself; what is
+measured is writing the layer into a file, as a user would. Both windows have the same size and show
+the same slide; the same strokes are made by real mouse events, each kind in a process of its own,
+in turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -108,8 +110,11 @@ def paint_ours(folder: str, times: str) -> float:
     viewer = napari.Viewer()
     viewer.window.resize(*_WINDOW)
     session = ReviewSession(Study(Path(folder)), _SLIDE, "R1")
-    widget = add_review(viewer, session)
-    widget.drawing.take("tool_brush")
+    add_review(viewer, session)
+    # Qt's part of vispy can be imported only once there is a window.
+    from napari_pathoai.panels.review_widget import ReviewWidget
+
+    viewer.window._qt_window.findChild(ReviewWidget).annotate.tools.take("tool_brush")
     QApplication.processEvents()
     middle = _SIDE / 2 * session.store.header.slide_mpp.x
 
@@ -125,23 +130,33 @@ def paint_ours(folder: str, times: str) -> float:
 
 
 def paint_stock(folder: str, times: str) -> float:
-    """The same strokes in napari's own Labels layer, which is written into a file after each."""
+    """The same strokes in napari's own Labels over the same slide, each written into a file."""
     import napari
     import numpy as np
     from qtpy.QtWidgets import QApplication
 
+    from napari_pathoai.picture.layers import raster_frame, store_layers
+    from pathoai.geometry import Mpp
+    from pathoai.store.slide_store import SlideStore
+    from pathoai.study.study import Study
+
     viewer = napari.Viewer()
     viewer.window.resize(*_WINDOW)
-    layer = viewer.add_labels(np.zeros((_STOCK_SIDE, _STOCK_SIDE), np.uint8))
+    store = SlideStore(Study(Path(folder)).store_path(_SLIDE))
+    for data, settings, kind in store_layers(store):
+        getattr(viewer, f"add_{kind}")(data, **settings)
+    mpp, coarser = store.header.slide_mpp.x, _SIDE / _STOCK_SIDE
+    frame = raster_frame(Mpp.square(mpp * coarser))
+    layer = viewer.add_labels(np.zeros((_STOCK_SIDE, _STOCK_SIDE), np.uint8), **frame)
     layer.mode = "paint"
     file = str(Path(folder) / "stock.tif")
     QApplication.processEvents()
     found = _strokes(
         viewer,
-        _STOCK_SIDE / 2,
-        1.0,
+        _SIDE / 2 * mpp,
+        mpp,
         lambda: layer.save(file),
-        size=lambda zoom: setattr(layer, "brush_size", round(_BRUSH_PX / zoom)),
+        size=lambda zoom: setattr(layer, "brush_size", round(_BRUSH_PX / zoom / coarser)),
     )
     _write(Path(times), found)
     viewer.close()
@@ -254,6 +269,8 @@ def main() -> None:
     peaks: dict[str, float] = dict.fromkeys(ways, 0.0)
     with tempfile.TemporaryDirectory() as name:
         study, times = Path(name) / "study", Path(name) / "times.json"
+        # The user's own settings of napari are neither met nor changed.
+        os.environ["NAPARI_CONFIG"] = str(Path(name) / "settings.yaml")
         cost_of(make_study, str(study))
         for _ in range(options.repeats):
             for way, paint in ways.items():

@@ -269,6 +269,14 @@ def takes_a_square_by_wand_and_click(hand: Hand) -> None:
     hand.screen.click(middle)
     wait(hand, lambda: hand.tools.click.draft is not None)
     assert hand.journal() == [], "nothing is saved before it is accepted"
+    first = hand.tools.click.draft
+    hand.screen.click((left + 20, top + 20), held=_held("Alt"))
+    wait(hand, lambda: hand.tools.click.draft not in (None, first))
+    assert not hand.tools.click.draft.contains(Point(left + 20, top + 20))  # type: ignore[union-attr] # just seen
+    hand.screen.press_special(_key("Key_Escape"))
+    assert hand.tools.click.draft is None
+    hand.screen.click(middle)
+    wait(hand, lambda: hand.tools.click.draft is not None)
     hand.screen.press_special(_key("Key_Return"))
     assert overlap(hand.only().geometry, truth) > 0.9
     hand.screen.press("v")

@@ -96,6 +96,8 @@ def test_the_command_takes_the_options_it_documents(
         [str(tmp_path), "--slide", "X", "--reader", "R2", "--screenshot", "a.png", "--at", "12,3.5"]
     )
     assert found.at == (12.0, 3.5)
+    given = parser.parse_args([str(tmp_path), "--outline-model", "a.onnx"])
+    assert given.outline_model == Path("a.onnx")
     assert parser.parse_args([str(tmp_path)]).at is None
     for wrong in ("12", "1,2,3", "a,b", ""):
         with pytest.raises(SystemExit):

@@ -158,6 +158,13 @@ class AnnotationLayer:
         """Reject annotations; they leave the screen."""
         self._do([self._states(self.session.reject, ids)])
 
+    def delete(self) -> None:
+        """Reject what is selected; of an annotation of several parts, those that are selected."""
+        if self.layer.mode in _SELECTING_MODES and self.layer.selected_data:
+            self.layer.remove_selected()
+        elif selected := self.selected:
+            self.reject(selected)
+
     def apply(self, area: BaseGeometry, intent: Intent, *, smallest_area: float = 0.0) -> None:
         """Save what was drawn: as a new annotation, or as more or less of the selected one.
 

@@ -43,7 +43,6 @@ class DisplayedShapes:
         self.shown: list[ShownShape] = []
         self.annotations: dict[uuid.UUID, Annotation] = {}
         self.line_px = 4.0
-        self._marked: tuple[uuid.UUID, ...] = ()
         self.layer = Shapes(ndim=2, name=text("annotations"), features=features_of([], []), **frame)
         self.companions = Companions(ontology, frame)
 
@@ -77,7 +76,6 @@ class DisplayedShapes:
             self._append([shape for a in annotations for shape in _shapes_of(a)])
             self._restyle()
             self.companions.fill(self.annotations.values(), self.line_px)
-        self.mark(self._marked)
 
     def follow(self, changed: Sequence[Annotation], gone: Collection[uuid.UUID]) -> None:
         """Show edits without filling the layer anew, which takes 1 s at 2,000 shapes.
@@ -101,11 +99,9 @@ class DisplayedShapes:
             self._restyle()
             if any(needs_companion(a) for a in (*before, *here)):
                 self.companions.fill(self.annotations.values(), self.line_px)
-        self.mark(self._marked)
 
     def mark(self, ids: Sequence[uuid.UUID]) -> None:
         """Show that these are selected, whatever tool is in the hand."""
-        self._marked = tuple(ids)
         found = [self.annotations[one] for one in ids if one in self.annotations]
         with self.not_the_user():
             self.companions.show_halo(found, self.line_px)

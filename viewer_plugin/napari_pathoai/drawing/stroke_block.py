@@ -80,6 +80,11 @@ class StrokeBlock:
         viewer.layers.append(self.layer)
         viewer.scene.camera.events.connect(self._on_camera)
 
+    def close(self) -> None:
+        """Follow the view no longer."""
+        self._rest.stop()
+        self._viewer.scene.camera.events.disconnect(self._on_camera)
+
     @property
     def paints(self) -> bool:
         """True while napari's brush is in the hand; not while Space lends the mouse to the view."""

@@ -115,9 +115,8 @@ class DrawingTools:
 
     def delete(self) -> None:
         """Take what is selected away; it is rejected, and stays in the journal."""
-        annotations = self._review.annotations
-        if annotations is not None and (selected := annotations.selected):
-            annotations.reject(selected)
+        if (annotations := self._review.annotations) is not None:
+            annotations.delete()
 
     def merge(self) -> None:
         """Make one annotation of those that are selected."""
@@ -201,6 +200,8 @@ class DrawingTools:
     def _on_closing(self) -> None:
         self.click.cancel()
         self._tool.stop()
+        if self._block is not None:
+            self._block.close()
         self._block = None
 
     def _on_drag(self, _viewer: napari.Viewer, event: Event) -> Iterator[None]:
