@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from pathoai.errors import MissingFileError, ModelError
 from pathoai.models.onnx_packages import has_onnx_packages, onnx_package
+from pathoai_annotations.drawing.click_outline import outline_method
 from pathoai_annotations.drawing.onnx_outline import OnnxOutline
+from pathoai_annotations.drawing.outline_choice import (
+    MODEL_VARIABLE,
+    choose_model,
+    chosen_method,
+)
 
 if not has_onnx_packages():
     pytest.skip("the extra onnx is not installed", allow_module_level=True)
@@ -152,6 +158,16 @@ def test_other_names_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"pixels → masks; allowed: image, point_coords"):
         OnnxOutline(path)
+
+
+def test_the_model_that_is_named_outlines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, "")
+    assert chosen_method() is outline_method()
+    with pytest.raises(MissingFileError, match="no such outline model"):
+        choose_model(tmp_path / "absent.onnx")
+    assert chosen_method() is outline_method()
+    choose_model(dark_pixels(tmp_path / "dark.onnx"))
+    assert isinstance(chosen_method(), OnnxOutline)
 
 
 def test_masks_of_another_size_are_an_error_of_the_model(tmp_path: Path) -> None:

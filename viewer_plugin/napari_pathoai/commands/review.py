@@ -58,14 +58,16 @@ def run(arguments: Namespace) -> None:
         PathoaiError: There is no display or no napari, or the study cannot be shown.
     """
     from napari_pathoai.opening.open_review import open_review
+    from pathoai_annotations.drawing.outline_choice import choose_model
 
+    if arguments.outline_model is not None:
+        choose_model(arguments.outline_model)
     open_review(
         arguments.study,
         slide_id=arguments.slide,
         at=arguments.at,
         reader=arguments.reader,
         screenshot=arguments.screenshot,
-        outline_model=arguments.outline_model,
     )
 
 

@@ -15,8 +15,6 @@ from napari_pathoai.session import ReviewSession, choose_slide
 from napari_pathoai.settings import setting
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
-from pathoai_annotations.drawing.click_outline import OutlineMethod
-from pathoai_annotations.drawing.onnx_outline import OnnxOutline
 from pathoai_annotations.readers.room_sheet import room_sheet
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ def open_review(
     at: tuple[float, float] | None = None,
     reader: str | None = None,
     screenshot: Path | None = None,
-    outline_model: Path | None = None,
 ) -> None:
     """Show a study until the window is closed, or until its picture is taken.
 
@@ -45,14 +42,11 @@ def open_review(
         reader: Code of the person who reviews, never a name; where None, whose room the study is,
             else ``R1``.
         screenshot: Where to write a picture of the window (PNG) instead of waiting.
-        outline_model: ONNX file of a segmenter for click-to-outline; the built-in one where None.
 
     Raises:
         MissingDependencyError: napari or Qt is not installed.
         StudyError: There is no display, no such slide, or no slide is tiled.
         InvalidValueError: The place does not lie on the slide.
-        MissingFileError: There is no such file of a segmenter.
-        ModelError: The file is no such segmenter.
     """
     study = Study(study_path)
     session = ReviewSession(study, choose_slide(study, slide_id), reader or default_reader(study))
@@ -60,8 +54,7 @@ def open_review(
         check_place(session, at)
     check_display()
     check_installed()
-    method = None if outline_model is None else OnnxOutline(outline_model)
-    viewer = show_review(session, at=at, outline=method)
+    viewer = show_review(session, at=at)
     import napari
 
     if screenshot is None:
@@ -95,11 +88,7 @@ def check_place(session: ReviewSession, at: tuple[float, float]) -> None:
 
 
 def show_review(
-    session: ReviewSession,
-    *,
-    at: tuple[float, float] | None = None,
-    show: bool = True,
-    outline: OutlineMethod | None = None,
+    session: ReviewSession, *, at: tuple[float, float] | None = None, show: bool = True
 ) -> napari.Viewer:
     """A new viewer with the slide of a session and the review widget.
 
@@ -107,21 +96,18 @@ def show_review(
         session: With the slide.
         at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
         show: Whether the window is.
-        outline: Method of click-to-outline; the built-in one where None.
     """
     import napari
 
     viewer = napari.Viewer(title="pathoai", show=show)
     viewer.window.resize(*_WINDOW_PX)
-    add_review(viewer, session, outline=outline)
+    add_review(viewer, session)
     if at is not None:
         centre_on(viewer, at, session.store.header.slide_mpp)
     return viewer
 
 
-def add_review(
-    viewer: napari.Viewer, session: ReviewSession, *, outline: OutlineMethod | None = None
-) -> None:
+def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
     """Dock the review widget in an existing viewer and show the session in it."""
     from qtpy.QtWidgets import QApplication
 
@@ -132,8 +118,6 @@ def add_review(
     # Until the layout is done the canvas has another size than the one to fill.
     QApplication.processEvents()
     widget.open_session(session)
-    if outline is not None:
-        widget.annotate.tools.click.use(outline)
 
 
 def check_display(platform: str = sys.platform) -> None:

@@ -77,10 +77,6 @@ class ClickTool:
         """True while an outline is being made."""
         return self._worker is not None
 
-    def use(self, method: OutlineMethod) -> None:
-        """Outline by another method from now on."""
-        self._method = method
-
     def start(self) -> None:
         """See `Tool`."""
         annotations, session = self._review.annotations, self._review.session

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -22,8 +20,7 @@ from napari_pathoai.tools.pointing_tools import PointTool, SelectTool
 from napari_pathoai.tools.stroke_tools import Brush, Knife, Wand
 from napari_pathoai.tools.tool import Press, Tool
 from pathoai.errors import PathoaiError
-from pathoai_annotations.drawing.click_outline import OutlineMethod, outline_method
-from pathoai_annotations.drawing.onnx_outline import OnnxOutline
+from pathoai_annotations.drawing.outline_choice import chosen_method
 from pathoai_annotations.drawing.outline_edits import holes_at
 from pathoai_annotations.journal.undo import Undone
 
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from napari_pathoai.review import Review
     from napari_pathoai.session import ReviewSession
 
-MODEL_VARIABLE = "PATHOAI_OUTLINE_MODEL"
-"""Environment variable that names an ONNX file for click-to-outline."""
 _GROUP = "group_drawing"
 _BRUSH_STEP = 1.25
 _CLICK_SCREEN_PX = 3.0
@@ -225,13 +220,3 @@ class DrawingTools:
         mpp = self._review.session.store.header.slide_mpp
         y_um, x_um = self._review.viewer.cursor.position[-2:]
         return x_um / mpp.x, y_um / mpp.y
-
-
-def chosen_method() -> OutlineMethod:
-    """The method of click-to-outline: a model in a file where one is named, or the random walker.
-
-    Raises:
-        PathoaiError: The file is no such model.
-    """
-    path = os.environ.get(MODEL_VARIABLE)
-    return OnnxOutline(Path(path)) if path else outline_method()
