@@ -181,12 +181,12 @@ def _strokes(
     """
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
-    from qtpy.QtWidgets import QApplication
 
     canvas = viewer.window._qt_viewer.canvas
     pictures = [0]
     canvas.events.draw.connect(lambda _event: pictures.__setitem__(0, pictures[0] + 1))
-    drawn, saved = [], []
+    drawn: list[float] = []
+    saved: list[float] = []
     for zoom in _ZOOMS:
         viewer.scene.camera.center = (0.0, middle, middle)
         viewer.scene.camera.zoom = zoom / pixel
@@ -196,20 +196,31 @@ def _strokes(
         for stroke in range(_STROKES):
             y = height // 4 + stroke * height // (2 * _STROKES)
             places = [QPoint(width // 4 + i * width // (2 * _MOVES), y) for i in range(_MOVES)]
-            QTest.mouseMove(canvas.native, places[0])
-            QTest.mousePress(canvas.native, Qt.MouseButton.LeftButton, pos=places[0])
-            for place in places[1:]:
-                before, start = pictures[0], time.perf_counter()
-                QTest.mouseMove(canvas.native, place)
-                while pictures[0] == before and time.perf_counter() - start < 1:
-                    QApplication.processEvents()
-                drawn.append(time.perf_counter() - start)
+            drawn += _stroke(canvas.native, places, pictures)
             start = time.perf_counter()
             QTest.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=places[-1])
             kept()
             saved.append(time.perf_counter() - start)
             QTest.qWait(200)
     return Strokes(drawn, saved)
+
+
+def _stroke(canvas: Any, places: list[Any], pictures: list[int]) -> list[float]:  # noqa: ANN401 - of Qt
+    """Seconds from each movement to the next picture; the button stays down."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QApplication
+
+    QTest.mouseMove(canvas, places[0])
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=places[0])
+    seconds = []
+    for place in places[1:]:
+        before, start = pictures[0], time.perf_counter()
+        QTest.mouseMove(canvas, place)
+        while pictures[0] == before and time.perf_counter() - start < 1:
+            QApplication.processEvents()
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
 def _write(path: Path, found: Strokes) -> None:

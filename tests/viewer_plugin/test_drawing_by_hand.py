@@ -145,6 +145,11 @@ def adds_and_subtracts(hand: Hand) -> Annotation:
     stroke = hand.review.viewer.layers["Stroke"]
     assert stroke.brush_size == hand.tools.brush.size_px, "Alt leaves the brush's size alone"
     assert not stroke.data.any(), "napari's layer holds a stroke only while it is made"
+    hand.screen.press("d")
+    hand.screen.drag(line((x + 60, y - 60), (x + 60, y + 40)))
+    cut = hand.only()
+    assert not cut.geometry.intersects(Point(x + 60, y))
+    hand.screen.press("b")
     hand.screen.drag(line((x + 150, y + 150), (x + 180, y + 150)))
     assert len(hand.journal()) == 2
     hand.screen.press_special(_key("Key_Delete"))
@@ -153,14 +158,21 @@ def adds_and_subtracts(hand: Hand) -> Annotation:
 
 
 def undoes_and_redoes(hand: Hand, cut: Annotation) -> None:
-    """Delete and the stroke before it come back one by one; then they are done again."""
+    """Delete and the stroke before it come back one by one; then they are done again.
+
+    What is out of sight comes into view.
+    """
+    far = (300.0, 300.0)
+    hand.screen.look_at(far, screen_px_per_px=2.0)
     hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
     assert len(hand.journal()) == 2
     hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
+    seen = hand.review.region_in_view()
+    assert shapely.box(seen.x, seen.y, seen.right, seen.bottom).contains(cut.geometry.centroid)
     hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
     x, y = PLACE
-    assert hand.only().geometry.intersects(Point(x - 60, y))
+    assert hand.only().geometry.intersects(Point(x + 60, y))
     hand.screen.press_special(_key("Key_Y"), held=_held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
     annotations = hand.review.annotations

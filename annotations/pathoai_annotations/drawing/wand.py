@@ -53,7 +53,22 @@ def wand(
     Raises:
         InvalidValueError: The seed lies outside, or the sensitivity is none.
     """
-    height, width = pixels.shape[:2]
+    _check(pixels.shape, seed, sensitivity)
+    (height, width), (x, y) = pixels.shape[:2], seed
+    colours = pixels.astype(np.float32)
+    smooth = ndimage.gaussian_filter(colours, (_SMOOTH_PX, _SMOOTH_PX, 0))
+    noise = _noise_about(colours - smooth, x, y)
+    apart = np.sqrt(np.square((smooth - smooth[y, x]) / noise).mean(axis=2))
+    rows, columns = np.ogrid[:height, :width]
+    in_reach = np.hypot(rows - y, columns - x) <= reach_px
+    regions, _ = ndimage.label((apart <= _NOISES * sensitivity) & in_reach)
+    region = regions == regions[y, x]
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(region)
+    return filled
+
+
+def _check(shape: tuple[int, ...], seed: tuple[int, int], sensitivity: float) -> None:
+    height, width = shape[:2]
     x, y = seed
     if not (0 <= x < width and 0 <= y < height):
         raise InvalidValueError(
@@ -65,16 +80,6 @@ def wand(
             found=sensitivity,
             allowed=f"above 0 to {_LARGEST_SENSITIVITY:g}",
         )
-    colours = pixels.astype(np.float32)
-    smooth = ndimage.gaussian_filter(colours, (_SMOOTH_PX, _SMOOTH_PX, 0))
-    noise = _noise_about(colours - smooth, x, y)
-    apart = np.sqrt(np.square((smooth - smooth[y, x]) / noise).mean(axis=2))
-    rows, columns = np.ogrid[:height, :width]
-    in_reach = np.hypot(rows - y, columns - x) <= reach_px
-    regions, _ = ndimage.label((apart <= _NOISES * sensitivity) & in_reach)
-    region = regions == regions[y, x]
-    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(region)
-    return filled
 
 
 def _noise_about(residual: NDArray[np.float32], x: int, y: int) -> NDArray[np.float64]:

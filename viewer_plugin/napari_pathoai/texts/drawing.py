@@ -19,6 +19,7 @@ ENGLISH: dict[str, str] = {
     "tool_polygon": "Polygon",
     "tool_lasso": "Freehand",
     "tool_brush": "Brush",
+    "tool_eraser": "Eraser",
     "tool_wand": "Wand",
     "tool_rectangle": "Rectangle",
     "tool_ellipse": "Ellipse",
@@ -30,6 +31,7 @@ ENGLISH: dict[str, str] = {
     "tool_polygon_tip": "Click by click; double click or Enter ends",
     "tool_lasso_tip": "Draw around with the button down",
     "tool_brush_tip": "Begin inside the selection to add to it; Shift adds, Alt takes away",
+    "tool_eraser_tip": "Takes away from the selection",
     "tool_wand_tip": "Press and drag over what looks alike; Shift adds, Alt takes away, "
     "Ctrl takes the nearest only",
     "tool_rectangle_tip": "Drag from corner to corner",
@@ -73,6 +75,7 @@ FRENCH: dict[str, str] = {
     "tool_polygon": "Polygone",
     "tool_lasso": "Main levée",
     "tool_brush": "Pinceau",
+    "tool_eraser": "Gomme",
     "tool_wand": "Baguette",
     "tool_rectangle": "Rectangle",
     "tool_ellipse": "Ellipse",
@@ -84,6 +87,7 @@ FRENCH: dict[str, str] = {
     "tool_polygon_tip": "Clic par clic ; double clic ou Entrée termine",
     "tool_lasso_tip": "Tracez le tour en tenant le bouton",
     "tool_brush_tip": "Commencez dans la sélection pour l'agrandir ; Maj ajoute, Alt retire",
+    "tool_eraser_tip": "Retire de la sélection",
     "tool_wand_tip": "Pressez et glissez sur ce qui se ressemble ; Maj ajoute, Alt retire, "
     "Ctrl ne prend que le plus proche",
     "tool_rectangle_tip": "Glissez d'un coin à l'autre",

@@ -149,6 +149,7 @@ class ClickTool:
         picture = self._picture(session, annotations.label)
         self._worker = create_worker(self._found, clicks, size, picture, _start_thread=False)
         self._worker.returned.connect(self._on_found)
+        self._worker.errored.connect(self._on_fault)
         self._review.tell(text("outlining"))
         self._worker.start()
 
@@ -172,6 +173,10 @@ class ClickTool:
         self.draft = on_slide(found, session.store.slide.size)
         self._review.tell(text("draft_made"))
         self._show()
+
+    def _on_fault(self, _error: BaseException) -> None:
+        """What is no error of ours: napari shows it, and the next click may go better."""
+        self._worker = None
 
     def _picture(self, session: ReviewSession, key: str) -> Picture:
         """What the method may see: not what a model says while the reader may not see that."""

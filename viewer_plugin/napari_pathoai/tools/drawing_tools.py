@@ -17,7 +17,7 @@ from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.click_tool import ClickTool
 from napari_pathoai.tools.outline_tool import EDIT_MODE, OutlineTool
 from napari_pathoai.tools.pointing_tools import PointTool, SelectTool
-from napari_pathoai.tools.stroke_tools import Brush, Knife, Wand
+from napari_pathoai.tools.stroke_tools import Brush, Eraser, Knife, Wand
 from napari_pathoai.tools.tool import Press, Tool
 from pathoai.errors import PathoaiError
 from pathoai_annotations.drawing.outline_choice import chosen_method
@@ -40,6 +40,7 @@ _KEYS = {
     "tool_polygon": "L",
     "tool_lasso": "F",
     "tool_brush": "B",
+    "tool_eraser": "D",
     "tool_wand": "W",
     "tool_rectangle": "R",
     "tool_ellipse": "O",
@@ -71,6 +72,8 @@ class DrawingTools:
         self._review = review
         self._block: StrokeBlock | None = None
         self.brush = Brush(review, self._paper)
+        eraser = Eraser(review, self._paper)
+        self.brush.resized.connect(eraser.set_size)
         self.wand = Wand(review, self._paper)
         self.click = ClickTool(review, chosen_method)
         shapes = {
@@ -83,6 +86,7 @@ class DrawingTools:
         every: list[Tool] = [
             SelectTool(review),
             self.brush,
+            eraser,
             self.wand,
             *(OutlineTool(review, name, mode) for name, mode in shapes.items()),
             PointTool(review),

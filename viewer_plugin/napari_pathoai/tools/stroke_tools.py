@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,6 +117,16 @@ class Brush:
             annotations.apply(area, self._intent, smallest_area=crumb)
 
 
+class Eraser(Brush):
+    """Takes from the selected annotation, as the brush does with Alt: for the mouse alone."""
+
+    name = "tool_eraser"
+
+    def pressed(self, press: Press) -> None:
+        """See `Tool`."""
+        super().pressed(replace(press, alt=True))
+
+
 class Wand(Brush):
     """Paints what looks like the place under the mouse, and hangs together with it.
 
@@ -154,7 +165,11 @@ class Wand(Brush):
         self._last = here
         column, row = (math.floor(value) for value in here)
         left, top = column - WINDOW_PX // 2, row - WINDOW_PX // 2
-        pixels = read_pixels(annotations.session.store, _part(block.block, left, top))
+        window = _part(block.block, left, top)
+        store = annotations.session.store
+        pixels = self._review.guarded(lambda: read_pixels(store, window))
+        if pixels is None:
+            return
         seed = (WINDOW_PX // 2, WINDOW_PX // 2)
         mask = wand(pixels, seed, self.sensitivity, reach_px=self._reach_px)
         block.add(mask, left, top)
