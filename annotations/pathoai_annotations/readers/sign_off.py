@@ -105,14 +105,36 @@ def adjudicate_slide(
         OntologyError: The grade is none of the study's.
         StudyError: There is no such slide, or a reader has still to sign it off.
     """
-    known = study.cohort[slide_id].slide_id
     check_grades(study.ontology, [grade])
-    check_may_work(study, adjudicator, [known])
-    if AssignmentTable(study).of_slide(known).get(adjudicator) is not Role.ADJUDICATOR:
+    known = check_may_settle(study, slide_id, adjudicator)
+    with Journal.open(study) as journal:
+        journal.adjudicate_slide(
+            known, author=adjudicator, grade=grade, seconds=seconds, comment=comment
+        )
+
+
+def check_may_settle(study: Study, slide_id: str, person: str) -> str:
+    """Refuse whoever has not the last word on a slide, and the last word before all have spoken.
+
+    Args:
+        study: The study.
+        slide_id: Code of the slide.
+        person: Code of the person who would settle it.
+
+    Returns:
+        The slide's code.
+
+    Raises:
+        AnnotationError: The person is not this slide's adjudicator.
+        StudyError: There is no such slide, or a reader has still to sign it off.
+    """
+    known = study.cohort[slide_id].slide_id
+    check_may_work(study, person, [known])
+    if AssignmentTable(study).of_slide(known).get(person) is not Role.ADJUDICATOR:
         raise AnnotationError(
             "this person does not settle the slide",
-            where=f"{adjudicator} {known}",
-            remedy=f"run `pathoai readers assign STUDY --adjudicator {adjudicator}`",
+            where=f"{person} {known}",
+            remedy=f"run `pathoai readers assign STUDY --adjudicator {person}`",
         )
     found = readings(study)
     if not is_read(found, known):
@@ -122,7 +144,4 @@ def adjudicate_slide(
             where=known,
             found="still to sign off: " + ", ".join(one.reader for one in own if not one.signed),
         )
-    with Journal.open(study) as journal:
-        journal.adjudicate_slide(
-            known, author=adjudicator, grade=grade, seconds=seconds, comment=comment
-        )
+    return known
