@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
-from pathoai.geometry import Mpp
+from pathoai.geometry import Mpp, Region
 from pathoai.inference.find_objects import objects_of
 from pathoai.inference.kept_blocks import KeptBlocks
 from pathoai.inference.object_planes import visible
+from pathoai.inference.predict_part import predict_part
 from pathoai.inference.predict_slide import predict_slide
 from pathoai.inference.predictor import Predictor
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, ModelBundle, Normalisation
@@ -170,6 +172,31 @@ def test_tiles_and_batches_make_no_difference(
     for column in ("class_index", "probability", "area_um2"):
         np.testing.assert_array_equal(getattr(one, column), getattr(two, column))
     assert all(a.equals_exact(b) for a, b in zip(one.geometry, two.geometry, strict=True))
+
+
+def test_a_part_shows_the_objects_that_the_slide_has_there(
+    made: _Made, label: LabelImage, tmp_path: Path
+) -> None:
+    """About the corner where four shards meet."""
+    table = _table(label, tmp_path / "a")
+    part = predict_part(
+        SlideStore(made.path), _predictor("wide", 256, 64, 8), Region(1780, 1860, 390, 240)
+    )
+    height, width = part.class_map.shape
+    at = np.s_[part.y_px : part.y_px + height, part.x_px : part.x_px + width]
+    np.testing.assert_array_equal(part.class_map, label.read_all()[at])
+    left, top, right, bottom = shapely.bounds(table.geometry).T
+    x, y, own = (left + right) / 2, (top + bottom) / 2, part.region
+    inside = (own.x <= x) & (x < own.right) & (own.y <= y) & (y < own.bottom)
+    found = {outline.wkb: row for row, outline in enumerate(part.objects.geometry)}
+    expected = {table.geometry[row].wkb: row for row in np.flatnonzero(inside)}
+    assert found.keys() == expected.keys()
+    assert len(found) > 20
+    order = [expected[outline] for outline in found]
+    np.testing.assert_array_equal(part.objects.class_index, table.class_index[order])
+    np.testing.assert_array_equal(part.objects.probability, table.probability[order])
+    np.testing.assert_array_equal(part.objects.area_um2, table.area_um2[order])
+    assert part.objects.source == table.source
 
 
 class _KilledError(BaseException):
