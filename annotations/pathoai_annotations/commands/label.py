@@ -43,6 +43,13 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="annotations: tissue without an outline is background, not unknown",
     )
+    parser.add_argument(
+        "--read-regions",
+        action="store_true",
+        help="annotations: only regions that a reader accepted or corrected in `pathoai review` "
+        "count: in them what has no outline is background, outside of them all is unknown; the "
+        "label is annotation/CODE.read",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -88,20 +95,34 @@ def _annotations(study: Study, options: Namespace, row: CohortRow, advance: Adva
     from pathoai_annotations.journal.journal import Journal
     from pathoai_annotations.rasterise_annotations import AnnotationChoice, rasterise_annotations
     from pathoai_annotations.record import slide_record
+    from pathoai_annotations.review.improve import read_regions
 
     started = utc_now()
     choice = AnnotationChoice(
-        options.author, options.with_proposals, options.exhaustive, options.unsigned
+        options.author,
+        options.with_proposals,
+        options.exhaustive,
+        options.unsigned,
+        options.read_regions,
     )
     store = SlideStore(study.store_path(row.slide_id))
     with Journal.open(study) as journal:
         annotations = journal.annotations(row.slide_id)
         of_record = slide_record(journal, row.slide_id).ids
+        wanted = options.read_regions
+        read = read_regions(journal, row.slide_id, author=options.author) if wanted else {}
     label = rasterise_annotations(
-        store, annotations, study.ontology, choice, of_record=of_record, advance=advance
+        store,
+        annotations,
+        study.ontology,
+        choice,
+        of_record=of_record,
+        regions=read.get(row.slide_id, ()),
+        advance=advance,
     )
     _record(study, row, label, started)
-    return f"label {label.name}: {label.about['description']}"
+    regions = f" in {len(read[row.slide_id])} read regions" if wanted else ""
+    return f"label {label.name}: {label.about['description']}{regions}"
 
 
 def _record(study: Study, row: CohortRow, label: LabelImage, started: str) -> None:
