@@ -15,7 +15,13 @@ from psygnal import Signal
 
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
 from napari_pathoai.picture.canvas_view import bring_into_view, draw_now, region_in_view
-from napari_pathoai.picture.layers import METADATA, LayerData, image_layer, layers_over_image
+from napari_pathoai.picture.layers import (
+    METADATA,
+    PREDICTION,
+    LayerData,
+    image_layer,
+    layers_over_image,
+)
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
 from pathoai.errors import PathoaiError
@@ -39,6 +45,8 @@ class Review:
     """A session (`ReviewSession`) is shown from now on."""
     closing = Signal()
     """The session is about to be closed: write what is still to be written."""
+    predicted = Signal(str)
+    """A model (its name) has said something of the slide."""
     edited = Signal()
     """The journal was changed here, or read again."""
     said = Signal(str)
@@ -67,8 +75,7 @@ class Review:
             self.viewer.add_layer(layer)
         self.viewer.layers.selection.active = self.annotations.layer
         self.annotations.set_zoom(self.viewer.scene.camera.zoom)
-        objects_path = partial(session.study.objects_path, session.slide_id)
-        self._objects = objects_views(self.viewer, session.store, session.ontology, objects_path)
+        self._show_objects(session)
         self.opened.emit(session)
         self.annotations.show(self.region_in_view())
 
@@ -85,6 +92,12 @@ class Review:
         self._out_of_sight = []
         for layer in [one for one in self.viewer.layers if METADATA in one.metadata]:
             self.viewer.layers.remove(layer)
+
+    def _show_objects(self, session: ReviewSession) -> None:
+        for view in self._objects:
+            view.close()
+        objects_path = partial(session.study.objects_path, session.slide_id)
+        self._objects = objects_views(self.viewer, session.store, session.ontology, objects_path)
 
     def _add(self, layers: Iterable[LayerData]) -> None:
         for data, settings, kind in layers:
@@ -130,6 +143,21 @@ class Review:
         if self.annotations is not None:
             self.annotations.reload()
 
+    def show_prediction(self, model: str) -> None:
+        """Show what a model has just said of the slide, in place of what it said before."""
+        if self.session is None:
+            return
+        label = f"{PREDICTION}{model}"
+        active = self.viewer.layers.selection.active
+        for old in [one for one in self.viewer.layers if is_of_label(one.metadata, label)]:
+            self.viewer.layers.remove(old)
+        found = layers_over_image(self.session.store)
+        self._add(one for one in found if is_of_label(one[1]["metadata"], label))
+        self._show_objects(self.session)
+        if active in self.viewer.layers:
+            self.viewer.layers.selection.active = active
+        self.predicted.emit(model)
+
     @property
     def model_is_hidden(self) -> bool:
         """Whether what models say is out of sight."""
@@ -157,3 +185,8 @@ def is_of_model(layer: Layer) -> bool:
     """Whether a layer shows what a model says."""
     about: dict[str, Any] = layer.metadata.get(METADATA, {})
     return bool(about.get("of_model", False))
+
+
+def is_of_label(metadata: dict[str, Any], label: str) -> bool:
+    """Whether a layer of such metadata shows a label, or probabilities beside it."""
+    return bool(metadata.get(METADATA, {}).get("label") == label)

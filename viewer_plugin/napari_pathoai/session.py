@@ -14,7 +14,7 @@ from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import StudyError
+from pathoai.errors import PathoaiError, StudyError
 from pathoai.geometry import Region
 from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
@@ -24,12 +24,13 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
 from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 from pathoai_annotations.journal.edit import EditDetails
-from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.undo import Undone
 from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose_objects
 from pathoai_annotations.readers.blindness import check_may_work
+from pathoai_annotations.review.locked_journal import LockedJournal
 from pathoai_annotations.review.reading_clock import ReadingClock
 from pathoai_annotations.review.slide_lock import check_unlocked
+from pathoai_annotations.review.verdict import SlideVerdict
 
 _PREDICTION = "prediction/"
 _LEAST_NOTED_S = 1.0
@@ -81,7 +82,7 @@ class ReviewSession:
         self.reader = reader
         self.ontology: Ontology = study.ontology
         self.store = SlideStore(study.store_path(slide_id))
-        self.journal = Journal.open(study)
+        self.journal = LockedJournal.open(study)
         self.saved = SavedState()
         self.hides_model = False
         self.clock = ReadingClock(time.monotonic())
@@ -215,6 +216,31 @@ class ReviewSession:
         self._note(done.count)
         return done
 
+    def sign_off(self, verdict: SlideVerdict, *, comment: str = "") -> None:
+        """Sign the slide off; it is locked from then on.
+
+        Raises:
+            AnnotationError: The reader is not to read it.
+            OntologyError: The grade is none of the study's.
+        """
+        seconds = self.clock.tell_rest(time.monotonic())
+        try:
+            verdict.sign_off(seconds=seconds, comment=comment)
+        except PathoaiError:
+            # What was spent is told all the same.
+            self.journal.note_time(self.slide_id, seconds, author=self.reader)
+            raise
+        self._note(1)
+
+    def reopen(self, verdict: SlideVerdict, *, comment: str = "") -> None:
+        """Unlock the slide; that is logged.
+
+        Raises:
+            AnnotationError: It is not signed off.
+        """
+        verdict.reopen(comment=comment)
+        self._note(1)
+
     def next_proposal(self) -> Annotation | None:
         """The next annotation that nobody judged, least confident first; then from the start.
 
@@ -300,6 +326,10 @@ class ReviewSession:
         found = self.journal.annotations(self.slide_id, status=(Status.PROPOSED,))
         found.sort(key=lambda a: -1.0 if a.confidence is None else a.confidence)
         return [annotation.id for annotation in found]
+
+    def note_edits(self, edits: int) -> None:
+        """Say that edits went into the journal by another way than the methods here."""
+        self._note(edits)
 
     def _note(self, edits: int) -> None:
         if not edits:

@@ -58,6 +58,7 @@ class AnnotatePanel(QWidget):
         self._build()
         review.opened.connect(self._on_opened)
         review.closing.connect(self._on_closing)
+        review.predicted.connect(self._on_predicted)
 
     def accept(self) -> None:
         """Validate what is selected, or the proposal that was jumped to."""
@@ -170,6 +171,13 @@ class AnnotatePanel(QWidget):
         self._models.clear()
         self._models.addItems(session.predictions)
         self.set_opacity(self._opacity.value())
+
+    def _on_predicted(self, _model: str) -> None:
+        session, before = self._review.session, self._models.currentText()
+        if session is not None:
+            self._models.clear()
+            self._models.addItems(session.predictions)
+            self._models.setCurrentText(before)
 
     def _on_closing(self) -> None:
         self._current = None

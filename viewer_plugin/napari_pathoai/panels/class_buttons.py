@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QFont, QFontMetrics, QIcon, QPixmap, QResizeEvent
-from qtpy.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QButtonGroup, QPushButton, QVBoxLayout, QWidget
 
+from napari_pathoai.panels.narrow_widgets import NarrowButton
 from napari_pathoai.texts.texts import language
 from pathoai.ontology import LabelClass
 
 MOST_KEYS = 9
 _SWATCH_PX = 16
-_BESIDE_NAME_PX = 44
-"""What a button needs beside its name: swatch, gaps and borders."""
 
 
 class ClassButtons(QWidget):
@@ -51,24 +50,6 @@ class ClassButtons(QWidget):
         self._chosen(self._keys[position])
 
 
-class _NamedButton(QPushButton):
-    """A button that ends a long name with …, so as not to make the dock wider than its screen."""
-
-    def __init__(self, icon: QIcon, name: str) -> None:
-        super().__init__(icon, "")
-        self._name = name
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's hook: as much of the name as there is room for."""
-        super().resizeEvent(event)
-        # Bold, as it is while it is chosen.
-        font = QFont(self.font())
-        font.setBold(True)
-        room = self.width() - _BESIDE_NAME_PX
-        self.setText(QFontMetrics(font).elidedText(self._name, Qt.TextElideMode.ElideRight, room))
-
-
 def class_name(label: LabelClass) -> str:
     """A class's name in the user's language."""
     return label.name_fr if language() == "fr" else label.name
@@ -79,7 +60,7 @@ def _button(label: LabelClass, position: int) -> QPushButton:
     swatch.fill(QColor(label.colour))
     name = class_name(label)
     key = f"{position + 1}  " if position < MOST_KEYS else "     "
-    button = _NamedButton(QIcon(swatch), f"{key}{name}")
+    button = NarrowButton(QIcon(swatch), f"{key}{name}")
     button.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
     button.setCheckable(True)
     button.setToolTip(f"{name} ({label.key})")

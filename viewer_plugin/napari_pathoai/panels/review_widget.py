@@ -27,9 +27,13 @@ from vispy.app.backends._qt import CanvasBackendDesktop
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.keys.cheat_sheet import CheatSheet
 from napari_pathoai.keys.review_keys import ReviewKeys
+from napari_pathoai.panels.adjudication_panel import AdjudicationPanel
 from napari_pathoai.panels.annotate_panel import AnnotatePanel
+from napari_pathoai.panels.grid_panel import GridPanel
+from napari_pathoai.panels.model_panel import ModelPanel
 from napari_pathoai.panels.push_button import push_button
 from napari_pathoai.panels.status_line import StatusLine
+from napari_pathoai.panels.verdict_panel import VerdictPanel
 from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
@@ -54,8 +58,11 @@ class ReviewWidget(QWidget):
         super().__init__()
         self.review = Review(napari_viewer)
         self.annotate = AnnotatePanel(self.review)
-        self.view = ViewPanel(self.review)
-        self.panels = (self.annotate, self.view)
+        self.view, self.verdict = ViewPanel(self.review), VerdictPanel(self.review)
+        self.grid, self.model = GridPanel(self.review), ModelPanel(self.review)
+        self.adjudicate = AdjudicationPanel(self.review)
+        judging = (self.verdict, self.grid, self.model, self.adjudicate)
+        self.panels = (self.annotate, self.view, *judging)
         self.status = StatusLine(self.review)
         self._camera_timer = QTimer(self)
         self._camera_timer.setSingleShot(True)
@@ -79,7 +86,8 @@ class ReviewWidget(QWidget):
 
     def show_keys(self) -> None:
         """Open the sheet of keys."""
-        sheet = CheatSheet(self.review_actions, self.window())
+        actions = (*self.review_actions, *self.grid.own_actions)
+        sheet = CheatSheet(actions, self.window())
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.open()
 
