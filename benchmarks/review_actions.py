@@ -128,18 +128,19 @@ def with_the_review(folder: str) -> float:
 def _review_by_key(hand: Hand, session: ReviewSession) -> None:
     from qtpy.QtCore import Qt
 
+    shift = Qt.KeyboardModifier.ShiftModifier
     other = [c.key for c in session.classes].index(_CLASSES[1])
-    hand.key(Qt.Key.Key_N)
+    hand.key(Qt.Key.Key_N, shift)
     for at, proposal in enumerate(proposals(session.slide_id)):
         if at in _WRONG:
             hand.key(Qt.Key.Key_X)
         elif at in _OTHER_CLASS:
             hand.key(Qt.Key(Qt.Key.Key_1 + other))
-            hand.key(Qt.Key.Key_N)
+            hand.key(Qt.Key.Key_N, shift)
         elif at in _POOR_OUTLINE:
             hand.key(Qt.Key.Key_E)
             hand.drag(_correction(proposal))
-            hand.key(Qt.Key.Key_N)
+            hand.key(Qt.Key.Key_N, shift)
         else:
             hand.key(Qt.Key.Key_Y)
 

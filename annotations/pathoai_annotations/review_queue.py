@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -60,6 +60,17 @@ class CandidateRegions:
     def channel(self) -> NDArray[np.int64]:
         """``(N,)`` the class with most probability but background, 1 to K − 1."""
         return np.asarray(1 + self.shares[:, 1:].argmax(axis=1))
+
+    def chosen(self, positions: NDArray[np.int64]) -> CandidateRegions:
+        """Some of the regions, in that order."""
+        return replace(
+            self,
+            slide=self.slide[positions],
+            bounds=self.bounds[positions],
+            shares=self.shares[positions],
+            cost=self.cost[positions],
+            judged=self.judged[positions],
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
+from pathoai.geometry import Mpp
 from tests.viewer_plugin.small_study import SLIDE_MPP
 
 if TYPE_CHECKING:
@@ -26,15 +27,16 @@ _NOTHING = Qt.KeyboardModifier.NoModifier
 class Screen:
     """The canvas of a viewer, looked at and clicked on like a user does."""
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, slide_mpp: Mpp = SLIDE_MPP) -> None:
         self.viewer = viewer
+        self.mpp = slide_mpp
         self.canvas: QWidget = viewer.window._qt_viewer.canvas.native
 
     def look_at(self, place: Place, *, screen_px_per_px: float) -> None:
         """Centre the camera; zoom in screen pixels per level-0 pixel."""
         camera = self.viewer.scene.camera
-        camera.center = (0.0, place[1] * SLIDE_MPP.y, place[0] * SLIDE_MPP.x)
-        camera.zoom = screen_px_per_px / SLIDE_MPP.mean
+        camera.center = (0.0, place[1] * self.mpp.y, place[0] * self.mpp.x)
+        camera.zoom = screen_px_per_px / self.mpp.mean
         self.settle()
 
     def settle(self) -> None:
@@ -58,8 +60,8 @@ class Screen:
         camera = self.viewer.scene.camera
         _, y, x = camera.center
         return (
-            (place[0] * SLIDE_MPP.x - x) * camera.zoom + self.canvas.width() / 2,
-            (place[1] * SLIDE_MPP.y - y) * camera.zoom + self.canvas.height() / 2,
+            (place[0] * self.mpp.x - x) * camera.zoom + self.canvas.width() / 2,
+            (place[1] * self.mpp.y - y) * camera.zoom + self.canvas.height() / 2,
         )
 
     def colour(self, picture: NDArray[np.uint8], place: Place) -> tuple[int, ...]:

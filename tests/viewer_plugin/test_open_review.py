@@ -105,6 +105,9 @@ def test_the_command_takes_the_options_it_documents(
     assert "two numbers, e.g. 12000,8500" in capsys.readouterr().err
     assert (found.slide, found.reader, found.screenshot) == ("X", "R2", Path("a.png"))
     assert parser.parse_args([str(tmp_path)]).reader is None
+    queued = parser.parse_args([str(tmp_path), "--queue", "q.csv", "--control-share", "0.2"])
+    assert (queued.queue, queued.control_share) == (Path("q.csv"), 0.2)
+    assert (found.queue, found.regions, found.random_share) == (None, 20, 0.1)
 
 
 @pytest.mark.usefixtures("display")

@@ -112,16 +112,17 @@ def restart_shows(hand: Hand) -> None:
 
 
 def judge_proposals(hand: Hand) -> None:
-    """Propose from the prediction, jump by key, accept one and reject one."""
+    """Propose from the prediction, jump by key, accept one, reject the one that comes then."""
+    from qtpy.QtCore import Qt
+
     hand.screen.look_at((900.0, 700.0), screen_px_per_px=0.4)
     hand.widget.annotate.propose()
     assert hand.shapes == 3
-    hand.screen.press("n")
+    hand.screen.press_special(Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
     (uncertain,) = hand.widget.review.annotations.selected  # type: ignore[union-attr] # still open
     states = {a.id: a for a in hand.journal()}
     assert states[uncertain].confidence == pytest.approx(0.6)
     hand.screen.press("y")
-    hand.screen.press("n")
     hand.screen.press("x")
     after = {a.id: a for a in hand.journal(rejected=True)}
     assert after[uncertain].status is Status.VALIDATED

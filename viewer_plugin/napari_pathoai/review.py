@@ -26,12 +26,15 @@ from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
 from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
+from pathoai_annotations.annotation import Annotation
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
 _Result = TypeVar("_Result")
+_REGION_SHARE = 0.8
+"""Of the canvas: a region is read at the magnification that shows all of it."""
 
 
 class Review:
@@ -49,6 +52,12 @@ class Review:
     """A model (its name) has said something of the slide."""
     edited = Signal()
     """The journal was changed here, or read again."""
+    session_read = Signal(object)
+    """What was done (`SessionSummary`) in a session that was closed."""
+    region_shown = Signal(object)
+    """A region of the queue (`RegionToRead`) is in view from now on."""
+    panel_wanted = Signal(object)
+    """A panel (`QWidget`) has something to show: bring its tab to the front."""
     said = Signal(str)
     """One line for the user."""
 
@@ -59,6 +68,7 @@ class Review:
         self.annotations: AnnotationLayer | None = None
         self._out_of_sight: list[Layer] = []
         self._objects: list[ObjectsView] = []
+        self._hidden_by: frozenset[str] = frozenset()
 
     def open(self, session: ReviewSession) -> None:
         """Show the slide of a session in place of the present one, its picture before all else."""
@@ -87,11 +97,25 @@ class Review:
         for view in self._objects:
             view.close()
         self._objects = []
-        self.session.close()
-        self.session = self.annotations = None
-        self._out_of_sight = []
+        self.guarded(self.end)
+        self._out_of_sight, self._hidden_by = [], frozenset()
         for layer in [one for one in self.viewer.layers if METADATA in one.metadata]:
             self.viewer.layers.remove(layer)
+
+    def end(self) -> None:
+        """End the session and leave the window alone, which may be gone.
+
+        Raises:
+            PathoaiError: What was done could not be told, or the time not be noted.
+        """
+        session, self.session, self.annotations = self.session, None, None
+        if session is None:
+            return
+        try:
+            if session.has_work:
+                self.session_read.emit(session.summary())
+        finally:
+            session.close()
 
     def _show_objects(self, session: ReviewSession) -> None:
         for view in self._objects:
@@ -126,17 +150,35 @@ class Review:
         return region_in_view(self.viewer, self.session.store.header.slide_mpp)
 
     def show_region(self, region: Region) -> None:
-        """Centre the view on a region, with its surroundings.
+        """Fill the view with a region, but for a margin that says where it lies.
 
         Args:
             region: Level-0 pixels.
         """
-        self.show_bounds((region.x, region.y, region.right, region.bottom))
+        assert self.session is not None  # nobody asks where no slide is
+        bounds = (region.x, region.y, region.right, region.bottom)
+        mpp = self.session.store.header.slide_mpp
+        bring_into_view(self.viewer, bounds, mpp, share=_REGION_SHARE)
 
     def show_bounds(self, bounds: tuple[float, float, float, float]) -> None:
         """Centre the view on a rectangle: left, top, right and bottom, level-0 pixels."""
         assert self.session is not None  # nobody asks where no slide is
         bring_into_view(self.viewer, bounds, self.session.store.header.slide_mpp)
+
+    def show_next_proposal(self) -> Annotation | None:
+        """Bring the next open proposal into view, least confident first, and select it.
+
+        Returns:
+            Which; None where none is left.
+        """
+        if self.session is None or self.annotations is None:
+            return None
+        found = self.guarded(self.session.next_proposal)
+        if found is not None:
+            self.show_bounds(found.geometry.bounds)
+            self.viewer.layers.selection.active = self.annotations.layer
+            self.annotations.select(found.id)
+        return found
 
     def reload(self) -> None:
         """Show again what the journal holds, e.g. after undo."""
@@ -163,13 +205,19 @@ class Review:
         """Whether what models say is out of sight."""
         return self.session is not None and self.session.hides_model
 
-    def hide_model(self, hidden: bool) -> None:
+    def hide_model(self, hidden: bool, *, why: str = "reader", reload: bool = True) -> None:
         """Put all that models say out of sight: their layers, and proposals nobody judged.
 
         Args:
-            hidden: False to show what was visible before.
+            hidden: False to show what was visible before, once no other reason to hide it is left.
+            why: Who wants it: the reader himself, or e.g. a control, which he cannot overrule.
+            reload: False where annotations are shown anew anyway.
         """
-        if self.session is None or hidden == self.session.hides_model:
+        if self.session is None:
+            return
+        self._hidden_by = self._hidden_by | {why} if hidden else self._hidden_by - {why}
+        hidden = bool(self._hidden_by)
+        if hidden == self.session.hides_model:
             return
         self.session.hides_model = hidden
         if hidden:
@@ -178,7 +226,8 @@ class Review:
             ]
         for layer in self._out_of_sight:
             layer.visible = not hidden
-        self.reload()
+        if reload:
+            self.reload()
 
 
 def is_of_model(layer: Layer) -> bool:

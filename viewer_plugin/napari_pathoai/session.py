@@ -9,14 +9,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import PathoaiError, StudyError
 from pathoai.geometry import Region
-from pathoai.inference.slide_grade import ATTENTION
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore, is_complete
@@ -28,11 +27,17 @@ from pathoai_annotations.journal.undo import Undone
 from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose_objects
 from pathoai_annotations.readers.blindness import check_may_work
 from pathoai_annotations.review.locked_journal import LockedJournal
+from pathoai_annotations.review.model_proposals import ModelProposals
 from pathoai_annotations.review.reading_clock import ReadingClock
+from pathoai_annotations.review.reading_plan import ReadingPlan, models_of
+from pathoai_annotations.review.region_review import RegionReview
+from pathoai_annotations.review.session_summary import SessionSummary, summarise
 from pathoai_annotations.review.slide_lock import check_unlocked
 from pathoai_annotations.review.verdict import SlideVerdict
 
-_PREDICTION = "prediction/"
+_ALL_AT_ONCE = 300
+"""So many outlines are filled into napari in a blink (measured: 1,500 take half a second); of more,
+those in view are, which are few where one looks closely."""
 _LEAST_NOTED_S = 1.0
 """Opening a slide to see which it is, is no reading."""
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
@@ -66,6 +71,7 @@ class ReviewSession:
         study: The study.
         slide_id: Which of its slides; it must be tiled.
         reader: Code of the person, never a name.
+        plan: Which regions he reads, with which model's help; the usual ones where None.
 
     Raises:
         AnnotationError: The reader's code is none, may not work here (he is blind to
@@ -74,7 +80,9 @@ class ReviewSession:
         StoreError: The slide is not tiled, or its store is not complete.
     """
 
-    def __init__(self, study: Study, slide_id: str, reader: str) -> None:
+    def __init__(
+        self, study: Study, slide_id: str, reader: str, *, plan: ReadingPlan | None = None
+    ) -> None:
         """Open the slide's store and the journal."""
         self.study = study
         self.slide_id = study.cohort[slide_id].slide_id
@@ -85,8 +93,11 @@ class ReviewSession:
         self.journal = LockedJournal.open(study)
         self.saved = SavedState()
         self.hides_model = False
+        self.plan = plan or ReadingPlan()
         self.clock = ReadingClock(time.monotonic())
+        self._since_seq = self.journal.seq_at(datetime.now().astimezone())
         self._action: uuid.UUID | None = None
+        self._regions: RegionReview | None = None
         self._queue: list[uuid.UUID] | None = None
 
     @property
@@ -97,19 +108,14 @@ class ReviewSession:
     @property
     def predictions(self) -> tuple[str, ...]:
         """Names of the models that predicted objects of this slide; not of those that grade it."""
-        return tuple(
-            name.removeprefix(_PREDICTION)
-            for name in self.store.labels
-            if name.startswith(_PREDICTION)
-            and ATTENTION not in self.store.label(name).probability_channels
-        )
+        return models_of(self.store)
 
     def prediction(self, model: str) -> LabelImage:
         """What one of ``predictions`` says, with its probabilities."""
-        return self.store.label(f"{_PREDICTION}{model}")
+        return self.store.label(f"prediction/{model}")
 
     def annotations(self, region: Region | None = None) -> ShownAnnotations:
-        """At most 2,000 annotations that are not rejected; those in a region if there are more.
+        """At most 2,000 annotations that are not rejected; of more than 300, those in a region.
 
         While ``hides_model`` is true, proposals of models are left out.
 
@@ -118,7 +124,7 @@ class ReviewSession:
         """
         counts = self.counts()
         total = sum(counts[status] for status in _SHOWN)
-        wanted = region if total > MOST_AT_ONCE else None
+        wanted = region if total > min(_ALL_AT_ONCE, MOST_AT_ONCE) else None
         found = self.journal.annotations(self.slide_id, status=_SHOWN, region=wanted)
         if self.hides_model:
             hidden = sum(_is_model_proposal(a) for a in found)
@@ -306,6 +312,54 @@ class ReviewSession:
     def redo(self) -> Undone | None:
         """Do again what the reader undid last; as `undo`."""
         return self._again(self.journal.redo)
+
+    def on_slide(self, slide_id: str) -> ReviewSession:
+        """A session of the same reader on another slide; the errors are those of a new one."""
+        return ReviewSession(self.study, slide_id, self.reader, plan=self.plan)
+
+    @property
+    def regions(self) -> RegionReview:
+        """The reader's way through the regions of the slide; its queue is made when first asked.
+
+        Raises:
+            StudyError: The plan's table is damaged, or has no region of the slide.
+            StoreError: The prediction cannot be read.
+        """
+        if self._regions is None:
+            self._regions = self._begin_reading()
+        return self._regions
+
+    def read_model(self, model: str) -> RegionReview:
+        """Read the queue of another model; what was decided of the present one stays.
+
+        Args:
+            model: One of ``predictions``.
+        """
+        self.plan = replace(self.plan, model=model)
+        self._regions = None
+        return self.regions
+
+    def summary(self) -> SessionSummary:
+        """What was read since the session was opened, and on the slide in all."""
+        seconds = self.clock.slide_seconds(time.monotonic())
+        return summarise(self.journal, self.regions, seconds, since_seq=self._since_seq)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything was put into the journal since the session was opened."""
+        return self.saved.last is not None
+
+    def _begin_reading(self) -> RegionReview:
+        queue = self.plan.queue(self.study, self.store, self.reader)
+        work = ModelProposals(self.study, self.store, queue.model) if queue.model else None
+        return RegionReview(
+            self.journal,
+            queue,
+            self.reader,
+            proposals=work,
+            clock=self.clock,
+            noted=self._note,
+        )
 
     def close(self) -> None:
         """Note the time that no entry has told yet, and release the journal."""

@@ -183,6 +183,17 @@ class JournalQueries:
         with self.database.reading() as connection:
             return is_signed(connection, slide_id, author)
 
+    def slides_edited_by(self, author: str) -> frozenset[str]:
+        """Slides of which somebody edited an annotation.
+
+        Args:
+            author: Code of the person.
+        """
+        own = sa.and_(events.c.author == author, events.c.annotation_id.is_not(None))
+        query = sa.select(events.c.slide_id).where(own).distinct()
+        with self.database.reading() as connection:
+            return frozenset(connection.scalars(query))
+
     def _events(self, query: sa.Select[Any], slide_id: str | None) -> Iterator[Event]:
         if slide_id is not None:
             query = query.where(events.c.slide_id == slide_id)

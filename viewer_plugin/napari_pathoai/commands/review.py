@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
+
+if TYPE_CHECKING:  # SQLAlchemy is heavy, and needed only once the command runs
+    from pathoai_annotations.review.session_summary import SessionSummary
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -31,10 +35,39 @@ def configure(parser: ArgumentParser) -> None:
         help="segmenter of the kind of SAM for click-to-outline (default: the built-in one)",
     )
     parser.add_argument(
+        "--queue",
+        type=Path,
+        metavar="FILE.csv",
+        help="read the regions of this table (of `pathoai queue` or `pathoai readers queue`) "
+        "instead of the usual ones",
+    )
+    _configure_mix(parser)
+    parser.add_argument(
         "--screenshot",
         type=Path,
         metavar="PNG",
         help="write a picture of the window and exit, instead of waiting for the user",
+    )
+
+
+def _configure_mix(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--regions", type=int, default=20, metavar="N", help="regions of a slide (default: 20)"
+    )
+    parser.add_argument(
+        "--random-share",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="share of regions drawn at random, 0 to 1 (default: 0.1)",
+    )
+    parser.add_argument(
+        "--control-share",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="share of regions in which the model is hidden until one has decided, 0 to 1 "
+        "(default: 0.1)",
     )
 
 
@@ -52,23 +85,36 @@ def place(text: str) -> tuple[float, float]:
 
 
 def run(arguments: Namespace) -> None:
-    """Open the window, and come back when it is closed.
+    """Open the window, and tell what was read when it is closed.
 
     Raises:
         PathoaiError: There is no display or no napari, or the study cannot be shown.
     """
     from napari_pathoai.opening.open_review import open_review
     from pathoai_annotations.drawing.outline_choice import choose_model
+    from pathoai_annotations.review.queue_settings import QueueSettings
+    from pathoai_annotations.review.reading_plan import ReadingPlan
 
     if arguments.outline_model is not None:
         choose_model(arguments.outline_model)
-    open_review(
+    settings = QueueSettings(arguments.regions, arguments.random_share, arguments.control_share)
+    read = open_review(
         arguments.study,
         slide_id=arguments.slide,
         at=arguments.at,
         reader=arguments.reader,
+        plan=ReadingPlan(settings, arguments.queue),
         screenshot=arguments.screenshot,
     )
+    for summary in read:
+        _tell(summary)
+
+
+def _tell(summary: SessionSummary) -> None:
+    from napari_pathoai.panels.summary_dialog import summary_lines
+
+    for line in summary_lines(summary):
+        print(line)
 
 
 COMMAND = Command(

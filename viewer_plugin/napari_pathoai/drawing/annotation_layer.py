@@ -102,6 +102,11 @@ class AnnotationLayer:
         return len(self._shapes.annotations)
 
     @property
+    def region(self) -> Region | None:
+        """What was in view when annotations were shown last, level-0 pixels."""
+        return self._region
+
+    @property
     def selected(self) -> list[uuid.UUID]:
         """Ids of the annotations that are selected."""
         return [one for one in self._selected if one in self._shapes.annotations]

@@ -16,9 +16,13 @@ from napari_pathoai.settings import setting
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
 from pathoai_annotations.readers.room_sheet import room_sheet
+from pathoai_annotations.review.reading_plan import ReadingPlan
+from pathoai_annotations.review.session_summary import SessionSummary
 
 if TYPE_CHECKING:
     import napari
+
+    from napari_pathoai.panels.review_widget import ReviewWidget
 
 _WINDOW_PX = (1600, 1000)
 _SETTLE_SECONDS = 2.0
@@ -31,8 +35,9 @@ def open_review(
     slide_id: str | None = None,
     at: tuple[float, float] | None = None,
     reader: str | None = None,
+    plan: ReadingPlan | None = None,
     screenshot: Path | None = None,
-) -> None:
+) -> list[SessionSummary]:
     """Show a study until the window is closed, or until its picture is taken.
 
     Args:
@@ -41,7 +46,11 @@ def open_review(
         at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
         reader: Code of the person who reviews, never a name; where None, whose room the study is,
             else ``R1``.
+        plan: Which regions are read, with which model's help; the usual ones where None.
         screenshot: Where to write a picture of the window (PNG) instead of waiting.
+
+    Returns:
+        What was read, a summary of each slide on which anything was done.
 
     Raises:
         MissingDependencyError: napari or Qt is not installed.
@@ -49,20 +58,29 @@ def open_review(
         InvalidValueError: The place does not lie on the slide.
     """
     study = Study(study_path)
-    session = ReviewSession(study, choose_slide(study, slide_id), reader or default_reader(study))
+    plan = plan or ReadingPlan()
+    if slide_id is None and plan.slides:
+        slide_id = plan.slides[0]
+    reader = reader or default_reader(study)
+    session = ReviewSession(study, choose_slide(study, slide_id), reader, plan=plan)
     if at is not None:
         check_place(session, at)
     check_display()
     check_installed()
-    viewer = show_review(session, at=at)
+    read: list[SessionSummary] = []
+    viewer, widget = _window(session, at=at)
+    widget.review.session_read.connect(lambda summary: read.append(summary))
     import napari
 
     if screenshot is None:
         napari.run()
-        return
-    settle()
-    viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
-    viewer.close()
+    else:
+        settle()
+        viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
+        viewer.close()
+    # A window that closes tells its docks nothing.
+    widget.review.end()
+    return read
 
 
 def default_reader(study: Study) -> str:
@@ -97,18 +115,33 @@ def show_review(
         at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
         show: Whether the window is.
     """
+    viewer, _ = _window(session, at=at, show=show)
+    return viewer
+
+
+def _window(
+    session: ReviewSession, *, at: tuple[float, float] | None = None, show: bool = True
+) -> tuple[napari.Viewer, ReviewWidget]:
     import napari
 
     viewer = napari.Viewer(title="pathoai", show=show)
     viewer.window.resize(*_WINDOW_PX)
-    add_review(viewer, session)
+    widget = add_review(viewer, session, resume=at is None)
     if at is not None:
         centre_on(viewer, at, session.store.header.slide_mpp)
-    return viewer
+    return viewer, widget
 
 
-def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
-    """Dock the review widget in an existing viewer and show the session in it."""
+def add_review(
+    viewer: napari.Viewer, session: ReviewSession, *, resume: bool = True
+) -> ReviewWidget:
+    """Dock the review widget in an existing viewer and show the session in it.
+
+    Args:
+        viewer: Where.
+        session: With the slide.
+        resume: Whether a slide that was begun is shown where its reader left off.
+    """
     from qtpy.QtWidgets import QApplication
 
     from napari_pathoai.panels.review_widget import ReviewWidget
@@ -117,7 +150,9 @@ def add_review(viewer: napari.Viewer, session: ReviewSession) -> None:
     viewer.window.add_dock_widget(widget, name="Review", area="right")
     # Until the layout is done the canvas has another size than the one to fill.
     QApplication.processEvents()
+    widget.reading.resumes = resume
     widget.open_session(session)
+    return widget
 
 
 def check_display(platform: str = sys.platform) -> None:

@@ -73,18 +73,14 @@ class AnnotatePanel(QWidget):
 
     def next_proposal(self) -> None:
         """Jump to the next proposal, least confident first, and select it."""
-        session, annotations = self._review.session, self._review.annotations
-        if session is None or annotations is None:
+        session = self._review.session
+        if session is None:
             return
-        found = self._review.guarded(session.next_proposal)
-        if found is None:
-            self._review.tell(text("no_proposal"))
-            return
-        self._current = found.id
-        self._review.tell(described(found, session.ontology))
-        self._review.show_bounds(found.geometry.bounds)
-        self._review.viewer.layers.selection.active = annotations.layer
-        annotations.select(found.id)
+        found = self._review.show_next_proposal()
+        self._current = None if found is None else found.id
+        self._review.tell(
+            text("no_proposal") if found is None else described(found, session.ontology)
+        )
 
     def propose(self) -> None:
         """Turn what the chosen model found in view into proposals."""
@@ -111,9 +107,9 @@ class AnnotatePanel(QWidget):
 
     def _actions(self) -> tuple[ReviewAction, ...]:
         decisions = (
-            ReviewAction("accept", ("Y",), "group_annotate", self.accept),
-            ReviewAction("reject", ("X",), "group_annotate", self.reject),
-            ReviewAction("next", ("N",), "group_annotate", self.next_proposal),
+            ReviewAction("accept", (), "group_annotate", self.accept),
+            ReviewAction("reject", (), "group_annotate", self.reject),
+            ReviewAction("next", (), "group_annotate", self.next_proposal),
         )
         numbers = (
             ReviewAction(

@@ -29,12 +29,15 @@ from napari_pathoai.keys.cheat_sheet import CheatSheet
 from napari_pathoai.keys.review_keys import ReviewKeys
 from napari_pathoai.panels.adjudication_panel import AdjudicationPanel
 from napari_pathoai.panels.annotate_panel import AnnotatePanel
+from napari_pathoai.panels.attention import Attention
 from napari_pathoai.panels.grid_panel import GridPanel
 from napari_pathoai.panels.model_panel import ModelPanel
 from napari_pathoai.panels.push_button import push_button
+from napari_pathoai.panels.reading_panel import ReadingPanel
 from napari_pathoai.panels.status_line import StatusLine
 from napari_pathoai.panels.verdict_panel import VerdictPanel
 from napari_pathoai.panels.view_panel import ViewPanel
+from napari_pathoai.panels.worklist_panel import WorklistPanel
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
 from napari_pathoai.settings import setting
@@ -58,11 +61,12 @@ class ReviewWidget(QWidget):
         super().__init__()
         self.review = Review(napari_viewer)
         self.annotate = AnnotatePanel(self.review)
+        self.worklist, self.reading = WorklistPanel(self.review), ReadingPanel(self.review)
         self.view, self.verdict = ViewPanel(self.review), VerdictPanel(self.review)
         self.grid, self.model = GridPanel(self.review), ModelPanel(self.review)
         self.adjudicate = AdjudicationPanel(self.review)
-        judging = (self.verdict, self.grid, self.model, self.adjudicate)
-        self.panels = (self.annotate, self.view, *judging)
+        reading = (self.worklist, self.reading, self.annotate, self.verdict, self.grid)
+        self.panels = (*reading, self.adjudicate, self.model, self.view)
         self.status = StatusLine(self.review)
         self._camera_timer = QTimer(self)
         self._camera_timer.setSingleShot(True)
@@ -70,8 +74,10 @@ class ReviewWidget(QWidget):
         self._camera_timer.timeout.connect(self._on_camera_quiet)
         self._build()
         self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
+        self._attention = Attention(self.review)
         self.review.opened.connect(self._on_opened)
         self.review.closing.connect(self._on_closing)
+        self.review.panel_wanted.connect(self.show_panel)
         napari_viewer.scene.camera.events.connect(self._on_camera)
 
     @property
@@ -83,6 +89,10 @@ class ReviewWidget(QWidget):
     def open_session(self, session: ReviewSession) -> None:
         """Show the slide of a session in place of the present one."""
         self.review.open(session)
+
+    def show_panel(self, panel: QWidget) -> None:
+        """Bring the tab of one of ``panels`` to the front."""
+        self.tabs.setCurrentIndex(self.panels.index(panel))
 
     def show_keys(self) -> None:
         """Open the sheet of keys."""
@@ -97,6 +107,7 @@ class ReviewWidget(QWidget):
         for canvas in self.window().findChildren(CanvasBackendDesktop):
             # Installing twice moves a filter to the front; it is not called twice.
             canvas.installEventFilter(self._keys)
+        self._attention.watch(self.window())
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's hook: leave the viewer as it was found."""
@@ -155,7 +166,7 @@ class ReviewWidget(QWidget):
         session, chosen = self.review.session, self._slides.currentText()
         if session is None or chosen == session.slide_id:
             return
-        other = self.review.guarded(partial(ReviewSession, session.study, chosen, session.reader))
+        other = self.review.guarded(partial(session.on_slide, chosen))
         if other is None:
             self._slides.setCurrentText(session.slide_id)
         else:
@@ -171,8 +182,9 @@ class ReviewWidget(QWidget):
         if layer is None or layer.is_drawing:
             return
         layer.set_zoom(self.review.viewer.scene.camera.zoom)
-        if layer.shown_count < layer.total and not layer.selected:
-            self.review.guarded(partial(layer.show, self.review.region_in_view()))
+        in_view = self.review.region_in_view()
+        if layer.shown_count < layer.total and not layer.selected and layer.region != in_view:
+            self.review.guarded(partial(layer.show, in_view))
 
 
 def _scrolled(panel: QWidget) -> QScrollArea:

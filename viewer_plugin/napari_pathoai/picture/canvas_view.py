@@ -40,7 +40,11 @@ def region_in_view(viewer: ViewerModel, mpp: Mpp) -> Region:
 
 
 def bring_into_view(
-    viewer: ViewerModel, bounds: tuple[float, float, float, float], mpp: Mpp
+    viewer: ViewerModel,
+    bounds: tuple[float, float, float, float],
+    mpp: Mpp,
+    *,
+    share: float = _SHARE_OF_CANVAS,
 ) -> None:
     """Centre the camera on a rectangle, large enough to judge it and its surroundings.
 
@@ -48,12 +52,13 @@ def bring_into_view(
         viewer: The viewer.
         bounds: Left, top, right and bottom, level-0 pixels.
         mpp: Scale of the slide's level 0.
+        share: Of the canvas that it takes, along the side that fits worse.
     """
     left, top, right, bottom = bounds
     height_px, width_px = viewer.canvas.size
     fitting = min(
-        _SHARE_OF_CANVAS * width_px / max(right - left, 1.0),
-        _SHARE_OF_CANVAS * height_px / max(bottom - top, 1.0),
+        share * width_px / max(right - left, 1.0),
+        share * height_px / max(bottom - top, 1.0),
     )
     camera = viewer.scene.camera
     camera.center = (0.0, (top + bottom) / 2 * mpp.y, (left + right) / 2 * mpp.x)
