@@ -6,7 +6,7 @@ in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,14 +14,9 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
-from napari_pathoai.picture.canvas_view import bring_into_view, draw_now, region_in_view
-from napari_pathoai.picture.layers import (
-    METADATA,
-    PREDICTION,
-    LayerData,
-    image_layer,
-    layers_over_image,
-)
+from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
+from napari_pathoai.picture.first_picture import show_slide
+from napari_pathoai.picture.layers import METADATA, PREDICTION, LayerData, layers_over_image
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
 from pathoai.errors import PathoaiError
@@ -74,11 +69,7 @@ class Review:
         """Show the slide of a session in place of the present one, its picture before all else."""
         self.close()
         self.session = session
-        self._add([image_layer(session.store)])
-        scale_bar = self.viewer.canvas.overlays.scale_bar
-        scale_bar.visible = scale_bar.box = True
-        self.viewer.reset_view()
-        draw_now()
+        show_slide(self.viewer, session.store)
         self._add(layers_over_image(session.store))
         self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
         for layer in self.annotations.layers:

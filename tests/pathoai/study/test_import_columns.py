@@ -115,7 +115,9 @@ def test_the_first_studies_still_load(tmp_path: Path) -> None:
     cohort = Cohort.read(path)
     assert list(cohort) == [CohortRow("0" * 16, patient_id="1" * 16, mpp=0.25, source_sha256="ab")]
     cohort.write(path)
-    assert path.read_text().splitlines()[0] == f"{old},block_id,scanner,stain_batch,grade"
+    assert (
+        path.read_text().splitlines()[0] == f"{old},block_id,scanner,stain_batch,grade,pair,marker"
+    )
     assert list(Cohort.read(path)) == list(cohort)
     for header in (f"{old},grade,block_id", f"{old},name", old.replace(",stain", "")):
         path.write_text(f"{header}\n")

@@ -144,6 +144,10 @@ def add_review(
     """
     from qtpy.QtWidgets import QApplication
 
+    from napari_pathoai.picture.first_picture import show_slide
+
+    # Before the panels are even imported: this is what the user waits for.
+    show_slide(viewer, session.store)
     from napari_pathoai.panels.review_widget import ReviewWidget
 
     widget = ReviewWidget(viewer)
