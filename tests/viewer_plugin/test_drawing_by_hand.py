@@ -168,11 +168,11 @@ def undoes_and_redoes(hand: Hand, cut: Annotation) -> None:
     assert len(hand.journal()) == 2
     hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
-    seen = hand.review.region_in_view()
-    assert shapely.box(seen.x, seen.y, seen.right, seen.bottom).contains(cut.geometry.centroid)
     hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
     x, y = PLACE
     assert hand.only().geometry.intersects(Point(x + 60, y))
+    seen = hand.review.region_in_view()
+    assert shapely.box(seen.x, seen.y, seen.right, seen.bottom).contains(cut.geometry.centroid)
     hand.screen.press_special(_key("Key_Y"), held=_held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
     annotations = hand.review.annotations

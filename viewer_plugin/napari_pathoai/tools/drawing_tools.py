@@ -184,8 +184,10 @@ class DrawingTools:
             self._review.tell(text(nothing))
             return
         self._review.reload()
-        if not self._review.region_in_view().intersects(undone.region):
-            self._review.show_region(undone.region)
+        place, seen = undone.region, self._review.region_in_view()
+        x, y = place.x + place.width / 2, place.y + place.height / 2
+        if not (seen.x <= x <= seen.right and seen.y <= y <= seen.bottom):
+            self._review.show_region(place)
 
     def _paper(self) -> StrokeBlock | None:
         return self._block
