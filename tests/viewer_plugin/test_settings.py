@@ -13,7 +13,7 @@ NAMES = {
     "reader",
     "language",
     "random_share",
-    "hidden_share",
+    "control_share",
     "auto_advance",
     "my_grade_first",
     "idle_seconds",
@@ -41,7 +41,7 @@ def test_without_napari_settings_are_the_defaults() -> None:
         "import sys\n"
         f"sys.path[:0] = {[str(p) for p in sys.path if p]!r}\n"
         "from napari_pathoai.settings import setting\n"
-        "assert setting('hidden_share') == 0.1, setting('hidden_share')\n"
+        "assert setting('control_share') == 0.1, setting('control_share')\n"
         "assert not {'napari', 'qtpy', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
@@ -68,8 +68,8 @@ def test_what_the_user_changed_is_what_is_read(kept: object) -> None:
 
 
 def test_napari_refuses_what_the_manifest_does_not_allow(kept: object) -> None:
-    with pytest.raises(ValueError, match="hidden_share"):
-        kept.review.hidden_share = 1.5  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="control_share"):
+        kept.review.control_share = 1.5  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="enum"):
         kept.review.language = "de"  # type: ignore[attr-defined]
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
+from napari_pathoai.settings import setting
 from pathoai.errors import PathoaiError, StudyError
 from pathoai.geometry import Region
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
@@ -28,6 +30,7 @@ from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose
 from pathoai_annotations.readers.blindness import check_may_work
 from pathoai_annotations.review.locked_journal import LockedJournal
 from pathoai_annotations.review.model_proposals import ModelProposals
+from pathoai_annotations.review.queue_settings import QueueSettings
 from pathoai_annotations.review.reading_clock import ReadingClock
 from pathoai_annotations.review.reading_plan import ReadingPlan, models_of
 from pathoai_annotations.review.region_review import RegionReview
@@ -38,6 +41,8 @@ from pathoai_annotations.review.verdict import SlideVerdict
 _ALL_AT_ONCE = 300
 """So many outlines are filled into napari in a blink (measured: 1,500 take half a second); of more,
 those in view are, which are few where one looks closely."""
+USUAL_REGIONS = 20
+"""Regions of a slide, about ten minutes of reading."""
 _LEAST_NOTED_S = 1.0
 """Opening a slide to see which it is, is no reading."""
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
@@ -93,8 +98,9 @@ class ReviewSession:
         self.journal = LockedJournal.open(study)
         self.saved = SavedState()
         self.hides_model = False
-        self.plan = plan or ReadingPlan()
-        self.clock = ReadingClock(time.monotonic())
+        self.plan = plan or usual_plan()
+        idle_s = float(setting("idle_seconds"))
+        self.clock = ReadingClock(time.monotonic(), idle_limit_s=idle_s)
         self._since_seq = self.journal.seq_at(datetime.now().astimezone())
         self._action: uuid.UUID | None = None
         self._regions: RegionReview | None = None
@@ -389,6 +395,31 @@ class ReviewSession:
         if not edits:
             return
         self.saved = SavedState(self.saved.edits + edits, datetime.now().astimezone())
+
+
+def usual_plan(
+    file: Path | None = None,
+    *,
+    regions: int = USUAL_REGIONS,
+    random_share: float | None = None,
+    control_share: float | None = None,
+) -> ReadingPlan:
+    """What a reader reads, as the settings say where nothing else is said.
+
+    Args:
+        file: A table of regions to read instead; None where there is none.
+        regions: Of a slide.
+        random_share: Share of regions drawn at random, 0 to 1.
+        control_share: Share of regions in which the model is hidden, 0 to 1.
+
+    Raises:
+        InvalidValueError: A number is outside what is allowed.
+    """
+    shares = [
+        float(setting(name)) if given is None else given
+        for name, given in (("random_share", random_share), ("control_share", control_share))
+    ]
+    return ReadingPlan(QueueSettings(regions, *shares), file)
 
 
 def tiled_slides(study: Study) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def setting(name: str) -> Value:
     napari is asked only where it is loaded: commands and rules stay light, and get the defaults.
 
     Args:
-        name: As the manifest has it, e.g. ``hidden_share``; groups are left out.
+        name: As the manifest has it, e.g. ``control_share``; groups are left out.
 
     Raises:
         InvalidValueError: There is no such setting.

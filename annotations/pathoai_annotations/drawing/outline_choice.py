@@ -12,13 +12,16 @@ MODEL_VARIABLE = "PATHOAI_OUTLINE_MODEL"
 """Environment variable that names an ONNX file."""
 
 
-def chosen_method() -> OutlineMethod:
-    """The model that is named, or else the built-in method.
+def chosen_method(usual: str = "") -> OutlineMethod:
+    """The model that is named, or else the usual one, or else the built-in method.
+
+    Args:
+        usual: Path of the ONNX file that counts where none is named; empty where there is none.
 
     Raises:
         PathoaiError: The file is no such model.
     """
-    path = os.environ.get(MODEL_VARIABLE)
+    path = os.environ.get(MODEL_VARIABLE) or usual
     return OnnxOutline(Path(path)) if path else outline_method()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,17 +58,15 @@ def _configure_mix(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--random-share",
         type=float,
-        default=0.1,
         metavar="SHARE",
-        help="share of regions drawn at random, 0 to 1 (default: 0.1)",
+        help="share of regions drawn at random, 0 to 1 (default: the setting, 0.1)",
     )
     parser.add_argument(
         "--control-share",
         type=float,
-        default=0.1,
         metavar="SHARE",
         help="share of regions in which the model is hidden until one has decided, 0 to 1 "
-        "(default: 0.1)",
+        "(default: the setting, 0.1)",
     )
 
 
@@ -91,19 +90,24 @@ def run(arguments: Namespace) -> None:
         PathoaiError: There is no display or no napari, or the study cannot be shown.
     """
     from napari_pathoai.opening.open_review import open_review
+    from napari_pathoai.session import usual_plan
     from pathoai_annotations.drawing.outline_choice import choose_model
-    from pathoai_annotations.review.queue_settings import QueueSettings
-    from pathoai_annotations.review.reading_plan import ReadingPlan
 
     if arguments.outline_model is not None:
         choose_model(arguments.outline_model)
-    settings = QueueSettings(arguments.regions, arguments.random_share, arguments.control_share)
+    plan = partial(
+        usual_plan,
+        arguments.queue,
+        regions=arguments.regions,
+        random_share=arguments.random_share,
+        control_share=arguments.control_share,
+    )
     read = open_review(
         arguments.study,
         slide_id=arguments.slide,
         at=arguments.at,
         reader=arguments.reader,
-        plan=ReadingPlan(settings, arguments.queue),
+        plan=plan,
         screenshot=arguments.screenshot,
     )
     for summary in read:

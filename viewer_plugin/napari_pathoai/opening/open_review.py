@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pathoai.picture.canvas_view import centre_on
-from napari_pathoai.session import ReviewSession, choose_slide
+from napari_pathoai.session import ReviewSession, choose_slide, usual_plan
 from napari_pathoai.settings import setting
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
@@ -35,7 +35,7 @@ def open_review(
     slide_id: str | None = None,
     at: tuple[float, float] | None = None,
     reader: str | None = None,
-    plan: ReadingPlan | None = None,
+    plan: Callable[[], ReadingPlan] = usual_plan,
     screenshot: Path | None = None,
 ) -> list[SessionSummary]:
     """Show a study until the window is closed, or until its picture is taken.
@@ -46,7 +46,7 @@ def open_review(
         at: Place to centre on, x and y in level-0 pixels; all of the slide where None.
         reader: Code of the person who reviews, never a name; where None, whose room the study is,
             else ``R1``.
-        plan: Which regions are read, with which model's help; the usual ones where None.
+        plan: Makes what is read, once the user's settings are known.
         screenshot: Where to write a picture of the window (PNG) instead of waiting.
 
     Returns:
@@ -58,20 +58,21 @@ def open_review(
         InvalidValueError: The place does not lie on the slide.
     """
     study = Study(study_path)
-    plan = plan or ReadingPlan()
-    if slide_id is None and plan.slides:
-        slide_id = plan.slides[0]
-    reader = reader or default_reader(study)
-    session = ReviewSession(study, choose_slide(study, slide_id), reader, plan=plan)
-    if at is not None:
-        check_place(session, at)
     check_display()
     check_installed()
+    # Loaded before anything is chosen: it knows the user's settings.
+    import napari
+
+    planned = plan()
+    if slide_id is None and planned.slides:
+        slide_id = planned.slides[0]
+    reader = reader or default_reader(study)
+    session = ReviewSession(study, choose_slide(study, slide_id), reader, plan=planned)
+    if at is not None:
+        check_place(session, at)
     read: list[SessionSummary] = []
     viewer, widget = _window(session, at=at)
     widget.review.session_read.connect(lambda summary: read.append(summary))
-    import napari
-
     if screenshot is None:
         napari.run()
     else:

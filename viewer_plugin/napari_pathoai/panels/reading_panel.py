@@ -28,6 +28,7 @@ from napari_pathoai.panels.region_words import compared, described, mix, place_a
 from napari_pathoai.panels.summary_dialog import SummaryDialog
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.overlays import Overlays
 from napari_pathoai.views.region_frame import RegionFrame
@@ -242,7 +243,7 @@ class ReadingPanel(QWidget):
         self.models.activated.connect(self._on_model)
         self.advance.setText(text("reading_advance"))
         self.advance.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.advance.setChecked(True)
+        self.advance.setChecked(bool(setting("auto_advance")))
         self.place.setStyleSheet("font-weight: bold;")
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)

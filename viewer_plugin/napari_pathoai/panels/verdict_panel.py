@@ -14,6 +14,7 @@ from napari_pathoai.panels.model_verdict_box import ModelVerdictBox
 from napari_pathoai.panels.push_button import action_button
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.model_in_sight import model_in_sight
 from pathoai_annotations.review.model_verdict import ModelVerdict, Reason
@@ -135,7 +136,7 @@ class VerdictPanel(QWidget):
         layout.addLayout(row)
         self.state, self._waiting, self._signatures = QLabel(), QLabel(), QLabel()
         self.own_first = QCheckBox(text("own_first"))
-        self.own_first.setChecked(True)
+        self.own_first.setChecked(bool(setting("my_grade_first")))
         self.own_first.toggled.connect(self._on_own_first)
         for widget in (self.state, self.own_first, self._waiting):
             layout.addWidget(widget)

@@ -13,6 +13,7 @@ from shapely import Point
 from napari_pathoai.drawing.mouse_place import LEFT_BUTTON, place_of
 from napari_pathoai.drawing.stroke_block import StrokeBlock
 from napari_pathoai.keys.actions import ReviewAction
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.click_tool import ClickTool
 from napari_pathoai.tools.outline_tool import EDIT_MODE, OutlineTool
@@ -20,6 +21,7 @@ from napari_pathoai.tools.pointing_tools import PointTool, SelectTool
 from napari_pathoai.tools.stroke_tools import Brush, Eraser, Knife, Wand
 from napari_pathoai.tools.tool import Press, Tool
 from pathoai.errors import PathoaiError
+from pathoai_annotations.drawing.click_outline import OutlineMethod
 from pathoai_annotations.drawing.outline_choice import chosen_method
 from pathoai_annotations.drawing.outline_edits import holes_at
 from pathoai_annotations.journal.undo import Undone
@@ -75,7 +77,7 @@ class DrawingTools:
         eraser = Eraser(review, self._paper)
         self.brush.resized.connect(eraser.set_size)
         self.wand = Wand(review, self._paper)
-        self.click = ClickTool(review, chosen_method)
+        self.click = ClickTool(review, _method)
         shapes = {
             "tool_polygon": "add_polygon",
             "tool_lasso": "add_polygon_lasso",
@@ -226,3 +228,7 @@ class DrawingTools:
         mpp = self._review.session.store.header.slide_mpp
         y_um, x_um = self._review.viewer.cursor.position[-2:]
         return x_um / mpp.x, y_um / mpp.y
+
+
+def _method() -> OutlineMethod:
+    return chosen_method(str(setting("outline_model")))

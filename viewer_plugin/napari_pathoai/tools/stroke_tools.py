@@ -15,6 +15,7 @@ from shapely import LineString
 from napari_pathoai.drawing.mouse_place import Place
 from napari_pathoai.drawing.stroke_block import ERASED, PAINTED, StrokeBlock
 from napari_pathoai.drawing.style import class_colour
+from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.tool import Press
 from pathoai.geometry import Size
@@ -137,10 +138,10 @@ class Wand(Brush):
     name = "tool_wand"
 
     def __init__(self, review: Review, paper: Paper) -> None:
-        """A wand of middle sensitivity."""
+        """A wand as sensitive as the settings say."""
         super().__init__(review, paper)
         self.size_px = _THIN_PX
-        self.sensitivity = 1.0
+        self.sensitivity = float(setting("wand_sensitivity"))
         self._reach_px = REACH_PX
         self._last: Place | None = None
 
