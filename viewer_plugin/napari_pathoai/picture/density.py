@@ -5,6 +5,7 @@ Frame: the picture's pixels are squares of ``CELL_UM`` from the slide's top left
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,40 +55,46 @@ def density_picture(
     Raises:
         StoreError: There is no table, or it is damaged.
     """
-    counts = _counts(objects, slide, mpp, tuple(colours))
-    total = np.zeros(counts.shape[1:], np.float32)
-    mixed = np.zeros((*counts.shape[1:], 3), np.float32)
-    for count, rgb in zip(counts, colours.values(), strict=True):
-        # Of an ontology's classes a model tells a few.
-        if count.any():
-            density = _spread(count)
-            total += density
-            mixed += density[..., None] * np.asarray(rgb, np.float32)
+    shape = (_cells(slide.height * mpp.y), _cells(slide.width * mpp.x))
+    counts = _counts(objects, shape, mpp)
+    total = np.zeros(shape, np.float32)
+    mixed = np.zeros((*shape, 3), np.float32)
+    for index in sorted(counts.keys() & colours.keys()):
+        density = _spread(counts[index])
+        total += density
+        for channel, value in enumerate(colours[index]):
+            mixed[..., channel] += density * np.float32(value)
     occupied = total[total > 0]
     full = float(np.quantile(occupied, _FULL_COLOUR_QUANTILE)) if occupied.size else 0.0
     pixels = np.zeros((*total.shape, 4), np.uint8)
     if full > 0:
-        opacity = np.clip(total / full, 0, 1)
-        opacity[opacity < _FAINTEST] = 0
-        pixels[..., :3] = np.rint(mixed / np.maximum(total, 1e-9)[..., None])
-        pixels[..., 3] = np.rint(255 * opacity)
+        # In place: a slide has millions of cells.
+        mixed /= np.maximum(total, 1e-9)[..., None]
+        pixels[..., :3] = np.rint(mixed, out=mixed)
+        total /= full
+        total[total < _FAINTEST] = 0
+        pixels[..., 3] = np.rint(255 * np.minimum(total, 1))
     return DensityPicture(pixels, full)
 
 
-def _counts(objects: Path, slide: Size, mpp: Mpp, classes: tuple[int, ...]) -> NDArray[np.uint16]:
-    """Objects per cell, ``(classes, H, W)``, each counted where its centroid lies."""
-    height = max(1, int(np.ceil(slide.height * mpp.y / CELL_UM)))
-    width = max(1, int(np.ceil(slide.width * mpp.x / CELL_UM)))
-    counts = np.zeros((len(classes), height * width), np.uint16)
+def _cells(length_um: float) -> int:
+    return max(1, math.ceil(length_um / CELL_UM))
+
+
+def _counts(objects: Path, shape: tuple[int, int], mpp: Mpp) -> dict[int, NDArray[np.uint16]]:
+    """Objects per cell ``(H, W)`` of each class that there is, each where its centroid lies."""
+    height, width = shape
+    counts: dict[int, NDArray[np.uint16]] = {}
     for batch in object_batches(objects):
         centroid = shapely.get_coordinates(shapely.centroid(batch.geometry))
         column, row = np.floor(centroid * (mpp.x, mpp.y) / CELL_UM).astype(np.int64).T
         # Outlines end at the border of the canvas, whose last cell is cut.
         cell = np.clip(row, 0, height - 1) * width + np.clip(column, 0, width - 1)
-        for position, index in enumerate(classes):
+        for index in np.unique(batch.class_index).tolist():
             found, times = np.unique(cell[batch.class_index == index], return_counts=True)
-            counts[position, found] += times.astype(np.uint16)
-    return counts.reshape(len(classes), height, width)
+            count = counts.setdefault(index, np.zeros(height * width, np.uint16))
+            count[found] += times.astype(np.uint16)
+    return {index: count.reshape(shape) for index, count in counts.items()}
 
 
 def _spread(count: NDArray[np.uint16]) -> NDArray[np.float32]:
