@@ -99,6 +99,8 @@ class StrokeBlock:
             grow: Called while it is made; what it adds belongs to the stroke.
         """
         self._finished, self._grow = finished, grow
+        if self.layer not in self._viewer.layers:  # the user removed it from napari's list
+            self._viewer.layers.append(self.layer)
         self.layer.visible = True
         self.place()
         self._viewer.layers.selection.active = self.layer

@@ -23,7 +23,7 @@ from napari_pathoai.tools.stroke_tools import LARGEST_BRUSH_PX, SMALLEST_BRUSH_P
 _COLUMNS, _EDIT_COLUMNS = 2, 3
 _NARROW = "padding: 3px 1px;"
 _NATIVE = QKeySequence.SequenceFormat.NativeText
-_EDITS = ("undo", "redo", "delete", "fill_hole", "merge", "take_draft")
+_EDITS = ("undo", "redo", "delete", "fill_holes", "merge", "take_draft")
 _SENSITIVITY_STEPS = 10
 """Steps of the slider in a sensitivity of 1."""
 _LARGEST_SENSITIVITY = 5
@@ -105,6 +105,8 @@ def _slider(least: int, most: int, value: int) -> QSlider:
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(least, most)
     slider.setValue(value)
+    # Keys stay with the canvas.
+    slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return slider
 
 

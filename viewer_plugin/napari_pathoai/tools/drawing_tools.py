@@ -161,11 +161,13 @@ class DrawingTools:
 
     def _actions(self) -> tuple[ReviewAction, ...]:
         take = [ReviewAction(n, (_KEYS[n],), _GROUP, partial(self.take, n)) for n in self.tools]
-        fill = partial(self.fill_holes, under_mouse=True)
+        fill_one = partial(self.fill_holes, under_mouse=True)
+        fill_all = partial(self.fill_holes, under_mouse=False)
         others: list[tuple[str, tuple[str, ...], Callable[[], None]]] = [
             ("brush_larger", ("]",), partial(self.brush.resize, _BRUSH_STEP)),
             ("brush_smaller", ("[",), partial(self.brush.resize, 1 / _BRUSH_STEP)),
-            ("fill_hole", ("Shift+F",), fill),
+            ("fill_hole", ("Shift+F",), fill_one),
+            ("fill_holes", ("Shift+H",), fill_all),
             ("merge", ("J",), self.merge),
             ("delete", ("Del", "Backspace"), self.delete),
             ("take_draft", ("Return", "Enter"), self.click.accept),
