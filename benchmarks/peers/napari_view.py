@@ -83,7 +83,8 @@ def opened(path: str, plugin: str) -> tuple[object, Frames]:
     frames = watched()
     if plugin in ("review", "review-hidden"):
         from napari_pathoai.opening.open_review import show_review
-        from napari_pathoai.session import ReviewSession, choose_slide
+        from napari_pathoai.session import ReviewSession
+        from napari_pathoai.what_to_read import choose_slide
         from pathoai.study.study import Study
 
         study = Study(Path(path))

@@ -107,7 +107,7 @@ def test_the_command_takes_the_options_it_documents(
     assert parser.parse_args([str(tmp_path)]).reader is None
     queued = parser.parse_args([str(tmp_path), "--queue", "q.csv", "--control-share", "0.2"])
     assert (queued.queue, queued.control_share) == (Path("q.csv"), 0.2)
-    assert (found.queue, found.regions, found.random_share) == (None, 20, 0.1)
+    assert (found.queue, found.regions, found.random_share) == (None, 20, None)
 
 
 @pytest.mark.usefixtures("display")

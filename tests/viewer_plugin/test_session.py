@@ -10,7 +10,8 @@ import shapely
 
 from napari_pathoai import session as session_module
 from napari_pathoai.opening.open_review import default_reader
-from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.session import ReviewSession
+from napari_pathoai.what_to_read import choose_slide, tiled_slides
 from pathoai.errors import AnnotationError, OntologyError, StoreError, StudyError
 from pathoai.geometry import Region
 from pathoai.study.study import Study

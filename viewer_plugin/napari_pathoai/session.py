@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
 from napari_pathoai.settings import setting
-from pathoai.errors import PathoaiError, StudyError
+from napari_pathoai.what_to_read import usual_plan
+from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.label_image import LabelImage
-from pathoai.store.slide_store import SlideStore, is_complete
+from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
 from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
@@ -30,7 +30,7 @@ from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose
 from pathoai_annotations.readers.blindness import check_may_work
 from pathoai_annotations.review.locked_journal import LockedJournal
 from pathoai_annotations.review.model_proposals import ModelProposals
-from pathoai_annotations.review.queue_settings import QueueSettings
+from pathoai_annotations.review.proposal_queue import ProposalQueue
 from pathoai_annotations.review.reading_clock import ReadingClock
 from pathoai_annotations.review.reading_plan import ReadingPlan, models_of
 from pathoai_annotations.review.region_review import RegionReview
@@ -41,8 +41,6 @@ from pathoai_annotations.review.verdict import SlideVerdict
 _ALL_AT_ONCE = 300
 """So many outlines are filled into napari in a blink (measured: 1,500 take half a second); of more,
 those in view are, which are few where one looks closely."""
-USUAL_REGIONS = 20
-"""Regions of a slide, about ten minutes of reading."""
 _LEAST_NOTED_S = 1.0
 """Opening a slide to see which it is, is no reading."""
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
@@ -104,7 +102,7 @@ class ReviewSession:
         self._since_seq = self.journal.seq_at(datetime.now().astimezone())
         self._action: uuid.UUID | None = None
         self._regions: RegionReview | None = None
-        self._queue: list[uuid.UUID] | None = None
+        self._proposals = ProposalQueue(self.journal, self.slide_id)
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
@@ -256,17 +254,9 @@ class ReviewSession:
     def next_proposal(self) -> Annotation | None:
         """The next annotation that nobody judged, least confident first; then from the start.
 
-        Proposals without a confidence come first: nothing is known of them.
+        None where none is left, and while what models say is hidden.
         """
-        if self._queue is None:
-            self._queue = self._open_proposals()
-        while self._queue:
-            state = self.get(self._queue.pop(0))
-            if state.status is Status.PROPOSED:
-                return state
-        # Those passed over without a decision come round again.
-        self._queue = self._open_proposals()
-        return self.get(self._queue.pop(0)) if self._queue else None
+        return None if self.hides_model else self._proposals.next()
 
     def propose_from_prediction(self, model: str, region: Region) -> ProposedObjects:
         """Enter what a model found in a region as proposals, at most 2,000 at once.
@@ -282,7 +272,7 @@ class ReviewSession:
             AnnotationError: A predicted object cannot be an annotation; none is entered.
         """
         result = propose_objects(self.journal, self.study, self.slide_id, model, region)
-        self._queue = None
+        self._proposals.begin_again()
         self._note(result.new)
         return result
 
@@ -328,7 +318,7 @@ class ReviewSession:
         """The reader's way through the regions of the slide; its queue is made when first asked.
 
         Raises:
-            StudyError: The plan's table is damaged, or has no region of the slide.
+            StudyError: The plan's table is damaged.
             StoreError: The prediction cannot be read.
         """
         if self._regions is None:
@@ -378,14 +368,9 @@ class ReviewSession:
         check_unlocked(self.journal, [self.slide_id], self.reader)
         done = step(self.slide_id, author=self.reader)
         if done is not None:
-            self._queue = None
+            self._proposals.begin_again()
             self._note(1)
         return done
-
-    def _open_proposals(self) -> list[uuid.UUID]:
-        found = self.journal.annotations(self.slide_id, status=(Status.PROPOSED,))
-        found.sort(key=lambda a: -1.0 if a.confidence is None else a.confidence)
-        return [annotation.id for annotation in found]
 
     def note_edits(self, edits: int) -> None:
         """Say that edits went into the journal by another way than the methods here."""
@@ -395,56 +380,6 @@ class ReviewSession:
         if not edits:
             return
         self.saved = SavedState(self.saved.edits + edits, datetime.now().astimezone())
-
-
-def usual_plan(
-    file: Path | None = None,
-    *,
-    regions: int = USUAL_REGIONS,
-    random_share: float | None = None,
-    control_share: float | None = None,
-) -> ReadingPlan:
-    """What a reader reads, as the settings say where nothing else is said.
-
-    Args:
-        file: A table of regions to read instead; None where there is none.
-        regions: Of a slide.
-        random_share: Share of regions drawn at random, 0 to 1.
-        control_share: Share of regions in which the model is hidden, 0 to 1.
-
-    Raises:
-        InvalidValueError: A number is outside what is allowed.
-    """
-    shares = [
-        float(setting(name)) if given is None else given
-        for name, given in (("random_share", random_share), ("control_share", control_share))
-    ]
-    return ReadingPlan(QueueSettings(regions, *shares), file)
-
-
-def tiled_slides(study: Study) -> tuple[str, ...]:
-    """Ids of the study's slides that have a finished store, in the order of the cohort."""
-    return tuple(
-        row.slide_id for row in study.cohort if is_complete(study.store_path(row.slide_id))
-    )
-
-
-def choose_slide(study: Study, slide_id: str | None) -> str:
-    """The slide to show: the one asked for, or the first tiled one.
-
-    Raises:
-        StudyError: No slide is tiled, or the study has no such slide.
-    """
-    if slide_id is not None:
-        return study.cohort[slide_id].slide_id
-    tiled = tiled_slides(study)
-    if not tiled:
-        raise StudyError(
-            "no slide of the study is tiled yet",
-            where=study.path.name,
-            remedy="run `pathoai tile STUDY`",
-        )
-    return tiled[0]
 
 
 def _is_model_proposal(annotation: Annotation) -> bool:

@@ -12,6 +12,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.journal.region_reading import RegionKind
 from pathoai_annotations.review.queue_settings import QueueSettings
 from pathoai_annotations.review.region_queue import (
+    QueueSource,
     RegionQueue,
     can_be_ranked,
     slides_of_file,
@@ -44,7 +45,7 @@ class ReadingPlan:
         return None if self.file is None else slides_of_file(self.file)
 
     def queue(self, study: Study, store: SlideStore, reader: str) -> RegionQueue:
-        """The queue of one slide.
+        """The queue of one slide; empty where a table is read that has no region of it.
 
         Args:
             study: The study or the reading room.
@@ -52,16 +53,17 @@ class ReadingPlan:
             reader: Code of the reader.
 
         Raises:
-            StudyError: The table is damaged, or has no region of the slide.
+            StudyError: The table is damaged.
         """
         model = self._model(store)
         if self.file is None:
             return RegionQueue.of_slide(study, store, reader, model=model, settings=self.settings)
+        if store.slide_id not in (self.slides or ()):
+            return RegionQueue(store.slide_id, "", QueueSource.FILE, ())
         queue = RegionQueue.of_file(self.file, store.slide_id, model=model)
-        if set(queue.kinds) == {RegionKind.DISAGREEMENT}:
-            # What readers differ on is between them: no model has a voice there.
-            return replace(queue, model="")
-        return queue
+        # What readers differ on is between them: no model has a voice there.
+        differ = set(queue.kinds) == {RegionKind.DISAGREEMENT}
+        return replace(queue, model="") if differ else queue
 
     def _model(self, store: SlideStore) -> str:
         names = models_of(store)

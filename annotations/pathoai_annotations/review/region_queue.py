@@ -124,10 +124,13 @@ class RegionQueue:
         """
         chosen = settings or QueueSettings()
         label = store.label(f"prediction/{model}") if model else None
-        if label is None or not can_be_ranked(label):
-            return cls.of_tissue(store, chosen, model=model)
-        seed = seed_of(study.sheet.uuid, store.slide_id, reader, model)
-        return cls.of_model(study, label, store.slide_id, seed=seed, settings=chosen)
+        if label is not None and can_be_ranked(label):
+            seed = seed_of(study.sheet.uuid, store.slide_id, reader, model)
+            queue = cls.of_model(study, label, store.slide_id, seed=seed, settings=chosen)
+            # Scattered crumbs of tissue fill no region, and are to be read all the same.
+            if len(queue):
+                return queue
+        return cls.of_tissue(store, chosen, model=model)
 
     @classmethod
     def of_model(
@@ -170,10 +173,11 @@ class RegionQueue:
 
         Args:
             store: The slide's.
-            settings: Of which the fields' side is used.
-            model: Whose work is judged, where it ranks no regions.
+            settings: Of which the sides are used.
+            model: Whose work is judged, where it ranks no regions; the fields are smaller then,
+                since all that it found there is judged.
         """
-        fields = _fields(store, settings.screening_um)
+        fields = _fields(store, settings.side_um if model else settings.screening_um)
         regions = tuple(RegionToRead(one, RegionKind.CHOSEN) for one in fields)
         return cls(store.slide_id, model, QueueSource.TISSUE, regions)
 

@@ -19,6 +19,7 @@ from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
 from pathoai_annotations.journal.edit import Edit
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.region_reading import Outcome, RegionKind, RegionReading
+from pathoai_annotations.proposals import MOST_AT_ONCE
 from pathoai_annotations.review.model_comparison import ModelComparison, compare_with_model
 from pathoai_annotations.review.model_proposals import ModelProposals, holds_centre
 from pathoai_annotations.review.reading_clock import ReadingClock
@@ -149,7 +150,8 @@ class RegionReview:
 
         Raises:
             StoreError: The model's objects cannot be read.
-            AnnotationError: One of them cannot be an annotation; none is entered.
+            AnnotationError: One of them cannot be an annotation, or they are too many; none is
+                entered.
         """
         here = self.current
         if here is not None and self._clock is not None:
@@ -157,8 +159,9 @@ class RegionReview:
         if here is None or self.hides_model:
             return 0
         if self._proposals is not None and self.position not in self._readings:
-            new = self._journal.propose(self._proposals.in_region(here.region))
-            self._noted(new)
+            found = self._proposals.in_region(here.region)
+            _refuse_crowds(found)
+            self._noted(self._journal.propose(found))
         return len(self._open_proposals(here.region))
 
     def next(self) -> RegionToRead | None:
@@ -191,8 +194,8 @@ class RegionReview:
         """Stand behind all that is proposed here; in a control, behind what one drew oneself.
 
         Raises:
-            AnnotationError: The queue is empty, the slide is signed off, or the comment may not be
-                kept.
+            AnnotationError: The queue is empty, the slide is signed off, the control was decided
+                before, or the comment may not be kept.
         """
         if self.hides_model:
             return self.correct(comment)
@@ -202,8 +205,7 @@ class RegionReview:
         """Say that all that is proposed here is wrong.
 
         Raises:
-            AnnotationError: The queue is empty, the model is hidden here, the slide is signed off,
-                or the comment may not be kept.
+            AnnotationError: As for `accept`, or the model is hidden here.
         """
         if self.hides_model:
             raise AnnotationError(
@@ -216,8 +218,8 @@ class RegionReview:
         """Say that one is done: one's own changes stay, and what else is proposed here is right.
 
         Raises:
-            AnnotationError: The queue is empty, the slide is signed off, or the comment may not be
-                kept.
+            AnnotationError: The queue is empty, the slide is signed off, the control was decided
+                before, or the comment may not be kept.
         """
         return self._decide(Outcome.CORRECTED, self._journal.validate, comment)
 
@@ -225,8 +227,8 @@ class RegionReview:
         """Judge nothing, and leave the region to a second look or a second reader.
 
         Raises:
-            AnnotationError: The queue is empty, the slide is signed off, or the comment may not be
-                kept.
+            AnnotationError: The queue is empty, the slide is signed off, the control was decided
+                before, or the comment may not be kept.
         """
         return self._decide(Outcome.UNSURE, None, comment)
 
@@ -248,6 +250,7 @@ class RegionReview:
         # What may not be entered is refused before anything is judged.
         check_unlocked(self._journal, [self.queue.slide_id], self.reader)
         Edit(self.reader, comment=comment)
+        self._refuse_second_thoughts(here)
         hidden, action = self.hides_model, uuid.uuid4()
         # What nobody saw is not judged.
         judged = [] if hidden or judge is None else self._open_proposals(here.region)
@@ -281,6 +284,14 @@ class RegionReview:
         own = [a for a in states if a.author == self.reader]
         return compare_with_model(own, self._proposals.in_region(region), region)
 
+    def _refuse_second_thoughts(self, here: RegionToRead) -> None:
+        """What was said without the model must not be replaced by what is said with it."""
+        if here.kind is RegionKind.CONTROL and not self.hides_model:
+            raise AnnotationError(
+                "this control is decided, and you have seen what the model says",
+                remedy="change annotations as you like; to decide it anew, undo the decision",
+            )
+
     def _open_proposals(self, region: Region) -> Sequence[Annotation]:
         found = self._journal.annotations(
             self.queue.slide_id, status=(Status.PROPOSED,), region=region
@@ -304,3 +315,14 @@ class RegionReview:
                 if self.outcome(at) is wanted:
                     return at
         return position if self.outcome(position) not in _DECIDED else None
+
+
+def _refuse_crowds(found: Sequence[Annotation]) -> None:
+    """Nobody stands behind thousands of outlines of which not all are shown."""
+    if len(found) > MOST_AT_ONCE:
+        raise AnnotationError(
+            "the model found more in this region than can be judged at once",
+            found=len(found),
+            allowed=f"{MOST_AT_ONCE} or fewer",
+            remedy="read smaller regions, e.g. by `pathoai queue --side 256`",
+        )

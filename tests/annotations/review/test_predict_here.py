@@ -34,6 +34,7 @@ from tests.viewer_plugin.small_study import (
     square,
 )
 
+pytestmark = pytest.mark.long
 IN_VIEW = Region(1000.0, 600.0, 800.0, 800.0)
 """The second square, and none of the others."""
 

@@ -18,7 +18,7 @@ from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 from pathoai_annotations.review.model_proposals import holds_centre
 from pathoai_annotations.review.reading_plan import ReadingPlan
 from pathoai_annotations.review.region_queue import RegionToRead
-from tests.annotations.review.queue_study import (
+from tests.annotations.review.queue.queue_study import (
     MODEL,
     OTHER_SLIDE,
     SETTINGS,

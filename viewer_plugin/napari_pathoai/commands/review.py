@@ -90,7 +90,7 @@ def run(arguments: Namespace) -> None:
         PathoaiError: There is no display or no napari, or the study cannot be shown.
     """
     from napari_pathoai.opening.open_review import open_review
-    from napari_pathoai.session import usual_plan
+    from napari_pathoai.what_to_read import usual_plan
     from pathoai_annotations.drawing.outline_choice import choose_model
 
     if arguments.outline_model is not None:

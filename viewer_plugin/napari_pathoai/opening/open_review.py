@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pathoai.picture.canvas_view import centre_on
-from napari_pathoai.session import ReviewSession, choose_slide, usual_plan
+from napari_pathoai.session import ReviewSession
 from napari_pathoai.settings import setting
+from napari_pathoai.what_to_read import choose_slide, usual_plan
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
 from pathoai_annotations.readers.room_sheet import room_sheet

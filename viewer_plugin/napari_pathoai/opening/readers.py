@@ -70,7 +70,7 @@ def _read_stores(path: str | Sequence[str]) -> list[LayerData]:
 @shows_errors
 def _read_study(path: str | Sequence[str]) -> list[LayerData]:
     """The layers of the study's first tiled slide; the Review widget shows the others."""
-    from napari_pathoai.session import tiled_slides
+    from napari_pathoai.what_to_read import tiled_slides
     from pathoai.study.study import Study
 
     study = Study(_study_folder(path))

@@ -230,7 +230,8 @@ class AdjudicationPanel(QWidget):
         self._grade_title.setVisible(is_grade)
         self.grades.setVisible(is_grade)
         if case is not None and case.region is not None:
-            self._review.show_region(case.region)
+            place = case.region
+            self._review.show_bounds((place.x, place.y, place.right, place.bottom))
 
 
 def _words(session: ReviewSession, number: int, case: Case) -> str:

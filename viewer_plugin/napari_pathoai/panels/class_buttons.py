@@ -8,7 +8,6 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QPushButton, QVBoxLayout, QWidget
 
-from napari_pathoai.panels.narrow_widgets import NarrowButton
 from napari_pathoai.texts.texts import language
 from pathoai.ontology import LabelClass
 
@@ -60,7 +59,7 @@ def _button(label: LabelClass, position: int) -> QPushButton:
     swatch.fill(QColor(label.colour))
     name = class_name(label)
     key = f"{position + 1}  " if position < MOST_KEYS else "     "
-    button = NarrowButton(QIcon(swatch), f"{key}{name}")
+    button = QPushButton(QIcon(swatch), f"{key}{name}")
     button.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
     button.setCheckable(True)
     button.setToolTip(f"{name} ({label.key})")

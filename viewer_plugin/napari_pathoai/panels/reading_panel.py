@@ -257,6 +257,7 @@ class ReadingPanel(QWidget):
         layout.addWidget(self.told)
         layout.addWidget(self.regions_list, stretch=1)
         layout.addWidget(self.advance)
+        layout.addWidget(action_button(self._overlays.review_actions[0]))
         layout.addWidget(push_button(text("reading_summary"), self.show_summary))
 
     def _connect(self) -> None:

@@ -39,9 +39,10 @@ from napari_pathoai.panels.verdict_panel import VerdictPanel
 from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.panels.worklist_panel import WorklistPanel
 from napari_pathoai.review import Review
-from napari_pathoai.session import ReviewSession, choose_slide, tiled_slides
+from napari_pathoai.session import ReviewSession
 from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
+from napari_pathoai.what_to_read import choose_slide, tiled_slides
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:

@@ -109,7 +109,8 @@ class VerdictPanel(QWidget):
         """Go to what a verdict rests on."""
         if reason in self._reasons:
             self._at = self._reasons.index(reason)
-        self._review.show_region(reason.region)
+        place = reason.region
+        self._review.show_bounds((place.x, place.y, place.right, place.bottom))
 
     def _step(self, by: int) -> None:
         if not self._reasons:

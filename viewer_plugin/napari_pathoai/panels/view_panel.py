@@ -63,7 +63,7 @@ class ViewPanel(QWidget):
         self._show_zoom()
 
     def _actions(self) -> tuple[ReviewAction, ...]:
-        hide = ReviewAction("hide_model", ("H",), "group_view", self._toggle_model)
+        hide = ReviewAction("hide_model", ("Ctrl+H",), "group_view", self._toggle_model)
         zooms = (
             ReviewAction(
                 *("zoom_to", (f"Ctrl+{number}",), "group_view", partial(self._zoom, magnification)),

@@ -21,7 +21,7 @@ from pathoai_annotations.review.reading_plan import ReadingPlan
 from pathoai_annotations.review.region_review import RegionReview
 from pathoai_annotations.review.slide_concern import Concern, why_read
 from pathoai_annotations.review.worklist import SlideState, worklist
-from tests.annotations.review.queue_study import (
+from tests.annotations.review.queue.queue_study import (
     MODEL,
     OTHER_SLIDE,
     SETTINGS,
@@ -184,7 +184,7 @@ def test_a_damaged_grade_is_no_reason_to_fail(study: Study) -> None:
 
 
 def test_a_table_lists_its_slides_alone(study: Study, tmp_path: Path) -> None:
-    from tests.annotations.review.test_region_queue import write_table
+    from tests.annotations.review.queue.test_region_queue import write_table
 
     path = tmp_path / "queue.csv"
     write_table(path, [(OTHER_SLIDE, 1, False)])

@@ -21,11 +21,12 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.region_reading import Outcome, RegionKind
+from pathoai_annotations.review import region_review
 from pathoai_annotations.review.model_proposals import ModelProposals, holds_centre
 from pathoai_annotations.review.reading_clock import ReadingClock
 from pathoai_annotations.review.reading_plan import ReadingPlan
 from pathoai_annotations.review.region_review import QueueCounts, RegionReview
-from tests.annotations.review.queue_study import MODEL, SETTINGS, SLIDE
+from tests.annotations.review.queue.queue_study import MODEL, SETTINGS, SLIDE
 
 
 @pytest.fixture
@@ -197,6 +198,20 @@ def test_in_a_control_the_model_is_hidden_until_one_has_decided(
     assert regions.comparison(regions.position) == found
 
 
+def test_a_control_is_decided_once(regions: RegionReview, journal: Journal) -> None:
+    go_to(regions, RegionKind.CONTROL)
+    regions.correct()
+    for decide in (regions.accept, regions.reject, regions.correct, regions.unsure):
+        with pytest.raises(AnnotationError, match="decided"):
+            decide()
+    (reading,) = journal.region_readings(SLIDE)
+    assert not reading.with_model
+    journal.undo(SLIDE, author="R1")
+    regions.refresh()
+    assert hides_model(regions), "who undoes it decides it anew, without the model"
+    regions.unsure()
+
+
 def test_what_is_hidden_is_not_judged(
     regions: RegionReview, journal: Journal, study: Study, store: SlideStore
 ) -> None:
@@ -230,6 +245,16 @@ def test_a_slide_that_is_signed_off_is_locked(regions: RegionReview, journal: Jo
     assert regions.accept().judged == 2
 
 
+def test_nobody_judges_more_than_he_is_shown(
+    regions: RegionReview, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region_review, "MOST_AT_ONCE", 1)
+    with pytest.raises(AnnotationError, match="smaller regions"):
+        regions.enter()
+    assert regions.accept().judged == 0
+    assert journal.annotations(SLIDE) == []
+
+
 def test_an_empty_queue_has_nothing_to_decide(regions: RegionReview, journal: Journal) -> None:
     empty = RegionReview(journal, replace(regions.queue, regions=()), "R1")
     assert (empty.current, empty.next(), empty.previous(), empty.enter()) == (None, None, None, 0)
@@ -252,8 +277,8 @@ from pathlib import Path
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.journal.journal import Journal
-from tests.annotations.review.queue_study import SLIDE
-from tests.annotations.review.test_region_review import begin
+from tests.annotations.review.queue.queue_study import SLIDE
+from tests.annotations.review.queue.test_region_review import begin
 
 study = Study(Path(sys.argv[1]))
 with Journal.open(study) as journal:

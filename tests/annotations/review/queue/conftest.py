@@ -9,7 +9,7 @@ import pytest
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.journal.journal import Journal
-from tests.annotations.review.queue_study import SLIDE, make_queue_study
+from tests.annotations.review.queue.queue_study import SLIDE, make_queue_study
 
 
 @pytest.fixture(scope="session")

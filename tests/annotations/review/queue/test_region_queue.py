@@ -25,7 +25,7 @@ from pathoai_annotations.review.region_queue import (
     region_key,
     slides_of_file,
 )
-from tests.annotations.review.queue_study import (
+from tests.annotations.review.queue.queue_study import (
     HEIGHT,
     MODEL,
     OTHER_SLIDE,
@@ -150,7 +150,16 @@ def test_a_table_is_read_in_its_order(made_study: Study, store: SlideStore, tmp_
     assert (queue.model, queue.source, queue.regions[0].cost) == (MODEL, QueueSource.FILE, 0.5)
     write_table(path, [(OTHER_SLIDE, 1, False)])
     with pytest.raises(StudyError, match="no region of this slide"):
-        ReadingPlan(file=path).queue(made_study, store, "R1")
+        RegionQueue.of_file(path, SLIDE)
+    assert len(ReadingPlan(file=path).queue(made_study, store, "R1")) == 0
+    with pytest.raises(StudyError, match="no such queue"):
+        ReadingPlan(file=tmp_path / "absent.csv").queue(made_study, store, "R1")
+
+
+def test_crumbs_of_tissue_are_read_field_by_field(made_study: Study, store: SlideStore) -> None:
+    settings = replace(SETTINGS, side_um=5000.0)
+    queue = queue_of(made_study, store, settings=settings)
+    assert (queue.source, queue.model, len(queue)) == (QueueSource.TISSUE, MODEL, 1)
 
 
 def test_what_readers_differ_on_is_read_without_a_model(

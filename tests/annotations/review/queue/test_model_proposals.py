@@ -14,7 +14,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import Origin, Status
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.review.model_proposals import ModelProposals, holds_centre
-from tests.annotations.review.queue_study import (
+from tests.annotations.review.queue.queue_study import (
     AREA_MODEL,
     MODEL,
     SLIDE,

@@ -12,8 +12,8 @@ from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 from pathoai_annotations.review.session_summary import ModelAgreement, summarise
-from tests.annotations.review.queue_study import SLIDE
-from tests.annotations.review.test_region_review import begin
+from tests.annotations.review.queue.queue_study import SLIDE
+from tests.annotations.review.queue.test_region_review import begin
 
 
 def test_a_session_and_the_slide_are_told_apart(
