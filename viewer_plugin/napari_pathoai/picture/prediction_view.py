@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
+
 from napari_pathoai.picture.layers import METADATA, PREDICTION, raster_frame
 from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
@@ -32,6 +34,8 @@ NEAR_UM = 1.0
 FAR_UM = 4.0
 """µm per screen pixel from which on density is shown: a nucleus is two pixels wide."""
 _LINE_PX = 2
+_REST_MS = 700
+"""From afar for so long, and the density is counted: who only passes by shall not wait for it."""
 _NUCLEUS = "nucleus"
 
 
@@ -82,12 +86,17 @@ class ObjectsView:
         self._worker: Any = None
         self._density: Image | None = None
         self.sight: Sight | None = None
+        self._resting = QTimer()
+        self._resting.setSingleShot(True)
+        self._resting.setInterval(_REST_MS)
+        self._resting.timeout.connect(self._count)
         viewer.scene.camera.events.zoom.connect(self._on_zoom)
         label.events.visible.connect(self._fit)
         self._on_zoom()
 
     def close(self) -> None:
         """Follow no more, and forget what a thread still counts."""
+        self._resting.stop()
         self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
         self._label.events.visible.disconnect(self._fit)
         if self._density is not None:
@@ -114,8 +123,10 @@ class ObjectsView:
         # Twice the same is told to the screen twice.
         if self._label.contour != (line := _LINE_PX if sight is Sight.OUTLINES else 0):
             self._label.contour = line
-        if sight is Sight.DENSITY and self._worker is None:
-            self._count()
+        if sight is not Sight.DENSITY:
+            self._resting.stop()
+        elif self._worker is None:
+            self._resting.start()
         self._fit()
 
     def _count(self) -> None:
