@@ -33,7 +33,8 @@ NEAR_UM = 1.0
 """µm per screen pixel up to which objects are outlined: a nucleus of 8 µm is 8 pixels wide."""
 FAR_UM = 4.0
 """µm per screen pixel from which on density is shown: a nucleus is two pixels wide."""
-_LINE_PX = 2
+_LINE_PX = 1
+"""Inside the border; napari adds one outside. Wider lines take twice the time of a frame."""
 _REST_MS = 700
 """From afar for so long, and the density is counted: who only passes by shall not wait for it."""
 _NUCLEUS = "nucleus"
