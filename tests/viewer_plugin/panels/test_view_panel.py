@@ -49,7 +49,7 @@ def check_zoom(panel: ViewPanel, review: Review, screen: Screen) -> None:
     shown = {label.text() for label in panel.findChildren(QLabel)}
     assert "now ≈20× · 0.5 µm per screen pixel" in shown
     keys = {a.values.get("magnification", a.name): a.keys for a in panel.review_actions}
-    assert (keys["20"], keys["hide_model"]) == (("Ctrl+5",), ("H",))
+    assert (keys["20"], keys["hide_model"]) == (("Ctrl+5",), ("Ctrl+H",))
 
 
 def check_map(panel: ViewPanel) -> None:

@@ -52,6 +52,8 @@ READER_VARIABLE = "PATHOAI_READER"
 """Environment variable that holds the reader's code; the setting counts where there is none."""
 
 _CAMERA_QUIET_MS = 250
+_WIDTH_PX = 340
+"""As much as the panels need; on a screen of 1,366 the slide keeps more than half."""
 
 
 class ReviewWidget(QWidget):
@@ -117,6 +119,7 @@ class ReviewWidget(QWidget):
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
+        self.setMinimumWidth(_WIDTH_PX)
         self._open = QPushButton(text("open_study"))
         self._open.clicked.connect(self._on_open)
         self._reader, self._slides = QLabel(), QComboBox()
