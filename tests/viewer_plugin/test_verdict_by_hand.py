@@ -83,6 +83,23 @@ def signing_locks_and_reopening_unlocks(hand: PanelHand) -> None:
     assert [e.operation for e in hand.events()][-1] is Operation.SIGN_OFF
 
 
+def beside_each_other(hand: PanelHand) -> None:
+    """B's outline is in the second canvas alone, at the same place."""
+    panel, layers = hand.widget.adjudicate, hand.screen.viewer.layers
+    hand.press(hand.screen.canvas, Qt.Key.Key_F6)
+    second = panel.second.view
+    assert second is not None
+    assert (layers["A"].visible, layers["B"].visible) == (True, False)
+    assert [one.name for one in second.model.layers][1:] == ["B", "B…"]
+    assert len(second.model.layers["B"].data) > 3
+    camera = second.model.scene.camera
+    assert camera.center == pytest.approx(hand.screen.viewer.scene.camera.center)
+    assert hand.misfits() == []
+    hand.press(hand.screen.canvas, Qt.Key.Key_F6)
+    assert panel.second.view is None
+    assert layers["B"].visible
+
+
 def the_adjudicator_settles(hand: PanelHand) -> None:
     """Two outlines in two colours; one is taken by key."""
     panel = hand.widget.adjudicate
@@ -101,6 +118,7 @@ def the_adjudicator_settles(hand: PanelHand) -> None:
     assert (layers["A"].visible, layers["B"].visible) == (False, True)
     hand.press(hand.screen.canvas, Qt.Key.Key_F2)
     assert layers["A"].visible
+    beside_each_other(hand)
     hand.press(hand.screen.canvas, Qt.Key.Key_F3, Qt.KeyboardModifier.ShiftModifier)
     states = {a.label: a for a in hand.journal() if a.author == "J1"}
     assert states["lsil"].status is Status.VALIDATED

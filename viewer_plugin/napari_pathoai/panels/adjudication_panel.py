@@ -22,6 +22,7 @@ from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
+from napari_pathoai.views.side_by_side import SideBySide
 from napari_pathoai.views.side_layers import SideLayers, sides_of
 from pathoai.errors import PathoaiError
 from pathoai_annotations.agreement.disagreements import NOT_OUTLINED
@@ -52,6 +53,7 @@ class AdjudicationPanel(QWidget):
         self._adjudicator: Adjudicator | None = None
         self.cases: list[Case] = []
         self._sides: list[SideLayers] = []
+        self.second = SideBySide(review.viewer, text("side_by_side"))
         group = "group_adjudicate"
         self._toggles = tuple(
             ReviewAction(name, (key,), group, partial(self.toggle, number))
@@ -62,8 +64,9 @@ class AdjudicationPanel(QWidget):
             ReviewAction(name, keys, group, partial(self.take, choice))
             for name, keys, choice in _TAKEN
         )
+        self._beside = ReviewAction("side_by_side", ("F6",), group, self.side_by_side)
         self._own = ReviewAction("take_own", ("Shift+F6",), group, self.take_own)
-        self.review_actions = (*self._toggles, self._next, *self._takes, self._own)
+        self.review_actions = (*self._toggles, self._beside, self._next, *self._takes, self._own)
         self._build()
         review.opened.connect(self._on_opened)
         review.closing.connect(self._on_closing)
@@ -96,6 +99,20 @@ class AdjudicationPanel(QWidget):
             side = self._sides[number]
             side.visible = not side.visible
             self.side_buttons[number].setChecked(side.visible)
+
+    def side_by_side(self) -> None:
+        """Show B's outlines in a linked second canvas, and A's alone in the first; or both here."""
+        session = self._review.session
+        if session is None or not self._sides:
+            return
+        if self.second.view is None:
+            self.second.open(session.store, self.cases)
+        else:
+            self.second.close()
+        is_apart = self.second.view is not None
+        self._sides[1].visible = not is_apart
+        self.side_buttons[1].setChecked(not is_apart)
+        self.beside_button.setChecked(is_apart)
 
     def take(self, choice: Choice) -> None:
         """Settle the case by what its readers drew."""
@@ -162,6 +179,9 @@ class AdjudicationPanel(QWidget):
             button.setChecked(True)
             row.addWidget(button)
         layout.addLayout(row)
+        self.beside_button = action_button(self._beside)
+        self.beside_button.setCheckable(True)
+        layout.addWidget(self.beside_button)
         layout.addWidget(action_button(self._next))
         for one in (*self._takes, self._own):
             layout.addWidget(action_button(one))
@@ -221,6 +241,8 @@ class AdjudicationPanel(QWidget):
                 if layer in self._review.viewer.layers:
                     self._review.viewer.layers.remove(layer)
         self._sides = []
+        self.second.close()
+        self.beside_button.setChecked(False)
         for button in self.side_buttons:
             button.setChecked(True)
 
