@@ -15,6 +15,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 from pathoai.geometry import Mpp
+from tests.viewer_plugin.mouse import move_mouse
 from tests.viewer_plugin.small_study import SLIDE_MPP
 
 if TYPE_CHECKING:
@@ -73,24 +74,22 @@ class Screen:
 
     def move(self, place: Place) -> None:
         """Move the mouse, no button down."""
-        QTest.mouseMove(self.canvas, self._point(place))
+        move_mouse(self.canvas, self._point(place))
         self.settle()
 
     def click(self, place: Place, held: Qt.KeyboardModifier = _NOTHING) -> None:
         """Press and release the left button, with keys held."""
-        QTest.mouseMove(self.canvas, self._point(place))
-        QTest.qWait(10)  # napari hears of movements 5 ms apart
+        move_mouse(self.canvas, self._point(place), held=held)
         QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, held, self._point(place))
         self.settle()
 
     def drag(self, places: Sequence[Place], held: Qt.KeyboardModifier = _NOTHING) -> None:
         """Move with the left button down through some places, with keys held."""
         button = Qt.MouseButton.LeftButton
-        QTest.mouseMove(self.canvas, self._point(places[0]))
+        move_mouse(self.canvas, self._point(places[0]), held=held)
         QTest.mousePress(self.canvas, button, held, self._point(places[0]))
         for place in places[1:]:
-            QTest.mouseMove(self.canvas, self._point(place), delay=5)
-            QApplication.processEvents()
+            move_mouse(self.canvas, self._point(place), down=button, held=held)
         QTest.mouseRelease(self.canvas, button, held, self._point(places[-1]))
         self.settle()
 

@@ -17,6 +17,7 @@ from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.region_reading import Outcome, RegionKind
 from tests.annotations.review.square_model import NAME, save_square_model
+from tests.viewer_plugin.mouse import move_mouse
 from tests.viewer_plugin.small_study import BACKGROUND_RGB, SLIDE, SQUARE_RGB, square
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def a_rectangle_selects_and_a_number_relabels(hand: PanelHand) -> None:
     start = QPoint(viewport.width() - 3, 3)
     QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=start)
     for place in (QPoint(viewport.width() // 2, 60), last.center()):
-        QTest.mouseMove(viewport, place, delay=5)
-        QApplication.processEvents()
+        move_mouse(viewport, place, down=Qt.MouseButton.LeftButton)
     QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=last.center())
     hand.screen.settle()
     chosen = panel.selected
