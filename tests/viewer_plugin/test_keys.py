@@ -90,4 +90,4 @@ def test_the_sheet_of_keys_lists_every_action(qtbot: QtBot) -> None:
     sheet = CheatSheet(actions)
     qtbot.addWidget(sheet)
     shown = {label.text() for label in sheet.findChildren(QLabel)}
-    assert {"Accept", "Y", "Class 9", "9", "<b>Classes</b>"} <= shown
+    assert {"Accept", "Y", "Class 1 – 9", "1 – 9", "<b>Classes</b>"} <= shown

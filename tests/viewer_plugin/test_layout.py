@@ -25,6 +25,9 @@ def test_every_tab_fits(
     monkeypatch: pytest.MonkeyPatch,
     spoken: str,
 ) -> None:
+    from qtpy.QtWidgets import QScrollArea
+
+    from napari_pathoai.keys.cheat_sheet import CheatSheet
     from napari_pathoai.panels.review_widget import ReviewWidget
     from tests.viewer_plugin.crowding import crowded
     from tests.viewer_plugin.screen import Screen
@@ -41,6 +44,15 @@ def test_every_tab_fits(
             screen.settle()
             where = f"{width} × {height}, {widget.tabs.tabText(tab)}"
             assert crowded(widget) == [], where
+            page = widget.tabs.currentWidget()
+            assert isinstance(page, QScrollArea)
+            assert page.horizontalScrollBar().maximum() == 0, f"{where}: wider than the dock"
             # The slide is what the window is for.
             assert screen.canvas.width() > width / 3, where
             assert viewer.window._qt_window.width() <= width, where
+    widget.show_keys()
+    sheet = viewer.window._qt_window.findChild(CheatSheet)
+    screen.settle()
+    assert crowded(sheet) == []
+    assert (sheet.width() <= 1366, sheet.height() <= 768) == (True, True)
+    sheet.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import groupby
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.texts.texts import text
 
-_MOST_ROWS = 18
+_MOST_ROWS = 24
 
 
 class CheatSheet(QDialog):
@@ -36,8 +37,9 @@ class CheatSheet(QDialog):
         super().__init__(parent)
         self.setWindowTitle(text("keys_title"))
         groups: dict[str, list[ReviewAction]] = defaultdict(list)
-        for action in actions:
-            groups[action.group].append(action)
+        for name, alike in groupby(actions, key=lambda action: (action.group, action.name)):
+            if keyed := [action for action in alike if action.keys]:
+                groups[name[0]].append(_joined(keyed))
         layout, columns = QVBoxLayout(self), QHBoxLayout()
         for column in _columns(groups):
             grid = QGridLayout()
@@ -50,6 +52,23 @@ class CheatSheet(QDialog):
         buttons.button(QDialogButtonBox.StandardButton.Close).setText(text("close"))
         buttons.rejected.connect(self.reject)
         layout.addWidget(buttons)
+
+
+def _joined(alike: list[ReviewAction]) -> ReviewAction:
+    """Actions that differ in a number, such as nine classes, as one from the first to the last."""
+    first, last = alike[0], alike[-1]
+    if first is last:
+        return first
+    keys = (f"{_spelled(first)} – {_spelled(last)}",)
+    values: dict[str, object] = {
+        name: f"{value} – {last.values[name]}" for name, value in first.values.items()
+    }
+    return ReviewAction(first.name, keys, first.group, first.run, values)
+
+
+def _spelled(action: ReviewAction) -> str:
+    native = QKeySequence.SequenceFormat.NativeText
+    return " / ".join(QKeySequence(key).toString(native) or key for key in action.keys)
 
 
 def _columns(groups: dict[str, list[ReviewAction]]) -> list[list[str | ReviewAction]]:
@@ -67,9 +86,7 @@ def _fill(grid: QGridLayout, row: int, entry: str | ReviewAction) -> None:
         title = QLabel(f"<b>{text(entry)}</b>")
         grid.addWidget(title, row, 0, 1, 2)
         return
-    native = QKeySequence.SequenceFormat.NativeText
-    keys = " / ".join(QKeySequence(key).toString(native) for key in entry.keys)
-    label = QLabel(keys)
+    label = QLabel(_spelled(entry))
     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     grid.addWidget(label, row, 0)
     grid.addWidget(QLabel(text(entry.name, **entry.values)), row, 1)

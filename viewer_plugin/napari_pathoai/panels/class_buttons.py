@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QPushButton, QVBoxLayout, QWidget
 
+from napari_pathoai.panels.narrow_widgets import NarrowButton
 from napari_pathoai.texts.texts import language
 from pathoai.ontology import LabelClass
 
@@ -59,7 +60,7 @@ def _button(label: LabelClass, position: int) -> QPushButton:
     swatch.fill(QColor(label.colour))
     name = class_name(label)
     key = f"{position + 1}  " if position < MOST_KEYS else "     "
-    button = QPushButton(QIcon(swatch), f"{key}{name}")
+    button = NarrowButton(QIcon(swatch), f"{key}{name}")
     button.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
     button.setCheckable(True)
     button.setToolTip(f"{name} ({label.key})")

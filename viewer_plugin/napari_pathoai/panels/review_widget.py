@@ -52,7 +52,7 @@ READER_VARIABLE = "PATHOAI_READER"
 """Environment variable that holds the reader's code; the setting counts where there is none."""
 
 _CAMERA_QUIET_MS = 250
-_WIDTH_PX = 340
+_WIDTH_PX = 350
 """As much as the panels need; on a screen of 1,366 the slide keeps more than half."""
 
 
