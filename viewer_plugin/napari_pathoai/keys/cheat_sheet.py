@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.texts.texts import text
 
-_MOST_ROWS = 24
+_MOST_ROWS = 28
 
 
 class CheatSheet(QDialog):
