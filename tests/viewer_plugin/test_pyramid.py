@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_pathoai.picture.chunk_cache import ChunkCache
 from napari_pathoai.picture.pyramid import (
+    MemoryLevel,
     HeldReader,
     LazyLevel,
     SlideLevel,
@@ -167,3 +168,17 @@ def test_a_level_of_a_slide_file_is_read_where_it_lies() -> None:
     reader = MemoryReader(pixels, mpp=Mpp.square(0.25))
     level = SlideLevel(HeldReader(reader), Grid(Size(500, 400), 1, 1), 0, cache=ChunkCache())
     assert np.array_equal(level[33:290, 255:400], pixels[33:290, 255:400])
+
+
+def test_what_is_covered_is_as_if_it_were_not_there() -> None:
+    pixels = np.random.default_rng(1).integers(1, 255, (300, 400, 4), np.uint8)
+    level = MemoryLevel(pixels)
+    assert level.cover([((20, 60), (350, 500)), ((-5, 3), (0, 10))])
+    assert not level.cover([((20, 60), (350, 500)), ((-5, 3), (0, 10))]), "the same again"
+    expected = pixels.copy()
+    expected[20:60, 350:] = 0
+    expected[:3, :10] = 0
+    assert np.array_equal(level[:], expected)
+    assert np.array_equal(level[50:70, 340:380], expected[50:70, 340:380])
+    assert level.cover([])
+    assert np.array_equal(level[:], pixels)

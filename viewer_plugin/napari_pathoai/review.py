@@ -15,6 +15,7 @@ from psygnal import Signal
 
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
 from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
+from napari_pathoai.picture.cover import cover_layer
 from napari_pathoai.picture.first_picture import show_slide
 from napari_pathoai.picture.layers import METADATA, PREDICTION, LayerData, layers_over_image
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
@@ -26,6 +27,7 @@ from pathoai_annotations.annotation import Annotation
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
+    from napari.utils.events import Event
 
 _Result = TypeVar("_Result")
 _REGION_SHARE = 0.8
@@ -64,12 +66,16 @@ class Review:
         self._out_of_sight: list[Layer] = []
         self._objects: list[ObjectsView] = []
         self._hidden_by: frozenset[str] = frozenset()
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     def open(self, session: ReviewSession) -> None:
         """Show the slide of a session in place of the present one, its picture before all else."""
         self.close()
         self.session = session
         show_slide(self.viewer, session.store)
+        if session.predictions:
+            # Which regions are covered is known before what models say is shown.
+            self.guarded(lambda: session.regions)
         self._add(layers_over_image(session.store))
         self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
         for layer in self.annotations.layers:
@@ -195,6 +201,18 @@ class Review:
     def model_is_hidden(self) -> bool:
         """Whether what models say is out of sight."""
         return self.session is not None and self.session.hides_model
+
+    def cover(self) -> None:
+        """Put what models say of undecided controls out of sight, and show it of decided ones."""
+        for layer in self.viewer.layers:
+            self._cover(layer)
+
+    def _cover(self, layer: Layer) -> None:
+        if self.session is not None and is_of_model(layer):
+            cover_layer(layer, self.session.covered, self.session.store.header.slide_mpp)
+
+    def _on_inserted(self, event: Event) -> None:
+        self._cover(event.value)
 
     def hide_model(self, hidden: bool, *, why: str = "reader", reload: bool = True) -> None:
         """Put all that models say out of sight: their layers, and proposals nobody judged.

@@ -29,7 +29,7 @@ from pathoai_annotations.journal.undo import Undone
 from pathoai_annotations.proposals import MOST_AT_ONCE, ProposedObjects, propose_objects
 from pathoai_annotations.readers.blindness import check_may_work
 from pathoai_annotations.review.locked_journal import LockedJournal
-from pathoai_annotations.review.model_proposals import ModelProposals
+from pathoai_annotations.review.model_proposals import ModelProposals, holds_centre
 from pathoai_annotations.review.proposal_queue import ProposalQueue
 from pathoai_annotations.review.reading_clock import ReadingClock
 from pathoai_annotations.review.reading_plan import ReadingPlan, models_of
@@ -121,7 +121,8 @@ class ReviewSession:
     def annotations(self, region: Region | None = None) -> ShownAnnotations:
         """At most 2,000 annotations that are not rejected; of more than 300, those in a region.
 
-        While ``hides_model`` is true, proposals of models are left out.
+        Proposals of models are left out while ``hides_model`` is true, and always where they lie in
+        a region that is ``covered``.
 
         Args:
             region: What is in view, level-0 pixels; the whole slide where None.
@@ -130,12 +131,10 @@ class ReviewSession:
         total = sum(counts[status] for status in _SHOWN)
         wanted = region if total > min(_ALL_AT_ONCE, MOST_AT_ONCE) else None
         found = self.journal.annotations(self.slide_id, status=_SHOWN, region=wanted)
-        if self.hides_model:
-            hidden = sum(_is_model_proposal(a) for a in found)
-            found = [a for a in found if not _is_model_proposal(a)]
-            # That something is left out would say that there is something.
-            total -= hidden
-        return ShownAnnotations(tuple(found[:MOST_AT_ONCE]), total)
+        shown = [a for a in found if not self._is_out_of_sight(a)]
+        # That something is left out would say that there is something.
+        total -= len(found) - len(shown)
+        return ShownAnnotations(tuple(shown[:MOST_AT_ONCE]), total)
 
     def get(self, annotation_id: uuid.UUID) -> Annotation:
         """The present state of an annotation.
@@ -325,6 +324,11 @@ class ReviewSession:
             self._regions = self._begin_reading()
         return self._regions
 
+    @property
+    def covered(self) -> tuple[Region, ...]:
+        """Where what models say is out of sight, once the queue is made; level-0 pixels."""
+        return () if self._regions is None else self._regions.covered
+
     def read_model(self, model: str) -> RegionReview:
         """Read the queue of another model; what was decided of the present one stays.
 
@@ -344,6 +348,13 @@ class ReviewSession:
     def has_work(self) -> bool:
         """Whether anything was put into the journal since the session was opened."""
         return self.saved.last is not None
+
+    def _is_out_of_sight(self, annotation: Annotation) -> bool:
+        if annotation.origin is not Origin.MODEL or annotation.status is not Status.PROPOSED:
+            return False
+        return self.hides_model or any(
+            holds_centre(region, annotation.geometry) for region in self.covered
+        )
 
     def _begin_reading(self) -> RegionReview:
         queue = self.plan.queue(self.study, self.store, self.reader)
@@ -380,7 +391,3 @@ class ReviewSession:
         if not edits:
             return
         self.saved = SavedState(self.saved.edits + edits, datetime.now().astimezone())
-
-
-def _is_model_proposal(annotation: Annotation) -> bool:
-    return annotation.origin is Origin.MODEL and annotation.status is Status.PROPOSED

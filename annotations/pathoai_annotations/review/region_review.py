@@ -117,6 +117,15 @@ class RegionReview:
         is_control = here is not None and here.kind is RegionKind.CONTROL
         return is_control and self.outcome(self.position) not in _DECIDED
 
+    @property
+    def covered(self) -> tuple[Region, ...]:
+        """Controls that are still to be decided: nobody sees beforehand what a model says there."""
+        return tuple(
+            one.region
+            for at, one in enumerate(self.queue.regions)
+            if one.kind is RegionKind.CONTROL and self.outcome(at) not in _DECIDED
+        )
+
     def outcome(self, position: int) -> Outcome | None:
         """What was decided of a region of the queue; None where nothing was."""
         reading = self._readings.get(position)

@@ -136,6 +136,28 @@ def nothing_is_read_before_one_begins(reader: Reader) -> None:
     assert max(frame) < 120, "the region is framed"
 
 
+def controls_are_covered_from_afar(reader: Reader) -> None:
+    """With all of the slide in view, what the model says is seen but in controls."""
+    reader.widget.review.viewer.reset_view()
+    reader.screen.settle()
+    picture = reader.screen.picture()
+    bare = {
+        at
+        for at, one in enumerate(reader.regions.queue.regions)
+        if np.abs(
+            np.subtract(reader.screen.colour(picture, lesion_centre(one.region, 0)), LESION_RGB)
+        ).max()
+        < 12
+    }
+    controls = {
+        at
+        for at, one in enumerate(reader.regions.queue.regions)
+        if one.kind is RegionKind.CONTROL
+    }
+    assert len(controls) == 2
+    assert bare == {at for at in controls if reader.regions.outcome(at) is None}
+
+
 def read_one(reader: Reader, place: int) -> None:
     """Decide one region by a key, as the script says, and check the journal."""
     assert reader.regions.position == place
@@ -346,10 +368,13 @@ def test_a_queue_of_twenty_by_keys_and_by_mouse(
 ) -> None:
     study = make_queue_study(tmp_path / "study")
     reader = Reader(make_napari_viewer(show=True), study)
+    reader.screen.rest()
+    controls_are_covered_from_afar(reader)
     nothing_is_read_before_one_begins(reader)
     for place in range(20):
         read_one(reader, place)
     all_is_in_the_journal(reader)
+    controls_are_covered_from_afar(reader)
     the_unsure_one_comes_again(reader)
     an_undone_decision_is_open_again(reader)
     a_click_in_the_list_goes_there(reader)

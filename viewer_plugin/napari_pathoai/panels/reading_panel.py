@@ -198,6 +198,7 @@ class ReadingPanel(QWidget):
         if done is None:
             return
         self.comment.clear()
+        self._review.cover()
         if done.comparison is not None:
             # He sees what the model says before he goes on.
             self._review.hide_model(False, why=_CONTROL)
@@ -279,6 +280,7 @@ class ReadingPanel(QWidget):
             return
         self.models.setCurrentText(regions.queue.model)
         self.regions_list.fill(regions)
+        self._review.cover()
         self._fill()
         if self.resumes and not self._has_begun and regions.counts.left < regions.counts.total:
             self.show_current()
@@ -300,6 +302,7 @@ class ReadingPanel(QWidget):
         if regions is None:
             return
         opened = regions.refresh()
+        self._review.cover()
         if opened:
             regions.jump(opened[-1])
             self.show_current()

@@ -141,6 +141,7 @@ class ObjectsView:
         from napari.layers import Image
 
         from napari_pathoai.picture.density import CELL_UM
+        from napari_pathoai.picture.pyramid import MemoryLevel
 
         about = self._label.metadata[METADATA]
         model = str(about["label"]).removeprefix(PREDICTION)
@@ -148,7 +149,8 @@ class ObjectsView:
         layers = self._viewer.layers
         active = layers.selection.active
         self._density = Image(
-            picture.pixels,
+            [MemoryLevel(picture.pixels)],
+            multiscale=True,
             name=text("density", model=model, most=f"{picture.full_per_mm2:.3g}"),
             rgb=True,
             visible=False,

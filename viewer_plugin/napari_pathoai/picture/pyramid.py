@@ -62,6 +62,7 @@ class LazyLevel(ABC):
         self._fill = fill
         self._cache = cache
         self._owner = cache.new_owner()
+        self._covered: list[tuple[Span, Span]] = []
         self.shape = shape
         self.dtype = np.dtype(np.uint8)
         self.chunks = (chunk_px, chunk_px, *shape[2:])
@@ -75,6 +76,18 @@ class LazyLevel(ABC):
     def size(self) -> int:
         """Number of values."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+    def cover(self, places: Sequence[tuple[Span, Span]]) -> bool:
+        """Show nothing at some places, as if the source had no pixel there.
+
+        Args:
+            places: Rows and columns of rectangles, which may reach beyond the level.
+
+        Returns:
+            Whether that is another picture than before.
+        """
+        before, self._covered = self._covered, list(places)
+        return before != self._covered
 
     @abstractmethod
     def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
@@ -123,6 +136,10 @@ class LazyLevel(ABC):
             out[y - rows[0] : y_end - rows[0], x - columns[0] : x_end - columns[0]] = chunk[
                 y - top : y_end - top, x - left : x_end - left
             ]
+        for covered_rows, covered_columns in self._covered:
+            y, y_end = (max(0, at - rows[0]) for at in covered_rows)
+            x, x_end = (max(0, at - columns[0]) for at in covered_columns)
+            out[y:y_end, x:x_end] = self._fill
         return out
 
     def _chunks_of(self, rows: Span, columns: Span) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
@@ -196,6 +213,18 @@ class LabelLevel(LazyLevel):
     def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
         lead = () if self._channel is None else (self._channel,)
         return np.asarray(self._array[(*lead, slice(*rows), slice(*columns))], dtype=np.uint8)
+
+
+class MemoryLevel(LazyLevel):
+    """A picture that lies in memory, ``(y, x)`` or with channels; what is covered is 0."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        """Show a picture."""
+        super().__init__((pixels.shape[0], pixels.shape[1]), pixels.shape, 0, ChunkCache(0))
+        self._pixels = pixels
+
+    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
+        return self._pixels[slice(*rows), slice(*columns)]
 
 
 class HeldReader:
