@@ -1,6 +1,7 @@
 """Pictures of the review for the documentation: every tab, on a small screen, dark and light.
 
-    xvfb-run -a -s "-screen 0 1920x1200x24" python docs/screenshots.py STUDY --out docs/images/review
+    xvfb-run -a -s "-screen 0 1920x1200x24" \
+        python docs/screenshots.py STUDY --out docs/images/review
 
 STUDY is one that `pathoai demo` made; a copy of it is reviewed. The verdict is pictured on a
 generated cervical slide, whose grade is written by hand: no model that grades is trained here.
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from napari_pathoai.panels.review_widget import ReviewWidget
     from pathoai.study.study import Study
 
+Steps = Mapping[str, Callable[["ReviewWidget"], None]]
+
 _SIZES = {"small": (1366, 768), "large": (1920, 1200)}
 _THEMES = ("dark", "light")
 _QUALITY = 88
 _READER = "R1"
 
 
-def picture_study(folder: Path, out: Path, steps: dict[str, Callable[[ReviewWidget], None]]) -> None:
+def picture_study(
+    folder: Path, out: Path, steps: dict[str, Callable[[ReviewWidget], None]]
+) -> None:
     """Open a study and picture some tabs.
 
     Args:
@@ -57,16 +62,21 @@ def picture_study(folder: Path, out: Path, steps: dict[str, Callable[[ReviewWidg
             for theme in _THEMES:
                 viewer.theme = theme
                 _settle(1.5)
-                _save(viewer.window.screenshot(canvas_only=False, flash=False), out, name, screen, theme)
+                _save(
+                    viewer.window.screenshot(canvas_only=False, flash=False),
+                    out,
+                    name,
+                    screen,
+                    theme,
+                )
     widget.review.end()
     viewer.close()
 
 
-def _save(pixels: object, out: Path, name: str, screen: str, theme: str) -> None:
+def _save(pixels: object, path: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    path = out / f"{name}-{screen}-{theme}.jpg"
     Image.fromarray(np.asarray(pixels)[..., :3]).save(path, quality=_QUALITY, optimize=True)
     print(path.name, flush=True)
 

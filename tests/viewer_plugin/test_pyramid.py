@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from napari_pathoai.picture.chunk_cache import ChunkCache
 from napari_pathoai.picture.pyramid import (
-    MemoryLevel,
     HeldReader,
     LazyLevel,
+    MemoryLevel,
     SlideLevel,
     label_levels,
     probability_levels,

@@ -306,7 +306,7 @@ def test_a_label_of_a_store_comes_back_as_annotations(tiled: Study, slide_id: st
     store = SlideStore(tiled.store_path(slide_id))
     outline = box(200, 20, 280, 60)
     drawn = replace(annotation("a", "dcis", outline), slide_id=slide_id, status=Status.VALIDATED)
-    rasterise_annotations(store, [drawn], tiled.ontology, AnnotationChoice())
+    rasterise_annotations(store, [drawn], tiled.ontology, AnnotationChoice(unsigned=True))
     context = ReadingContext(slide_id, tiled.ontology, "R9", frame=SlideFrame.of(store))
     path = store.path / "labels" / "annotation.all"
     read = list(format_named("ome-zarr-labels").read(path, context, ExchangeReport("x")))

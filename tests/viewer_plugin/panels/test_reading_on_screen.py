@@ -150,9 +150,7 @@ def controls_are_covered_from_afar(reader: Reader) -> None:
         < 12
     }
     controls = {
-        at
-        for at, one in enumerate(reader.regions.queue.regions)
-        if one.kind is RegionKind.CONTROL
+        at for at, one in enumerate(reader.regions.queue.regions) if one.kind is RegionKind.CONTROL
     }
     assert len(controls) == 2
     assert bare == {at for at in controls if reader.regions.outcome(at) is None}
