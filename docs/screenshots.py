@@ -64,10 +64,7 @@ def picture_study(
                 _settle(1.5)
                 _save(
                     viewer.window.screenshot(canvas_only=False, flash=False),
-                    out,
-                    name,
-                    screen,
-                    theme,
+                    out / f"{name}-{screen}-{theme}.jpg",
                 )
     widget.review.end()
     viewer.close()
