@@ -13,14 +13,13 @@ from pathoai.testing.generated_slide import SlideTruth
 
 pytestmark = pytest.mark.long
 
-_KILLS = 25
-"""By one worker, and as many again by four."""
+_KILLS = 50
 _SCRIPT = Path(__file__).with_name("killed_runs.py")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal")
 @pytest.mark.parametrize("workers", [1, 4])
-def test_killed_at_random_moments_it_resumes_to_identical_bytes(
+def test_killed_at_fifty_random_moments_it_resumes_to_identical_bytes(
     two_level_slide: tuple[Path, SlideTruth], tmp_path: Path, workers: int
 ) -> None:
     """Copied and resampled in turn; what was killed is really killed, early and late."""
