@@ -143,6 +143,10 @@ class OntologyError(PathoaiError):
     """An ontology or one of its classes is unknown or malformed."""
 
 
+class AlignmentError(PathoaiError):
+    """Two slides do not show the same section, or no believable alignment of them was found."""
+
+
 class RecipeError(PathoaiError):
     """A training recipe is unknown or malformed."""
 

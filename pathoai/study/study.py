@@ -244,6 +244,14 @@ class Study:
         """The folder of figures drawn of a slide."""
         return self.path / "figures" / slide_id
 
+    def registration_path(self, fixed_id: str, moving_id: str) -> Path:
+        """Where the transform (NPZ) between an H&E slide and its twin lies or will lie."""
+        return self._registration_folder / f"{fixed_id}--{moving_id}.npz"
+
+    @property
+    def _registration_folder(self) -> Path:
+        return self.path / "registration"
+
     @property
     def journal_path(self) -> Path:
         """The SQLite file of the annotation journal, where the sheet names no database."""
@@ -283,6 +291,8 @@ class Study:
             self.quality_sheet_path(slide_id),
             self.figures_path(slide_id),
             self.no_tissue_path(slide_id),
+            # Of pairs in which the slide is either one: transforms, and pictures of them.
+            *sorted(self._registration_folder.glob(f"*{slide_id}*")),
             # What interrupted runs left beside the store.
             *sorted(self.store_path(slide_id).parent.glob(f".{slide_id}.*")),
         )

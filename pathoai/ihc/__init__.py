@@ -1,0 +1,1 @@
+"""Labels for H&E slides from immunohistochemistry on the same section."""
