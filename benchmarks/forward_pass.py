@@ -7,6 +7,7 @@ same network about as many tiles.
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from pathoai.models.probability_network import ProbabilityNetwork
 Tiles = NDArray[np.uint8]
 _BATCHES = (1, 4)
 _DEVICE_BATCH = 32
+_LASTING_S = 45
+"""How long the quickest way is timed: what a machine does for seconds it does not for minutes."""
 
 
 def seconds_per_tile(folder: str, tiles: str, runtime: str, device: str, half: bool) -> float:
@@ -43,11 +46,16 @@ def seconds_per_tile(folder: str, tiles: str, runtime: str, device: str, half: b
         return _on_device(folder, images, device, half=half)
     cores = os.cpu_count() or 1
     apart, together = (_asked(folder, runtime, threads=n) for n in (1, cores))
-    return min(
-        _rate(images, at_once, batch, ask)
+    ways = [
+        partial(_rate, images, at_once, batch, ask)
         for at_once, ask in ((cores, apart), (1, together))
         for batch in _BATCHES
-    )
+    ]
+    quickest = min(ways, key=lambda way: way())
+    begun, rates = time.perf_counter(), list[float]()
+    while time.perf_counter() - begun < _LASTING_S:
+        rates.append(quickest())
+    return statistics.mean(rates)
 
 
 def _asked(folder: str, runtime: str, *, threads: int) -> Callable[[Tiles], object]:

@@ -162,15 +162,14 @@ def store_of(out: Path) -> Path:
 def measure_all(setting: Setting, tools: Sequence[Tool], repeats: int) -> None:
     """Run everything, interleaved."""
     for turn in range(repeats):
-        for runtime in setting.runtimes:
-            found = _forward(setting, runtime)
-            setting.forward_s.setdefault(runtime, []).append(found)
-            print(
-                f"{turn + 1}/{repeats} bare forward pass, {runtime}: {1000 * found:.1f} ms a tile"
-            )
         for tool in tools:
             if tool.problem:
                 continue
+            if not tool.packages:
+                runtime = _runtime_of(tool)
+                found = _forward(setting, runtime)
+                setting.forward_s.setdefault(runtime, []).append(found)
+                print(f"bare forward pass, {runtime}: {1000 * found:.1f} ms a tile")
             out = folder_of(setting, tool)
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir()
@@ -196,9 +195,13 @@ def efficiency(setting: Setting, tool: Tool) -> float | None:
     """Of one of ours: bare forward pass over as many tiles / whole command."""
     if not tool.costs or tool.packages:
         return None
-    runtime = tool.name.rsplit(", ", 1)[-1]
-    bare = statistics.median(setting.forward_s[runtime])
+    bare = statistics.median(setting.forward_s[_runtime_of(tool)])
     return bare * tool.costs[-1].result / tool.wall_s
+
+
+def _runtime_of(tool: Tool) -> str:
+    """Of one of ours, as its name ends."""
+    return tool.name.rsplit(", ", 1)[-1]
 
 
 def seams(setting: Setting, tool: Tool, environments: Path) -> tuple[float | None, float]:
