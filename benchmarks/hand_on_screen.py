@@ -90,7 +90,7 @@ class Hand:
                 now = self.viewer.scene.camera.zoom
                 if abs(zoom / now - 1) < _NEAR_ENOUGH:
                     return
-                self._turn(self._point(place), _FLICK if zoom > now else -_FLICK)
+                self._turn(self._reached(place), _FLICK if zoom > now else -_FLICK)
                 QApplication.processEvents()
             raise TimeoutError("the wheel did not come to the zoom")
 
@@ -145,6 +145,12 @@ class Hand:
             round((place[0] - x) * camera.zoom + self.canvas.width() / 2),
             round((place[1] - y) * camera.zoom + self.canvas.height() / 2),
         )
+
+    def _reached(self, place: Place) -> QPoint:
+        """The pixel of a place, or the middle where it is out of sight."""
+        point = self._point(place)
+        rectangle = self.canvas.rect()
+        return point if rectangle.contains(point) else rectangle.center()
 
     def _on_draw(self, _event: object) -> None:
         self._draws += 1
