@@ -1,6 +1,6 @@
 """Landmarks of real pairs after registration: pathoai beside its peers, in one run.
 
-    OMP_NUM_THREADS=1 python benchmarks/registration_landmarks.py FOLDER --out registration_landmarks.md
+    OMP_NUM_THREADS=1 python benchmarks/registration_landmarks.py FOLDER --out results.md
 
 FOLDER holds `birl` and `lung_lesion_3`, images and landmarks of CIMA as they come with BIRL. Each
 tool runs in a process of its own on one thread, the peers in environments made for them in the
@@ -37,7 +37,11 @@ _LESION_FACTOR = 0.1
 _LESION_STAINS = ("He", "proSPC-4", "CD31-3", "Cc10-5", "Ki67-7")
 _BIRL = {
     "lesions: H&E, proSPC": ("birl/lesions_/scale-5pc/Izd2-29-041-w35_", "HE", "proSPC"),
-    "rat kidney: H&E, PanCytokeratin": ("birl/rat-kidney_/scale-5pc/Rat-Kidney_", "HE", "PanCytokeratin"),
+    "rat kidney: H&E, PanCytokeratin": (
+        "birl/rat-kidney_/scale-5pc/Rat-Kidney_",
+        "HE",
+        "PanCytokeratin",
+    ),
 }
 
 
@@ -81,7 +85,9 @@ def tools() -> list[Tool]:
     return [
         Tool("pathoai", Path(__file__).with_name("registered_landmarks.py")),
         Tool("itk-elastix", _PEERS / "elastix_register.py", ("itk-elastix",)),
-        Tool("deeperhistreg", _PEERS / "deeperhistreg_register.py", ("deeperhistreg",), alone=False),
+        Tool(
+            "deeperhistreg", _PEERS / "deeperhistreg_register.py", ("deeperhistreg",), alone=False
+        ),
     ]
 
 

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from measure import machine
 from numpy.typing import NDArray
+from pathoai.registration.register_pair import Registration, register_pair
+from pathoai.registration.tile_quality import TileState
 
 from pathoai.errors import AlignmentError
 from pathoai.geometry import Mpp, Size
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.registration.register_pair import Registration, register_pair
-from pathoai.registration.tile_quality import TileState
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.testing.generated_slide import SlideRecipe, SlideTruth, paint_region, plan_slide
@@ -198,7 +198,7 @@ def errors(
 
 
 def gone_and_refused(registration: Registration, twin: TwinTruth) -> NDArray[np.float64]:
-    """Per tile with tissue: share of its tissue without a counterpart, and whether it is refused."""
+    """Per tile with tissue: share of it without a counterpart, and whether it is refused."""
     recipe, layout, quality = twin.source.recipe, twin.source.layout, registration.quality
     gone = twin.gone_mask(0, 0, recipe.width, recipe.height)
     y, x = np.mgrid[: recipe.height, : recipe.width] + 0.5
@@ -245,7 +245,9 @@ def said(one: Found) -> str:
     else:
         what = "median {:.2f}, p90 {:.2f} µm".format(*np.percentile(one.all_um, [50, 90]))
     turn = one.case.options["rotation_degrees"]
-    return f"{one.case.group}, {turn:.0f}°, {one.case.options['marker']}: {what}, {one.seconds:.1f} s"
+    return (
+        f"{one.case.group}, {turn:.0f}°, {one.case.options['marker']}: {what}, {one.seconds:.1f} s"
+    )
 
 
 def report(found: list[Found], mpp: float, size: Size) -> str:

@@ -189,9 +189,7 @@ def restained(
     return stains
 
 
-def _deposit(
-    bound: NDArray[np.bool_], *, strength: FloatGrid, structures: Structures
-) -> FloatGrid:
+def _deposit(bound: NDArray[np.bool_], *, strength: FloatGrid, structures: Structures) -> FloatGrid:
     """Density (height, width) of a chromogen where its antibody is; the deposit diffuses."""
     from scipy import ndimage
 

@@ -329,10 +329,13 @@ def _layers(twin: TwinTruth, *, x: int, y: int, width: int, height: int) -> list
 
 def _box_about(layers: list[_Layer]) -> tuple[int, int, int, int]:
     """Left, top, width and height of the whole pixels that all layers need."""
-    low = np.min([layer.place.min(axis=(0, 1)) for layer in layers], axis=0)
-    high = np.max([layer.place.max(axis=(0, 1)) for layer in layers], axis=0)
-    left, top = (int(np.floor(value)) - 1 for value in low)
-    right, bottom = (int(np.ceil(value)) + 2 for value in high)
+    edges = []
+    for axis in (0, 1):
+        # Axis by axis: numpy is slow at both at once.
+        low = min(layer.place[..., axis].min() for layer in layers)
+        high = max(layer.place[..., axis].max() for layer in layers)
+        edges.append((int(np.floor(low)) - 1, int(np.ceil(high)) + 2))
+    (left, right), (top, bottom) = edges
     return left, top, right - left, bottom - top
 
 

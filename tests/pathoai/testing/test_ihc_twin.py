@@ -17,13 +17,21 @@ from pathoai.testing.ihc_staining import MARKERS, Chromogen
 from pathoai.testing.ihc_twin import TwinPainter, TwinTruth, generate_ihc_twin, plan_ihc_twin
 from pathoai.testing.staining import DAB, HEMATOXYLIN, PERMANENT_RED, WHITE
 from pathoai.testing.twin_recipe import TwinOptions
-from pathoai.testing.twin_transform import SIDES, TwinTransform
+from pathoai.testing.twin_transform import SIDES, Side, TwinTransform
+
+# Red, green and blue of the quadrants of one twin, as the first version painted it.
+_OLD_MEANS = [
+    [231.603, 228.945, 233.581],
+    [220.016, 215.447, 222.820],
+    [237.972, 236.714, 239.552],
+    [237.590, 236.393, 239.780],
+]
 
 
 @pytest.fixture(scope="module")
 def truth() -> SlideTruth:
     """The section that all twins restain."""
-    return plan_slide(SlideRecipe(width=1200, height=1000, seed=4))
+    return plan_slide(SlideRecipe(width=1200, height=1000, seed=2, organ="cervix"))
 
 
 def density(picture: NDArray[Any], chromogen: Chromogen = "dab") -> NDArray[Any]:
@@ -56,7 +64,7 @@ def pixel_centres(width: int, height: int) -> NDArray[np.float64]:
     side=st.sampled_from(SIDES),
 )
 def test_the_maps_are_inverse_of_each_other(
-    rotation: float, move: float, warp: float, seed: int, scale: float, mirrored: bool, side: Any
+    rotation: float, move: float, warp: float, seed: int, scale: float, mirrored: bool, side: Side
 ) -> None:
     drawn = TwinTransform.draw(
         np.random.default_rng(seed),
@@ -73,7 +81,9 @@ def test_the_maps_are_inverse_of_each_other(
     rigid = TwinTransform(**{**vars(transform), "amplitude": transform.amplitude * 0})
     moved = np.abs(transform.from_twin(points) - rigid.from_twin(points))
     assert moved.max() <= warp + 1e-6
-    across, down = (rigid.to_twin(np.array(p)) - rigid.to_twin(np.zeros(2)) for p in ([1, 0], [0, 1]))
+    across, down = (
+        rigid.to_twin(np.array(p)) - rigid.to_twin(np.zeros(2)) for p in ([1, 0], [0, 1])
+    )
     assert np.linalg.norm(across) == pytest.approx(scale)
     assert np.linalg.det([across, down]) == pytest.approx(-(scale**2) if mirrored else scale**2)
 
@@ -130,12 +140,12 @@ def test_nuclei_of_the_twin_lie_at_the_mapped_centroids(truth: SlideTruth) -> No
     assert np.mean(picture[rows, columns] < 540) > 0.95
 
 
-@pytest.mark.parametrize("scale", [0.5, 2.0])
+@pytest.mark.parametrize("scale", [0.5, 1.5])
 def test_nuclei_lie_there_mirrored_and_at_another_scale_too(
     truth: SlideTruth, scale: float
 ) -> None:
     twin = plan_ihc_twin(
-        truth, marker="INI1", rotation_degrees=20, mirrored=True, scale=scale, wavelength_um=80
+        truth, marker="INI1", rotation_degrees=0, mirrored=True, scale=scale, wavelength_um=80
     )
     assert twin.mpp == 0.25 / scale
     brown = density(painted(twin))
@@ -145,8 +155,8 @@ def test_nuclei_lie_there_mirrored_and_at_another_scale_too(
     assert np.mean(brown[rows, columns] > 0.3) > 0.95
 
 
-def test_old_twins_keep_their_pixels(truth: SlideTruth) -> None:
-    """Means of the quadrants as the first version painted them."""
+def test_old_twins_keep_their_pixels() -> None:
+    truth = plan_slide(SlideRecipe(width=1200, height=1000, seed=4))
     twin = plan_ihc_twin(truth, marker="MKI67", rotation_degrees=13, warp_um=6, seed=3)
     picture = painted(twin).astype(float)
     rows, columns = (length // 2 for length in picture.shape[:2])
@@ -157,7 +167,7 @@ def test_old_twins_keep_their_pixels(truth: SlideTruth) -> None:
         picture[rows:, columns:],
     ]
     means = np.array([quadrant.mean(axis=(0, 1)) for quadrant in quadrants])
-    np.testing.assert_allclose(means, OLD_MEANS, atol=0.005)
+    np.testing.assert_allclose(means, _OLD_MEANS, atol=0.005)
 
 
 def test_only_the_classes_of_a_marker_bind_it(truth: SlideTruth) -> None:
@@ -174,18 +184,18 @@ def test_what_is_gone_is_told_and_nothing_else_changes(
     whole, broken = plan_ihc_twin(truth, **options), plan_ihc_twin(truth, **options, **damage)
     pictures = [painted(twin).astype(int) for twin in (whole, broken)]
     changed = np.abs(pictures[0] - pictures[1]).max(axis=2) > 1
-    gone = broken.gone_mask(0, 0, 1200, 1000) & ~whole.gone_mask(0, 0, 1200, 1000)
-    place = np.rint(whole.from_twin(pixel_centres(*whole.transform.twin_px)) - 0.5).astype(int)
-    inside = ((place >= 0) & (place < [1200, 1000])).all(axis=-1)
-    columns, rows = place[inside].T
-    # The soft edge of a damage reaches a pixel out.
-    near = np.zeros_like(gone)
-    for offset in range(-3, 4):
-        near |= np.roll(gone, offset, axis=0) | np.roll(gone, offset, axis=1)
-    assert not changed[inside][~near[rows, columns]].any()
-    assert changed[inside][gone[rows, columns]].mean() > 0.6
+    points = whole.from_twin(pixel_centres(*whole.transform.twin_px))
+    depth = np.max([one.depth(points) for one in broken.damages], axis=0)
+    assert not changed[depth < -2].any()
+    assert changed[depth > 2].mean() > 0.6
     if "tears" in damage:
-        assert pictures[1][inside][gone[rows, columns]].mean() > 235
+        assert pictures[1][depth > 2].mean() > 235
+    gone, scanned = (twin.gone_mask(0, 0, 1200, 1000) for twin in (broken, whole))
+    place = np.floor(points).astype(int)
+    inside = ((place >= 0) & (place < [1200, 1000])).all(axis=-1) & (np.abs(depth) > 2)
+    columns, rows = place[inside].T
+    told = gone[rows, columns] & ~scanned[rows, columns]
+    assert (told == (depth[inside] > 0)).mean() > 0.999
 
 
 def test_a_flap_lies_on_its_neighbour_and_leaves_glass(truth: SlideTruth) -> None:
@@ -255,9 +265,7 @@ def test_twin_is_written_and_deterministic(tmp_path: Path) -> None:
         ({"tears": 20, "folds": 20}, "no room"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
-    truth: SlideTruth, options: TwinOptions, told: str
-) -> None:
+def test_what_cannot_be_made_is_refused(truth: SlideTruth, options: TwinOptions, told: str) -> None:
     with pytest.raises(InvalidValueError, match=told):
         plan_ihc_twin(truth, **options)
 
