@@ -7,6 +7,7 @@ pixel lies at (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from pathoai.testing.organs import ORGANS
 from pathoai.testing.pyramid_tiff import PyramidDescription, write_pyramid
 from pathoai.testing.slide_painter import SlidePainter
 from pathoai.testing.slide_truth import SlideRecipe, SlideTruth, TruthRegion
+from pathoai.testing.texture_noise import FloatGrid
 from pathoai.testing.tissue_layout import TissueLayout, outline_field
 
 __all__ = [
@@ -77,10 +79,12 @@ def plan_slide(recipe: SlideRecipe) -> SlideTruth:
 
     organ = ORGANS[recipe.organ]
     lesions = organ.lesions if recipe.lesions is None else recipe.lesions
-    streams = np.random.SeedSequence(recipe.seed).spawn(3)
-    shapes, places, faults = (np.random.default_rng(stream) for stream in streams)
+    streams = np.random.SeedSequence(recipe.seed).spawn(4)
+    shapes, places, faults, grains = (np.random.default_rng(stream) for stream in streams)
     grid = Grid.of(width=recipe.width, height=recipe.height, mpp=recipe.mpp)
     layout = organ.layout(grid, shapes, fraction=recipe.tissue_fraction, lesions=lesions)
+    if recipe.pigment:
+        layout = replace(layout, pigment=_pigment_field(layout, grains))
     nuclei = place_nuclei(layout, places, populations=organ.populations(layout))
     smallest = grid.px(1.0) ** 2 * _SMALLEST_REGION_UM2
     tissue = MultiPolygon(outline_field(layout.tissue, grid=grid, smallest_px=smallest))
@@ -94,6 +98,15 @@ def plan_slide(recipe: SlideRecipe) -> SlideTruth:
         layout=layout,
         artefact_fields=artefacts,
     )
+
+
+def _pigment_field(layout: TissueLayout, generator: np.random.Generator) -> FloatGrid:
+    """Choose patches of the stroma, a few percent of it, in which brown granules lie."""
+    grid, stroma = layout.grid, layout.regions["stroma"]
+    noise = grid.noise(generator, sigma_um=14.0)
+    level = np.quantile(noise[stroma > 0], 0.95) if (stroma > 0).any() else np.inf
+    patches = (noise - np.float32(level)) * np.float32(grid.px(14.0))
+    return np.asarray(np.minimum(patches, stroma - np.float32(grid.px(2.0))), dtype=np.float32)
 
 
 def _regions(layout: TissueLayout, *, smallest_px: float) -> tuple[TruthRegion, ...]:

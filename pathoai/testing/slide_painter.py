@@ -84,7 +84,7 @@ class SlidePainter:
         hematoxylin, eosin = hematoxylin_eosin(
             structures, textures=self.textures, nuclei=self.nuclei
         )
-        density = absorb(hematoxylin, eosin=eosin)
+        density = absorb(hematoxylin, eosin=eosin, pigment=structures.pigment)
         if present:
             density = apply_artefacts(density, x=left - halo, y=top - halo, artefacts=present)
         if halo:
@@ -109,6 +109,7 @@ class SlidePainter:
         across += cosine * row - sine * column
         tissue = _cover(sampled(layout.tissue), softness=0.35)
         tissue *= 1.0 - _cover(sampled(layout.lumen), softness=0.35)
+        epithelium = sampled(layout.epithelium)
         surface = np.zeros_like(tissue)
         if layout.has_surface:
             surface = np.clip(sampled(layout.surface), 0.0, 1.0)
@@ -116,13 +117,26 @@ class SlidePainter:
             x=x,
             y=y,
             tissue=tissue,
-            epithelium=_cover(sampled(layout.epithelium), softness=0.3),
+            epithelium=_cover(epithelium, softness=0.3),
+            depth=epithelium,
             surface=surface,
             along=cosine * column + sine * row,
             across=across,
             thickness=sampled(self.textures.clouds, periodic=True),
             cells=cell_map(self.nuclei, x=x, y=y, width=width, height=height, whole_cells=True),
+            pigment=self._pigment(x, y, width, height),
         )
+
+    def _pigment(self, x: int, y: int, width: int, height: int) -> FloatGrid | None:
+        """Amount (height, width) of brown granules; None on a slide without them."""
+        field = self.layout.pigment
+        if field is None:
+            return None
+        pitch = self.layout.grid.pitch
+        depth = sample_grid(field, x=x, y=y, width=width, height=height, pitch=pitch)
+        grain = tile_window(self.textures.grain, x=x, y=y, width=width, height=height)
+        granules = np.clip(np.float32(0.45) + np.float32(0.4) * grain, 0.0, 1.2)
+        return np.asarray(_cover(depth, softness=0.2) * granules, dtype=np.float32)
 
     def is_glass(self, x: int, y: int, *, width: int, height: int) -> bool:
         """Whether no tissue can show in a rectangle in level-0 px, which may be anywhere."""

@@ -38,6 +38,7 @@ class SlideRecipe:
         objective_power: Nominal magnification; None for 10 / mpp.
         lesions: Lesion regions that may occur; None for all that the organ knows, an empty
             tuple for a benign slide.
+        pigment: Whether brown granules, as of hemosiderin or melanin, lie in the stroma.
     """
 
     width: int = 4096
@@ -50,6 +51,7 @@ class SlideRecipe:
     vendor: Vendor = "aperio"
     objective_power: float | None = None
     lesions: tuple[str, ...] | None = None
+    pigment: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be painted."""

@@ -20,6 +20,10 @@ from pathoai.testing.texture_noise import FloatGrid, periodic_noise, tile_lookup
 HEMATOXYLIN = (0.65, 0.70, 0.29)
 EOSIN = (0.07, 0.99, 0.11)
 DAB = (0.27, 0.57, 0.78)
+# The vector of Fast Red that accompanies the same authors' program.
+PERMANENT_RED = (0.21, 0.85, 0.48)
+# Hemosiderin and melanin: a round figure of their brown, which is DAB's to the eye.
+PIGMENT = (0.33, 0.56, 0.76)
 WHITE = (243.0, 243.0, 245.0)
 # A scanner's colours leave the plane of the two vectors: on a public Aperio slide (OpenSlide's
 # CMU-1-Small-Region) about half as much density as eosin's lies across it, towards yellow.
@@ -87,22 +91,26 @@ class Structures:
         y: Top edge, level-0 px.
         tissue: float32, 0 to 1, cover by tissue without lumens.
         epithelium: float32, 0 to 1, cover by epithelium.
+        depth: float32, signed distance into the epithelium, px.
         surface: float32, 0 at the basement membrane to 1 at the surface, 0 elsewhere.
         along: float32, position along the collagen, px.
         across: float32, position across the collagen, px.
         thickness: float32, variation of the section's thickness, about 0.
         cells: The owner of each pixel.
+        pigment: float32, amount of brown pigment; None where the slide has none.
     """
 
     x: int
     y: int
     tissue: FloatGrid
     epithelium: FloatGrid
+    depth: FloatGrid
     surface: FloatGrid
     along: FloatGrid
     across: FloatGrid
     thickness: FloatGrid
     cells: CellMap
+    pigment: FloatGrid | None = None
 
 
 def hematoxylin_eosin(
@@ -231,7 +239,12 @@ def stain_nuclei(
 
 
 def absorb(
-    hematoxylin: FloatGrid, *, eosin: FloatGrid | None = None, dab: FloatGrid | None = None
+    hematoxylin: FloatGrid,
+    *,
+    eosin: FloatGrid | None = None,
+    dab: FloatGrid | None = None,
+    permanent_red: FloatGrid | None = None,
+    pigment: FloatGrid | None = None,
 ) -> FloatGrid:
     """Add the optical densities of the stains.
 
@@ -239,24 +252,24 @@ def absorb(
         hematoxylin: (height, width) float32, amount of the stain.
         eosin: The same shape, or None.
         dab: The same shape, or None.
+        permanent_red: The same shape, or None.
+        pigment: The same shape, or None.
 
     Returns:
         (3, height, width) float32, optical density of red, green and blue.
     """
     across = across_vector()
-    vectors = [np.asarray(HEMATOXYLIN) + ACROSS_PER_HEMATOXYLIN * across]
-    amounts = [hematoxylin]
-    if eosin is not None:
-        vectors.append(np.asarray(EOSIN) + ACROSS_PER_EOSIN * across)
-        amounts.append(eosin)
-    if dab is not None:
-        vectors.append(np.asarray(DAB))
-        amounts.append(dab)
-    density = np.empty((3, *hematoxylin.shape), dtype=np.float32)
-    for channel in range(3):
-        density[channel] = np.float32(vectors[0][channel]) * amounts[0]
-        for vector, amount in zip(vectors[1:], amounts[1:], strict=True):
-            density[channel] += np.float32(vector[channel]) * amount
+    vectors = [
+        np.asarray(HEMATOXYLIN) + ACROSS_PER_HEMATOXYLIN * across,
+        np.asarray(EOSIN) + ACROSS_PER_EOSIN * across,
+        *(np.asarray(vector) for vector in (DAB, PERMANENT_RED, PIGMENT)),
+    ]
+    amounts = (hematoxylin, eosin, dab, permanent_red, pigment)
+    density = np.zeros((3, *hematoxylin.shape), dtype=np.float32)
+    for vector, amount in zip(vectors, amounts, strict=True):
+        if amount is not None:
+            for channel in range(3):
+                density[channel] += np.float32(vector[channel]) * amount
     return density
 
 

@@ -133,6 +133,7 @@ class TissueLayout:
         inflammation: Propensity for lymphocytes, about mean 0 and deviation 1.
         flow: Direction of the collagen.
         has_surface: Whether `surface` holds anything.
+        pigment: Where brown pigment lies; None where there is none.
     """
 
     grid: Grid
@@ -144,6 +145,7 @@ class TissueLayout:
     inflammation: FloatGrid
     flow: FibreFlow
     has_surface: bool = False
+    pigment: FloatGrid | None = None
 
     def value(self, field: FloatGrid, x: NDArray[np.float64], y: NDArray[np.float64]) -> FloatGrid:
         """Read a field at points (n,) in level-0 px."""

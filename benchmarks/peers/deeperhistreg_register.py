@@ -1,0 +1,45 @@
+"""DeeperHistReg: its default rigid and nonrigid registration, on the CPU.
+
+Runs in DeeperHistReg's own environment, started by registration_landmarks.py.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import deeperhistreg
+import numpy as np
+import SimpleITK as sitk
+import torch
+from landmark_line import looked_up, serve
+
+
+def on_cpu(settings: object) -> object:
+    """The same settings, for a machine without a GPU."""
+    if isinstance(settings, dict):
+        return {k: "cpu" if k == "device" else on_cpu(v) for k, v in settings.items()}
+    return settings
+
+
+def carry(fixed: str, moving: str, points: np.ndarray, folder: str) -> np.ndarray:
+    """Register two images and carry points."""
+    deeperhistreg.run_registration(
+        source_path=moving,
+        target_path=fixed,
+        output_path=folder,
+        registration_parameters=on_cpu(deeperhistreg.configs.default_initial_nonrigid()),
+        case_name="pair",
+        save_displacement_field=True,
+        copy_target=False,
+        delete_temporary_results=False,
+        temporary_path=str(Path(folder) / "temporary"),
+    )
+    found = next(Path(folder).rglob("*displacement_field*.mha"))
+    field = sitk.GetArrayFromImage(sitk.ReadImage(str(found)))
+    return points + looked_up(field[..., :2], points)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    serve(carry, f"DeeperHistReg {version('deeperhistreg')}")
