@@ -11,7 +11,9 @@ _FRAME_PX = 28
 
 
 class NarrowButton(QPushButton):
-    """A button whose words end in … where there is no room for them.
+    """A button with … in the middle of its words where there is no room for them.
+
+    Names of classes often differ only in how they end, as grades do.
 
     Args:
         icon: Before the words.
@@ -40,7 +42,7 @@ class NarrowButton(QPushButton):
         font = self.font()
         font.setBold(True)
         metrics = QFontMetrics(font)
-        self.setText(metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, room))
+        self.setText(metrics.elidedText(self._words, Qt.TextElideMode.ElideMiddle, room))
 
 
 class NarrowComboBox(QComboBox):
