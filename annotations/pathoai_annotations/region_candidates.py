@@ -10,9 +10,11 @@ import shapely
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, StoreError
+from pathoai.geometry import Grid
 from pathoai.metrics.expected_cost import CostMatrix, load_costs, shipped_costs
 from pathoai.ontology import NOT_ASSESSED, Ontology
 from pathoai.store.label_image import LabelImage
+from pathoai.tissue.mask import TissueMask
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.review_queue import CandidateRegions
 
@@ -97,15 +99,21 @@ def costs_of(ontology: Ontology, classes: Sequence[str]) -> GradeCosts | None:
 
 
 def regions_of_slide(
-    label: LabelImage, slide_id: str, spec: RegionSpec, judged: Sequence[Annotation]
+    label: LabelImage,
+    slide_id: str,
+    spec: RegionSpec,
+    judged: Sequence[Annotation],
+    tissue: TissueMask | None = None,
 ) -> CandidateRegions:
-    """The squares of a slide of which at least a quarter was predicted.
+    """The squares of a slide of which at least a quarter was predicted, and which hold tissue.
 
     Args:
         label: The prediction.
         slide_id: The slide.
         spec: Size and costs.
         judged: What pathologists judged on the slide.
+        tissue: Where there is some; what a model says of glass costs nothing. All that was
+            predicted where None.
 
     Raises:
         StoreError: The prediction holds no uncertainty.
@@ -123,10 +131,12 @@ def regions_of_slide(
     sums = _Squares(side, assessed)
     background = np.clip(1 - foreground.sum(axis=0), 0, 1)
     shares = np.stack([sums.mean(plane) for plane in (background, *foreground)], axis=1)
-    cost = sums.mean(_cost(label, level, foreground, spec.costs))
-    rows, columns = np.divmod(np.flatnonzero(sums.share >= _LEAST_ASSESSED), sums.width)
-    at = rows * sums.width + columns
     grid = label.grid(level)
+    on_tissue = _on_tissue(tissue, grid)
+    cost = sums.mean(_cost(label, level, foreground, spec.costs) * on_tissue)
+    wanted = (sums.share >= _LEAST_ASSESSED) & (sums.mean(on_tissue) > 0)
+    rows, columns = np.divmod(np.flatnonzero(wanted), sums.width)
+    at = rows * sums.width + columns
     step = np.array([grid.downsample_x, grid.downsample_y]) * side
     corner = np.stack([columns, rows], axis=1) * step
     bounds = np.concatenate([corner, np.broadcast_to(step, corner.shape)], axis=1)
@@ -168,6 +178,14 @@ def _cost(
         at = label.uncertainty_channels.index("entropy")
         return np.asarray(np.asarray(label.uncertainty(level)[at]) / 255, np.float32)
     return costs.of_pixels(foreground)
+
+
+def _on_tissue(tissue: TissueMask | None, grid: Grid) -> NDArray[np.float32]:
+    """1 on tissue and 0 elsewhere, ``(H, W)`` at the pixels of a raster."""
+    height, width = grid.size_px.height, grid.size_px.width
+    if tissue is None:
+        return np.ones((height, width), np.float32)
+    return tissue.on_grid(grid, slice(0, height), slice(0, width)).astype(np.float32)
 
 
 class _Squares:

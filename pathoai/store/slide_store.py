@@ -287,6 +287,11 @@ class SlideStore:
         return SlideFeatures(self.path, name, header=self.header)
 
     @property
+    def tissue_if_known(self) -> TissueMask | None:
+        """The tissue mask that the store was made with; None where it was made without one."""
+        return self.tissue if TISSUE in self.labels else None
+
+    @property
     def tissue(self) -> TissueMask:
         """The tissue mask that the store was made with.
 

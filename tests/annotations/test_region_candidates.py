@@ -16,6 +16,7 @@ from pathoai.store.image_writer import ImageWriter
 from pathoai.store.label_image import LabelImage
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
+from pathoai.tissue.mask import TissueMask
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
 from pathoai_annotations.region_candidates import (
     GradeCosts,
@@ -86,6 +87,21 @@ def test_without_costs_uncertainty_counts(tmp_path: Path) -> None:
     found = regions_of_slide(label, SLIDE, RegionSpec(64.0), [])
     stored = np.asarray(label.uncertainty())[0] / 255
     assert found.cost[1] == pytest.approx(stored[:128, 128:256].mean(), abs=0.004)
+
+
+def test_what_is_said_of_glass_costs_nothing_and_squares_without_tissue_are_none(
+    tmp_path: Path,
+) -> None:
+    label = _label(tmp_path)
+    # 25.6 px of the mask make a square of 64 µm: tissue is in half of the second column.
+    mask = np.zeros((100, 120), bool)
+    mask[:, 26:39] = True
+    tissue = TissueMask(mask, label.grid().coarser(5), 2.5, "drawn")
+    found = regions_of_slide(label, SLIDE, RegionSpec(64.0), [], tissue)
+    assert set(found.bounds[:, 0].tolist()) == {256.0}
+    stored = np.asarray(label.uncertainty())[0] / 255
+    seen = np.where(np.repeat(np.repeat(mask, 5, 0), 5, 1), stored, 0)
+    assert found.cost[0] == pytest.approx(seen[:128, 128:256].mean(), abs=0.02)
 
 
 def test_judged_squares_are_those_that_an_annotation_touches(tmp_path: Path) -> None:

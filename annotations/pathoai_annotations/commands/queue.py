@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     labels = _predictions(study, options.model)
     costs = _costs(study, labels, options.costs)
     judged = _judged(study, options.reader)
-    candidates = joined(_candidates(labels, judged, costs, options.side))
+    candidates = joined(_candidates(study, labels, judged, costs, options.side))
     channels = next(iter(labels.values())).probability_channels
     queue = rank_regions(
         candidates,
@@ -136,11 +136,13 @@ def _judged(study: Study, reader: str | None) -> list[Annotation]:
 
 
 def _candidates(
+    study: Study,
     labels: dict[str, LabelImage],
     judged: list[Annotation],
     costs: GradeCosts | None,
     side_um: float,
 ) -> list[CandidateRegions]:
+    from pathoai.store.slide_store import SlideStore
     from pathoai_annotations.region_candidates import RegionSpec, regions_of_slide
 
     spec = RegionSpec(side_um, costs)
@@ -148,7 +150,11 @@ def _candidates(
     for annotation in judged:
         if annotation.slide_id in of_slide:
             of_slide[annotation.slide_id].append(annotation)
-    return [regions_of_slide(label, key, spec, of_slide[key]) for key, label in labels.items()]
+    found = []
+    for key, label in labels.items():
+        tissue = SlideStore(study.store_path(key)).tissue_if_known
+        found.append(regions_of_slide(label, key, spec, of_slide[key], tissue))
+    return found
 
 
 def _counts(study: Study, judged: list[Annotation], channels: tuple[str, ...]) -> dict[int, int]:

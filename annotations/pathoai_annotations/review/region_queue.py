@@ -126,7 +126,7 @@ class RegionQueue:
         label = store.label(f"prediction/{model}") if model else None
         if label is not None and can_be_ranked(label):
             seed = seed_of(study.sheet.uuid, store.slide_id, reader, model)
-            queue = cls.of_model(study, label, store.slide_id, seed=seed, settings=chosen)
+            queue = cls.of_model(study, store, label, seed=seed, settings=chosen)
             # Scattered crumbs of tissue fill no region, and are to be read all the same.
             if len(queue):
                 return queue
@@ -134,14 +134,20 @@ class RegionQueue:
 
     @classmethod
     def of_model(
-        cls, study: Study, label: LabelImage, slide_id: str, *, seed: int, settings: QueueSettings
+        cls,
+        study: Study,
+        store: SlideStore,
+        label: LabelImage,
+        *,
+        seed: int,
+        settings: QueueSettings,
     ) -> RegionQueue:
         """Regions of a prediction: the costliest, mixed with random ones and controls.
 
         Args:
             study: Whose ontology says what costs what.
+            store: The slide's.
             label: The prediction.
-            slide_id: Code of the slide.
             seed: Of what is drawn.
             settings: Length, shares and sizes.
 
@@ -150,7 +156,7 @@ class RegionQueue:
         """
         costs = costs_of(study.ontology, label.probability_channels)
         spec = RegionSpec(settings.side_um, costs)
-        candidates = regions_of_slide(label, slide_id, spec, [])
+        candidates = regions_of_slide(label, store.slide_id, spec, [], store.tissue_if_known)
         order = mixed_regions(candidates, settings, seed)
         largest = max(float(candidates.cost.max(initial=0)), 1e-12)
         regions = tuple(
@@ -163,7 +169,7 @@ class RegionQueue:
             for at, kind in order
         )
         model = label.name.removeprefix("prediction/")
-        return cls(slide_id, model, QueueSource.MODEL, regions)
+        return cls(store.slide_id, model, QueueSource.MODEL, regions)
 
     @classmethod
     def of_tissue(

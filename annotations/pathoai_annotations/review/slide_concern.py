@@ -104,7 +104,11 @@ def _of_regions(study: Study, slide_id: str) -> Iterator[Why]:
         if not name.startswith(_PREDICTION) or not can_be_ranked(label := store.label(name)):
             continue
         costs = costs_of(study.ontology, label.probability_channels)
-        looks = (regions_of_slide(label, slide_id, RegionSpec(s, costs), []) for s in _LOOKS_UM)
+        tissue = store.tissue_if_known
+        looks = (
+            regions_of_slide(label, slide_id, RegionSpec(side, costs), [], tissue)
+            for side in _LOOKS_UM
+        )
         found = next((look for look in looks if len(look)), None)
         if found is not None:
             yield Why(Concern.REGION, float(found.cost.max()), name.removeprefix(_PREDICTION))
