@@ -139,6 +139,7 @@ def test_the_wheel_holds_all_packages_and_their_data(tmp_path: Path) -> None:
         assert path.relative_to((_ROOT / package_root).parent).as_posix() in names
     assert {
         "pathoai/models/encoders.yaml",
+        "pathoai/ihc/recipes/AE1AE3.yaml",
         "pathoai/ontologies/breast.yaml",
         "pathoai/ontologies/cervix.yaml",
         "napari_pathoai/napari.yaml",
