@@ -55,7 +55,7 @@ def label_nuclei(
     Raises:
         NoTissueError: The slide has none.
     """
-    threshold = _threshold(store, device)
+    threshold = nucleus_threshold(store, device)
     about: dict[str, Any] = {
         "origin": "import",
         "status": "proposed",
@@ -93,8 +93,18 @@ def _hematoxylin(pixels: NDArray[np.uint8], device: torch.device) -> NDArray[np.
     return np.asarray(deconvolve(batch)[0, 0].cpu().numpy())
 
 
-def _threshold(store: SlideStore, device: torch.device) -> float:
-    """Otsu's threshold over the tissue of the whole slide: per tile it would invent nuclei."""
+def nucleus_threshold(store: SlideStore, device: torch.device) -> float:
+    """From how much hematoxylin on a pixel is of a nucleus: one threshold for the whole slide.
+
+    Otsu's, over the tissue of all of it: per tile it would invent nuclei.
+
+    Args:
+        store: The slide's store.
+        device: Where colours are separated.
+
+    Returns:
+        Optical density, natural logarithm, as `nuclei_of` takes it.
+    """
     from scipy import ndimage
     from skimage import filters
 
