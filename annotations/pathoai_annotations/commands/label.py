@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
+from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
-from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
+from pathoai.provenance import utc_now
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
-
-if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
-    from pathoai.store.label_image import LabelImage
+from pathoai_annotations.commands.label_record import record_labels
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--method",
-        required=True,
         choices=("hematoxylin", "annotations"),
         help="hematoxylin: nuclei by colour, proposals that no pathologist has seen; "
         "annotations: what the journal holds",
+    )
+    what.add_argument(
+        "--marker",
+        metavar="M",
+        help="where the restained twin of each H&E slide shows this marker, e.g. AE1AE3; for pairs "
+        "that `pathoai register` aligned",
+    )
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="marker: a recipe of your own (YAML)"
     )
     parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
@@ -56,6 +63,13 @@ def run(options: Namespace) -> None:
     from pathoai.cli.each_slide import chosen_slides, for_each_slide
 
     study = Study(options.study)
+    if options.marker:
+        from pathoai_annotations.commands.label_marker import label_pairs
+
+        label_pairs(study, options)
+        return
+    if options.recipe:
+        raise InvalidValueError("a recipe is for a marker", where="--recipe", remedy="add --marker")
     work = _hematoxylin if options.method == "hematoxylin" else _annotations
     for_each_slide(
         chosen_slides(study, options.slides),
@@ -86,7 +100,7 @@ def _hematoxylin(study: Study, options: Namespace, row: CohortRow, advance: Adva
                 objects, row.slide_id, study.ontology, origin=Origin.IMPORT, author="hematoxylin"
             )
         )
-    _record(study, row, label, started)
+    record_labels(study, row, (label,), started)
     return f"{len(objects)} nuclei proposed by colour alone ({new} new), seen by no pathologist"
 
 
@@ -120,20 +134,9 @@ def _annotations(study: Study, options: Namespace, row: CohortRow, advance: Adva
         regions=read.get(row.slide_id, ()),
         advance=advance,
     )
-    _record(study, row, label, started)
+    record_labels(study, row, (label,), started)
     regions = f" in {len(read[row.slide_id])} read regions" if wanted else ""
     return f"label {label.name}: {label.about['description']}{regions}"
-
-
-def _record(study: Study, row: CohortRow, label: LabelImage, started: str) -> None:
-    ProvenanceRecord(
-        "label",
-        {"label": label.name, "about": label.about},
-        {f"store/{row.slide_id}": label.about["store_sha256"]},
-        {f"label/{row.slide_id}/{label.name}": sha256_of_json(label.shards)},
-        started,
-        utc_now(),
-    ).write(study.provenance_path)
 
 
 COMMAND = Command(
