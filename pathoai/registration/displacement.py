@@ -94,7 +94,9 @@ class Displacement:
                 out += weight[:, None] * flat[(rows + i) * width + columns + j]
         return out
 
-    def on_raster(self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> NDArray[np.float64]:
+    def on_raster(
+        self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Displacements at all crossings of columns and rows: as :meth:`at`, much faster.
 
         Args:

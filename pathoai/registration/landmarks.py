@@ -82,9 +82,7 @@ def landmark_error(
     carried = transform.to_fixed(transform.moving.to_um(moving_px))
     missed = np.linalg.norm(carried - transform.fixed.to_um(fixed_px), axis=1)
     median, p90 = (float(np.percentile(missed, q)) for q in (50, 90))
-    return LandmarkError(
-        len(missed), median, p90, float(missed.max()), transform.fixed.diagonal_um
-    )
+    return LandmarkError(len(missed), median, p90, float(missed.max()), transform.fixed.diagonal_um)
 
 
 def read_landmarks(

@@ -182,7 +182,7 @@ class SlideTransform(PointMap):
         """Refuse what cannot be inverted."""
         shaped = self.affine.shape == (2, 3) and bool(np.isfinite(self.affine).all())
         large, small = np.linalg.svd(self.affine[:, :2])[1] if shaped else (0.0, 0.0)
-        if not (_SMALLEST_SCALE <= small and large <= min(_LARGEST_SCALE, _MOST_STRETCHED * small)):
+        if not (small >= _SMALLEST_SCALE and large <= min(_LARGEST_SCALE, _MOST_STRETCHED * small)):
             raise InvalidValueError(
                 "an affine map that no two scans of one section can have",
                 where=f"{self.fixed.slide_id} to {self.moving.slide_id}",
