@@ -1,4 +1,4 @@
-"""From a start to the best affine map: squares sought coarse to fine, and a fit that outliers do not move.
+"""From a start to the best affine map: squares sought coarse to fine, and a fit by consensus.
 
 At each scale, squares of tissue are sought near where the map says they are. Which of them tell
 the truth is found by consensus (RANSAC; Fischler & Bolles 1981): torn, folded and missing parts
@@ -21,7 +21,7 @@ TISSUE_ACROSS_PX = 128
 TOLERANCE_PX = 3.0
 """A square agrees with the map if it lies so near to where the map says, in pixels compared …"""
 TOLERANCE_UM = 12.0
-"""… or in µm, whichever is more: a restained section bends by so much, and no affine map can follow."""
+"""… or in µm, whichever is more: a section bends by so much, and no affine map can follow."""
 FINEST_UM = 4.0
 """Finer pixels do not make an affine map better: they see what only a deformation can follow."""
 _TRIALS = 400
@@ -60,7 +60,8 @@ def refine_affine(
     """
     scale = float(np.sqrt(abs(np.linalg.det(start[:, :2]))))
     finest = max(fixed.mpp, moving.mpp / scale, finest_mpp)
-    affine, levels = start, []
+    affine = start
+    levels: list[Agreement] = []
     for mpp in scales(fixed.extent_um, finest):
         finer, agreement = refine_at(fixed, moving, affine, mpp=mpp, device=device)
         if levels and agreement.squares and agreement.share < _LEAST_SHARE:
@@ -132,7 +133,7 @@ def _consensus(matches: Matches) -> AffineMap:
     tolerance = _tolerance_um(matches.mpp)
     guesses = _guesses(points, shifts, weights)
     found = np.clip(1 - _misses(points, shifts, guesses) / tolerance, 0, 1) @ weights
-    change = guesses[int(found.argmax())]
+    change: AffineMap = guesses[int(found.argmax())]
     for _ in range(_FITS):
         # Tukey's biweight: what lies beyond has no say.
         beyond = _misses(points, shifts, change) / (_BEYOND * tolerance)

@@ -1,4 +1,4 @@
-"""What speaks for a map between two slides: how many squares of tissue, each sought by itself, agree."""
+"""What speaks for a map between two slides: how many squares of tissue agree with it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Matches:
             map sends centre + shift.
         similarity: ``(N,)`` float64, correlation there, -1 to 1.
         distinctness: ``(N,)`` float64, by how much it exceeds that of any other place, 0 to 2.
-        inner: ``(N,)`` bool: mostly tissue on both slides, so what it shows is more than an outline.
+        inner: ``(N,)`` bool: nearly all tissue on both slides, so that it shows no outline.
         mpp: Scale of the pixels that were compared, µm.
         reach_um: How far a square was sought along each axis.
     """
@@ -91,7 +91,7 @@ def match_blocks(
 def _centres(
     fixed: StructureImage, moving: StructureImage, affine: AffineMap, mpp: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Centres of squares with tissue on both slides, spread evenly, ``(N, 2)`` µm; and which are inner."""
+    """Centres of squares with tissue on both slides, ``(N, 2)`` µm, and which are inner."""
     left, top, right, bottom = fixed.tissue_box_um
     side = SIDE_PX * mpp
     step = max(side / 2, float(np.sqrt((right - left) * (bottom - top) / _MOST_PLACES)))
@@ -179,7 +179,7 @@ def correlation(templates: torch.Tensor, windows: torch.Tensor, *, faint: float)
     mean, square = (_box_means(plane, side) for plane in (windows, windows.square()))
     spread = (square - mean.square()).clamp_min(0) + faint
     own = centred.square().mean(dim=(1, 2), keepdim=True) + faint
-    return products / (spread * own).clamp_min(1e-12).sqrt()
+    return torch.div(products, (spread * own).clamp_min(1e-12).sqrt())
 
 
 def _box_means(planes: torch.Tensor, side: int) -> torch.Tensor:

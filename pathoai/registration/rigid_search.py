@@ -3,8 +3,8 @@
 Both slides are shrunk until the tissue spans a hundred pixels or two. The moving one is turned in
 small steps, mirrored and not, and correlated with the fixed one at all places at once by FFT; local
 contrast is made alike before, so that nuclei count as much as the outline. What correlates best is
-then judged by squares of tissue, each sought by itself (`affine.refine_at`): correlation alone cannot
-tell the same section from one with a similar outline.
+then judged by squares of tissue, each sought by itself (`affine.refine_at`): correlation alone
+cannot tell the same section from one with a similar outline.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _ACROSS_PX = 144
 _STEP_DEGREES = 4.0
 _BATCH = 12
 _CANDIDATES = 8
+# Of each scale that no slide stated: there are twenty of them.
+_CANDIDATES_OF_SCALE = 3
 # Nats: where so much speaks for one candidate, the others need not be looked at.
 _CERTAIN = 60.0
 _SCALE_STEP = 1.15
@@ -56,8 +58,8 @@ def find_start(
 ) -> tuple[AffineMap, Evidence]:
     """The similarity that carries the fixed slide's tissue to the moving slide's.
 
-    Scales as the slides state them are believed first; ×0.25 to ×4 of it is searched where nothing
-    is believable at that.
+    Scales as the slides state them are believed first. Where nothing is believable at that, ×0.25
+    to ×4 of it is searched; a scale that no slide states takes far more evidence.
 
     Args:
         fixed: The slide whose frame the map starts from.
@@ -69,13 +71,16 @@ def find_start(
         evidence may be weak: whether to believe it is for `believable` to say.
     """
     best = IDENTITY, Evidence(())
-    for scale in _scales(fixed, moving):
-        for found in _judged(fixed, moving, scale, device):
-            best = max(best, found, key=_strength)
-            if is_believable(best[1]) and _strength(best) >= _CERTAIN:
-                return best
-        if is_believable(best[1]):
+    for found in _judged(fixed, moving, 1.0, device):
+        best = max(best, found, key=_strength)
+        if _strength(best) >= _CERTAIN:
             break
+    if is_believable(best[1]):
+        return best
+    for scale in _other_scales(fixed, moving):
+        for found in _judged(fixed, moving, scale, device):
+            if is_believable(found[1]) and _strength(found) >= _CERTAIN:
+                return found
     return best
 
 
@@ -83,12 +88,12 @@ def _strength(found: tuple[AffineMap, Evidence]) -> float:
     return found[1].best.strength
 
 
-def _scales(fixed: StructureImage, moving: StructureImage) -> list[float]:
-    """1, then the others, from the one that makes the areas of tissue equal outwards."""
+def _other_scales(fixed: StructureImage, moving: StructureImage) -> list[float]:
+    """Scales but 1, from the one that makes the areas of tissue equal outwards."""
     likely = np.log(np.sqrt(moving.tissue_um2 / fixed.tissue_um2))
     steps = int(np.log(_LARGEST_SCALE) / np.log(_SCALE_STEP) + 0.5)
     others = [_SCALE_STEP**step for step in range(-steps, steps + 1) if step]
-    return [1.0, *sorted(others, key=lambda scale: abs(np.log(scale) - likely))]
+    return sorted(others, key=lambda scale: abs(np.log(scale) - likely))
 
 
 def _judged(
@@ -98,7 +103,8 @@ def _judged(
     mpp = max(fixed.extent_um, moving.extent_um / scale) / _ACROSS_PX
     mpp = max(mpp, fixed.mpp, moving.mpp / scale)
     near, far = fixed.near(mpp / 2), moving.near(mpp / 2 * scale)
-    for candidate in candidates(fixed, moving, scale, device=device):
+    most = _CANDIDATES if scale == 1 else _CANDIDATES_OF_SCALE
+    for candidate in candidates(fixed, moving, scale, device=device)[:most]:
         yield refine_affine(near, far, candidate.affine, device=device, finest_mpp=mpp / 2)
 
 

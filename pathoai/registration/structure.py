@@ -1,8 +1,8 @@
 """What two stains of one section share: where its tissue lies, and where nuclei are dense.
 
-Hematoxylin is on both slides; eosin is on one, the chromogen of the antibody on the other. In optical
-density, red − blue × (red / blue of DAB) is 0 for DAB whatever its amount, close to 0 for eosin and
-for the red chromogens, and more than half its amount for hematoxylin (vectors: Ruifrok & Johnston
+Hematoxylin is on both slides; eosin is on one, the chromogen of the antibody on the other. In
+optical density, red − blue × (red / blue of DAB) is 0 for DAB whatever its amount, close to 0 for
+eosin and for the red chromogens, and half its amount for hematoxylin (vectors: Ruifrok & Johnston
 2001). So one combination serves every stain, and no slide has to say how it was stained. To it is
 added a saturating measure of all that absorbs light, whatever its colour: lumina, tears and the
 outline are the same on both slides, too.

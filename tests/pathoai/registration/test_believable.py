@@ -70,10 +70,10 @@ def _case(name: str) -> tuple[str, str, str, str, float, float]:
 )
 def test_real_pairs_are_aligned_and_believed(real_data: Path, cpu: torch.device, name: str) -> None:
     he, ihc, he_points, ihc_points, factor, mpp = _case(name)
-    images = (structure(_picture(real_data / file), mpp) for file in (he, ihc))
+    fixed, moving = (structure(_picture(real_data / file), mpp) for file in (he, ihc))
     places, found = (_points(real_data / file, factor) * mpp for file in (he_points, ihc_points))
     count = min(len(places), len(found))
-    affine, evidence = _aligned(*images, cpu)
+    affine, evidence = _aligned(fixed, moving, cpu)
     misses = np.linalg.norm(apply(affine, places[:count]) - found[:count], axis=-1)
     assert is_believable(evidence)
     # Neighbouring sections differ by more than an affine map; the best one leaves 16 to 35 µm.
@@ -109,7 +109,7 @@ def test_few_squares_prove_nothing() -> None:
 
 
 def test_strength_is_chernoffs_bound() -> None:
-    """At half of the squares against a chance of a half there is none, and all is squares × ln 2."""
+    """None where half agree at a chance of a half; squares × ln 2 where all do."""
     level = Agreement(8.0, 10, 10, 24.0, 0.5, 0.5)
     assert level.strength == pytest.approx(10 * np.log(2))
     assert Agreement(8.0, 10, 5, 24.0, 0.5, 0.5).strength == 0

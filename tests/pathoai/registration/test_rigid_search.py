@@ -23,7 +23,7 @@ def _aligned(he: Picture, ihc: Picture, device: torch.device) -> tuple[AffineMap
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize("degrees", [0.0, 5.0, 45.0, 90.0, 180.0, 275.0])
+@pytest.mark.parametrize("degrees", [0.0, 5.0, 93.0, 275.0])
 def test_any_turn_mirrored_or_not(
     breast: TwinPictures, cpu: torch.device, degrees: float, mirrored: bool
 ) -> None:
@@ -34,7 +34,7 @@ def test_any_turn_mirrored_or_not(
     assert (np.linalg.det(affine[:, :2]) < 0) == mirrored
 
 
-@pytest.mark.parametrize("degrees", [130.0, 310.0])
+@pytest.mark.parametrize("degrees", [220.0])
 def test_a_nuclear_marker_on_another_organ(
     cervix: TwinPictures, cpu: torch.device, degrees: float
 ) -> None:
@@ -44,7 +44,7 @@ def test_a_nuclear_marker_on_another_organ(
     assert is_believable(evidence)
 
 
-@pytest.mark.parametrize("scale", [0.25, 0.6, 1.7, 4.0])
+@pytest.mark.parametrize("scale", [0.25, 1.7])
 def test_a_scale_that_nobody_stated(breast: TwinPictures, cpu: torch.device, scale: float) -> None:
     ihc, found = breast.turned(70.0, scale=scale)
     affine, evidence = _aligned(breast.he, ihc, cpu)
@@ -68,4 +68,4 @@ def test_a_slide_ten_times_as_wide_with_the_section_in_a_corner(
     wide = np.full((3 * height, 5 * width, 3), 255, np.uint8)
     wide[2 * height :, 4 * width :] = ihc
     affine, _ = _aligned(breast.he, wide, cpu)
-    assert breast.error_um(affine, found + [4 * width, 2 * height]) < _MOST_UM
+    assert breast.error_um(affine, found + np.array([4 * width, 2 * height])) < _MOST_UM

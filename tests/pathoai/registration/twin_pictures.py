@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ MPP = 1.0
 Picture = NDArray[np.uint8]
 
 
-def placed(name: str, pixels: NDArray[np.uint8], mpp: float = MPP) -> PlacedSlide:
+def placed(name: str, pixels: NDArray[Any], mpp: float = MPP) -> PlacedSlide:
     """The frame of a picture."""
     height, width = pixels.shape[:2]
     return PlacedSlide(name, Mpp.square(mpp), Size(width, height), "0" * 64)
@@ -79,17 +80,19 @@ def moved(picture: Picture, change: AffineMap, size_px: Size) -> Picture:
     return np.stack(planes, axis=-1)
 
 
-def paint_twins(seed: int, *, organ: str = "breast", marker: str = "AE1AE3") -> TwinPictures:
-    """A section of 1.2 mm at 1 µm, with a warp of up to 8 µm."""
+def paint_twins(
+    seed: int, *, organ: Literal["breast", "cervix"] = "breast", marker: str = "AE1AE3"
+) -> TwinPictures:
+    """A section of 1.2 mm at 1 µm, with a warp of up to 6 µm."""
     from pathoai.testing.generated_slide import SlideRecipe, painter_of, plan_slide
     from pathoai.testing.ihc_twin import TwinPainter, plan_ihc_twin
 
     side = 1200
     truth = plan_slide(SlideRecipe(width=side, height=side, mpp=MPP, seed=seed, organ=organ))
-    twin = plan_ihc_twin(truth, marker=marker, rotation_degrees=0.0, warp_um=8.0, seed=seed)
+    twin = plan_ihc_twin(truth, marker=marker, rotation_degrees=0.0, warp_um=6.0, seed=seed)
     he = painter_of(truth).paint(0, 0, side, side)
     ihc = TwinPainter(twin).paint(0, 0, *twin.transform.twin_px)
     rows, columns = np.nonzero(structure(he).tissue)
     some = np.random.default_rng(seed).integers(0, len(rows), 300)
-    places = np.stack([columns[some], rows[some]], axis=-1) + 0.5
+    places = np.asarray(np.stack([columns[some], rows[some]], axis=-1) + 0.5, np.float64)
     return TwinPictures(he, ihc, places * MPP, twin.to_twin(places) * MPP)
