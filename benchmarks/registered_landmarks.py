@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from landmark_line import serve
 from numpy.typing import NDArray
-from pathoai.registration.register_pair import register_pair
 from PIL import Image
 
 from pathoai.geometry import Mpp
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
+from pathoai.registration.register_pair import register_pair
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.tiling.spec import TileSpec

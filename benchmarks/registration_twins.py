@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from measure import machine
 from numpy.typing import NDArray
-from pathoai.registration.register_pair import Registration, register_pair
-from pathoai.registration.tile_quality import TileState
 
 from pathoai.errors import AlignmentError
 from pathoai.geometry import Mpp, Size
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
+from pathoai.registration.register_pair import Registration, register_pair
+from pathoai.registration.tile_quality import TileState
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.testing.generated_slide import SlideRecipe, SlideTruth, paint_region, plan_slide
