@@ -15,11 +15,18 @@ import torch
 from landmark_line import looked_up, serve
 
 
-def on_cpu(settings: object) -> object:
-    """The same settings, for a machine without a GPU."""
-    if isinstance(settings, dict):
-        return {k: "cpu" if k == "device" else on_cpu(v) for k, v in settings.items()}
-    return settings
+def settings() -> dict:
+    """Its own for a rigid start and a nonrigid end, for small images and without a GPU."""
+    own = deeperhistreg.configs.default_initial_nonrigid()
+    own["loading_params"] |= {
+        "loader": "pil",
+        "source_resample_ratio": 1.0,
+        "target_resample_ratio": 1.0,
+    }
+    own["device"] = "cpu"
+    own["initial_registration_params"] |= {"device": "cpu", "cuda": False}
+    own["nonrigid_registration_params"]["device"] = "cpu"
+    return own
 
 
 def carry(fixed: str, moving: str, points: np.ndarray, folder: str) -> np.ndarray:
@@ -28,7 +35,7 @@ def carry(fixed: str, moving: str, points: np.ndarray, folder: str) -> np.ndarra
         source_path=moving,
         target_path=fixed,
         output_path=folder,
-        registration_parameters=on_cpu(deeperhistreg.configs.default_initial_nonrigid()),
+        registration_parameters=settings(),
         case_name="pair",
         save_displacement_field=True,
         copy_target=False,
