@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.atomic_file import write_bytes_atomically
-from pathoai.errors import InvalidValueError, MissingFileError, StorageError, StoreError
+from pathoai.errors import MissingFileError, StorageError, StoreError
 from pathoai.geometry import Mpp, Size
 from pathoai.registration.displacement import Displacement
 from pathoai.registration.landmarks import LandmarkError
 from pathoai.registration.tile_quality import RegistrationQuality, tile_grid
 from pathoai.registration.transform import PlacedSlide, SlideTransform
+from pathoai.store.slide_store import SlideStore
 
 FORMAT_VERSION = 1
 _LARGEST_BYTES = 1 << 30
@@ -53,6 +54,32 @@ class Registration:
     quality: RegistrationQuality
     landmarks: LandmarkError | None = None
     about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all it says, hexadecimal."""
+        return _seal(_planes_of(self)).tobytes().hex()
+
+    def check_fits(self, fixed: SlideStore, moving: SlideStore) -> None:
+        """Refuse stores whose pixels are not those that were aligned.
+
+        Args:
+            fixed: The store of the fixed slide.
+            moving: The store of the moving slide.
+
+        Raises:
+            StoreError: They are of other slides, or were made anew.
+        """
+        placed = (self.transform.fixed, self.transform.moving)
+        for store, slide in zip((fixed, moving), placed, strict=True):
+            if (store.slide_id, store.identity) != (slide.slide_id, slide.identity):
+                raise StoreError(
+                    "the pair was registered on other pixels than the store holds",
+                    where=store.slide_id,
+                    found=f"slide {slide.slide_id}, pixels {slide.identity[:8]}…",
+                    allowed=f"pixels {store.identity[:8]}…",
+                    remedy="run `pathoai register` again",
+                )
 
     def save(self, path: Path) -> None:
         """Write the file; whatever happens, it is the old or the new one.
@@ -95,7 +122,6 @@ class Registration:
                 remedy="run `pathoai register` first",
             ) from error
         except (
-            InvalidValueError,
             zipfile.BadZipFile,
             zlib.error,
             NotImplementedError,  # zipfile: a compression that it does not know
