@@ -57,7 +57,8 @@ class DeformableSettings:
 
     def scales(self, mpp: float) -> list[float]:
         """Scales from coarse to fine for slides of which the coarser has this mpp."""
-        scale, scales = max(self.finest_mpp, mpp), []
+        scale = max(self.finest_mpp, mpp)
+        scales: list[float] = []
         while scale <= self.coarsest_mpp * 1.01 or not scales:
             scales.append(scale)
             scale *= 2
@@ -98,10 +99,10 @@ def refine_deformable(
 
 def refit(transform: SlideTransform, matches: SlideMatches, stiffness: float) -> Displacement:
     """The field that a transform should have had, by what was matched through it."""
-    size_um, spacing = transform.fixed.size_um, matches.step_um * _SQUARES_PER_SPACING
-    start = Displacement.none(size_um, spacing)
+    start = Displacement.none(transform.fixed.size_um, matches.step_um * _SQUARES_PER_SPACING)
     shifts = np.nan_to_num(matches.shift_um.astype(np.float64))
     if (before := transform.displacement) is not None:
+        start = start.resembling(before)
         rows, columns = (
             (np.arange(count) + 0.5) * matches.step_um for count in matches.tissue.shape
         )
@@ -109,9 +110,7 @@ def refit(transform: SlideTransform, matches: SlideMatches, stiffness: float) ->
         places = np.stack(np.meshgrid(columns, rows), axis=-1) + shifts
         shifts = shifts + before.at(places)
     lattice = ShiftLattice(shifts, confidence(matches), matches.step_um / 2, matches.step_um)
-    return fit_displacement(
-        lattice, start, stiffness=stiffness, noise_um=_NOISE_PX * matches.mpp
-    )
+    return fit_displacement(lattice, start, stiffness=stiffness, noise_um=_NOISE_PX * matches.mpp)
 
 
 def confidence(matches: SlideMatches) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -30,7 +30,7 @@ class Displacement:
     """Displacements over a slide, constant beyond the edges of its lattice.
 
     Args:
-        control_um: ``(R + 3, C + 3, 2)`` float64, x and y of the control points of R × C squares, µm.
+        control_um: ``(R + 3, C + 3, 2)`` float64, µm, control points of R × C squares.
         spacing_um: Side of a square; the first one's corner lies at the slide's origin.
 
     Raises:
@@ -63,6 +63,16 @@ class Displacement:
         columns, rows = (max(1, int(np.ceil(side / spacing_um - 1e-9))) for side in size_um)
         return cls(np.zeros((rows + _ORDER, columns + _ORDER, 2)), spacing_um)
 
+    def resembling(self, other: Displacement) -> Displacement:
+        """Another field on this one's lattice: its own values are the control points.
+
+        Such a field is a little smoother than the other one, and no steeper.
+        """
+        rows, columns = (
+            (np.arange(count) - 1.0) * self.spacing_um for count in self.control_um.shape[:2]
+        )
+        return Displacement(other.on_raster(columns, rows), self.spacing_um)
+
     @property
     def steepness(self) -> float:
         """A bound on how much faster than position the displacement changes, anywhere."""
@@ -94,7 +104,9 @@ class Displacement:
                 out += weight[:, None] * flat[(rows + i) * width + columns + j]
         return out
 
-    def on_raster(self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> NDArray[np.float64]:
+    def on_raster(
+        self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Displacements at all crossings of columns and rows: as :meth:`at`, much faster.
 
         Args:
@@ -156,7 +168,7 @@ class Displacement:
 
 
 def bspline_weights(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights ``(N, 4)`` of the uniform cubic B-spline at places ``(N,)`` within a square, 0 to 1."""
+    """Weights ``(N, 4)`` of the cubic B-spline at places ``(N,)`` within a square, 0 to 1."""
     t = fraction
     rest = 1 - t
     return np.stack(

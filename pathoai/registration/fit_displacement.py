@@ -1,8 +1,9 @@
 """A smooth field through shifts that were measured here and there, some of them wrongly.
 
-Penalised B-splines (Eilers & Marx 1996) on two axes: weighted least squares with a price on bending,
-solved by conjugate gradients. Shifts that their neighbourhood contradicts lose their weight round by
-round (Geman & McClure 1985), so that a fold or a tear does not bend what lies around it.
+Penalised B-splines (Eilers & Marx 1996) on two axes: weighted least squares with a price on
+bending, solved by conjugate gradients. Shifts that their neighbourhood contradicts lose their
+weight round by round (Geman & McClure 1985), so that a fold or a tear does not bend what lies
+around it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathoai.registration.displacement import Displacement, bspline_weights
 _ROBUST_ROUNDS = 4
 _MOST_STEPS = 200
 _ENOUGH = 1e-4
-# Bending is what is paid for; slope costs just enough that a field fades out where nothing is known.
+# Bending is paid for; slope costs just enough that a field fades out where nothing is known.
 _SLOPE_PRICE = 1e-3
 _STIFFER = 4.0
 _MOST_STIFFENINGS = 12
@@ -43,7 +44,7 @@ class ShiftLattice:
 
     def places_um(self, axis: int) -> Plane:
         """Places along an axis of the arrays (0 for rows)."""
-        return self.first_um + self.step_um * np.arange(self.shift_um.shape[axis])
+        return self.first_um + self.step_um * np.arange(self.shift_um.shape[axis], dtype=np.float64)
 
 
 def fit_displacement(

@@ -1,4 +1,4 @@
-"""Judges an alignment where it ended: squares are sought once more, from each slide on the other."""
+"""Judges a finished alignment: squares are sought once more, from each slide on the other."""
 
 from __future__ import annotations
 
@@ -53,14 +53,12 @@ def judge_tiles(matches: SlideMatches, slide: PlacedSlide, rule: TileRule) -> Re
 
     Returns:
         Tiles of two squares along each axis. A tile's residual is the larger of two: how far its
-        squares lie from where the transform has them, and how far squares of the other slide, sought
-        independently on this one, come back from where they started.
+        squares lie from where the transform has them, and how far squares of the other slide,
+        sought independently on this one, come back from where they started.
     """
     tile_um = matches.step_um * _SQUARES_PER_TILE
     grid = tile_grid(slide, tile_um)
-    ahead, back = (
-        np.linalg.norm(shift, axis=-1) for shift in (matches.shift_um, matches.back_um)
-    )
+    ahead, back = (np.linalg.norm(shift, axis=-1) for shift in (matches.shift_um, matches.back_um))
     shape = (grid.size_px.height, grid.size_px.width)
     similarity = _mean(_squares_of_tiles(matches.similarity, shape))
     residual = _largest(_squares_of_tiles(np.maximum(ahead, back), shape))
@@ -93,9 +91,7 @@ def _share_around(holds: NDArray[np.bool_], tissue: NDArray[np.bool_]) -> NDArra
     return np.asarray(np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), 1.0))
 
 
-def _squares_of_tiles(
-    squares: NDArray[np.float32], shape: tuple[int, int]
-) -> NDArray[np.float32]:
+def _squares_of_tiles(squares: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """The squares of each tile, ``(R, C, 4)``, NaN where there is no tissue."""
     side = _SQUARES_PER_TILE
     rows, columns = (count * side for count in shape)

@@ -1,7 +1,7 @@
 """What points that a person marked on both slides say of an alignment.
 
-TRE is how far a carried point lies from where it was marked, rTRE that distance over the diagonal of
-the image it was carried to (ANHIR: Borovec et al., IEEE TMI 2020).
+TRE is how far a carried point lies from where it was marked, rTRE that distance over the diagonal
+of the image it was carried to (ANHIR: Borovec et al., IEEE TMI 2020).
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def landmark_error(
     carried = transform.to_fixed(transform.moving.to_um(moving_px))
     missed = np.linalg.norm(carried - transform.fixed.to_um(fixed_px), axis=1)
     median, p90 = (float(np.percentile(missed, q)) for q in (50, 90))
-    return LandmarkError(
-        len(missed), median, p90, float(missed.max()), transform.fixed.diagonal_um
-    )
+    return LandmarkError(len(missed), median, p90, float(missed.max()), transform.fixed.diagonal_um)
 
 
 def read_landmarks(

@@ -1,8 +1,8 @@
-"""Small squares of one window sought in another: where each lies, how alike, and whether both agree.
+"""Small squares of one window sought in another: where each lies, and how alike both are.
 
-Normalised cross-correlation (Lewis 1995) of squares on a lattice at every shift within reach, by means
-over squares: what stains do to contrast does not matter. Squares are sought both ways, and only where
-the way back ends where the way there began is a match more than chance.
+Normalised cross-correlation (Lewis 1995) of squares on a lattice at every shift within reach, by
+means over squares: what stains do to contrast does not matter. Squares are sought both ways: only
+where the way back ends where the way there began is a match more than chance.
 """
 
 from __future__ import annotations
@@ -114,9 +114,7 @@ def _running_means(plane: torch.Tensor) -> torch.Tensor:
     return ((rows[:, SIDE_PX:] - rows[:, :-SIDE_PX]) / SIDE_PX**2).float()
 
 
-def _peaks(
-    volume: torch.Tensor, reach: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _peaks(volume: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Shift ``(R, C, 2)`` of the highest correlation, its height, and how sharp it is."""
     side = 2 * reach + 1
     shape = volume.shape[2:]

@@ -25,8 +25,9 @@ _AHEAD = 2
 
 @dataclass(frozen=True, eq=False)
 class SlideMatches:
-    """Matches on a lattice over the fixed slide: the first square's centre is half a step from its
-    top left.
+    """Matches on a lattice over the fixed slide.
+
+    The first square's centre lies half a step from the slide's top left, along both axes.
 
     Args:
         mpp: Scale at which squares were compared, µm.
@@ -97,9 +98,13 @@ def match_slides(
         )
 
     # What is read ahead is a few windows, whatever the slide's size.
-    with ThreadPoolExecutor(_AHEAD) as pool, closing(in_order(pool, read, places, depth=_AHEAD)) as read_:
+    with (
+        ThreadPoolExecutor(_AHEAD) as pool,
+        closing(in_order(pool, read, places, depth=_AHEAD)) as read_,
+    ):
         for done, (place, pair) in enumerate(zip(places, read_, strict=True), start=1):
-            match = match_windows(*(torch.from_numpy(p).to(device) for p in pair), reach_px)
+            ours, theirs = (torch.from_numpy(plane).to(device) for plane in pair)
+            match = match_windows(ours, theirs, reach_px)
             shown = tissue[place]
             found = [torch.stack([match.shift_px, match.back_px]) * windows.mpp]
             found.append(torch.stack([match.similarity, match.distinct]))

@@ -38,8 +38,8 @@ def write_quality(store: SlideStore, registration: Registration) -> LabelImage:
         registration: With which slide, and how well.
 
     Returns:
-        The label: 1 where the alignment is believable, 2 where it is refused, 255 without tissue. Its
-        probability has the channel ``similarity`` (255 for 1), its uncertainty the channel
+        The label: 1 where the alignment is believable, 2 where it is refused, 255 without tissue.
+        Its probability has the channel ``similarity`` (255 for 1), its uncertainty the channel
         ``residual`` (255 for 25.5 µm or more).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Two slides of one section: from any start to a field of displacements, and how far to believe it."""
+"""Aligns two slides of one section, from any start, and says how far to believe it."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def register_pair(
     advance(0, _STAGES)
     affine, evidence = _affine(fixed, moving, chosen.affine_mpp, device)
     advance(1, _STAGES)
-    transform = refine_deformable(
-        fixed, moving, affine, settings=chosen.deformable, device=device
-    )
+    transform = refine_deformable(fixed, moving, affine, settings=chosen.deformable, device=device)
     advance(2, _STAGES)
     mpp = chosen.deformable.scales(max(fixed.mpp, moving.mpp / transform.scale))[-1]
     windows = WindowPair(fixed, moving, mpp)

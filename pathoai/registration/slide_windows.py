@@ -13,7 +13,7 @@ from pathoai.registration.structure import structure_of
 from pathoai.registration.transform import SlideTransform
 from pathoai.store.slide_store import SlideStore
 
-# A transform is smooth: between places so far apart it is a straight line to a hundredth of a pixel.
+# So near each other, places of a smooth transform lie on a line to a hundredth of a pixel.
 _COARSE_PX = 8
 
 
@@ -54,7 +54,7 @@ class WindowPair:
     ) -> NDArray[np.float32]:
         slide, mpp = transform.moving, self.mpp * transform.scale
         nodes = [
-            start + _COARSE_PX * np.arange(-(-length // _COARSE_PX) + 1)
+            start + _COARSE_PX * np.arange(-(-length // _COARSE_PX) + 1, dtype=np.float64)
             for start, length in ((x_px, size_px.width), (y_px, size_px.height))
         ]
         # In pixels of a raster over the moving slide, as fine as the window.

@@ -1,7 +1,8 @@
 """Where a point of one slide lies on another slide of the same section, in both directions.
 
-A slide's micrometres are its level-0 pixels times its mpp: origin top left of the canvas, pixel edges
-at integers. A transform is a smooth displacement on the H&E slide, then an affine map to the other.
+A slide's micrometres are its level-0 pixels times its mpp: origin top left of the canvas, pixel
+edges at integers. A transform is a smooth displacement on the H&E slide, then an affine map to the
+other one.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ class SlideTransform(PointMap):
         """Refuse what cannot be inverted."""
         shaped = self.affine.shape == (2, 3) and bool(np.isfinite(self.affine).all())
         large, small = np.linalg.svd(self.affine[:, :2])[1] if shaped else (0.0, 0.0)
-        if not (_SMALLEST_SCALE <= small and large <= min(_LARGEST_SCALE, _MOST_STRETCHED * small)):
+        largest = min(_LARGEST_SCALE, _MOST_STRETCHED * small)
+        if small < _SMALLEST_SCALE or large > largest:
             raise InvalidValueError(
                 "an affine map that no two scans of one section can have",
                 where=f"{self.fixed.slide_id} to {self.moving.slide_id}",
@@ -232,8 +234,9 @@ class SlideTransform(PointMap):
 
     @property
     def rotation_degrees(self) -> float:
-        """Turn from fixed to moving, clockwise on screen, -180 to 180; left and right are swapped
-        before it where the slide is mirrored.
+        """Turn from fixed to moving, clockwise on screen, -180 to 180.
+
+        Where the slide is mirrored, left and right are swapped first.
         """
         linear = self.affine[:, :2] @ np.diag([-1.0 if self.is_mirrored else 1.0, 1.0])
         left, _, right = np.linalg.svd(linear)

@@ -74,6 +74,14 @@ def test_none_moves_nothing_and_covers_the_slide() -> None:
     assert not nothing.at(points(0)).any()
 
 
+@given(seeds, st.floats(0.1, STEEPEST - 1e-6))
+def test_on_another_lattice_it_is_no_steeper(seed: int, slope: float) -> None:
+    displacement = field(seed, slope)
+    finer = Displacement.none(FIXED.size_um, 10.0).resembling(displacement)
+    assert finer.steepness <= displacement.steepness + 1e-9
+    assert np.abs(finer.at(points(seed)) - displacement.at(points(seed))).max() < 1.5
+
+
 def test_no_points_are_no_trouble() -> None:
     displacement = field(1, 0.5)
     assert displacement.at(np.empty((0, 2))).shape == (0, 2)

@@ -58,8 +58,16 @@ def test_tables_without_names_are_paired_by_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x,y\n", "x;y\n1;2\n", "id,x,y,z\n1,2,3,4\n", "x,y\n1,two\n", "x,y\n1\n", "x,y\n1,nan\n"]
-    + ["id,x,y\n1,2,3\n1,4,5\n"],
+    [
+        "",
+        "x,y\n",
+        "x;y\n1;2\n",
+        "id,x,y,z\n1,2,3,4\n",
+        "x,y\n1,two\n",
+        "x,y\n1\n",
+        "x,y\n1,nan\n",
+        "id,x,y\n1,2,3\n1,4,5\n",
+    ],
 )
 def test_what_is_no_table_of_landmarks_is_refused(tmp_path: Path, text: str) -> None:
     good = written(tmp_path, "good.csv", "x,y\n1,2\n")

@@ -153,6 +153,6 @@ def test_maps_that_no_two_scans_have_are_refused(wrong: np.ndarray) -> None:
 
 def test_a_slide_has_its_frame_in_both_units() -> None:
     slide = PlacedSlide("a", Mpp(0.5, 0.51), Size(600, 800), "")
-    assert slide.size_um == (300, 408)
+    assert slide.size_um == pytest.approx((300, 408))
     assert slide.diagonal_um == pytest.approx(np.hypot(300, 408))
     assert np.allclose(slide.to_px(slide.to_um(np.array([3.0, 7.0]))), [3, 7])
