@@ -69,7 +69,8 @@ class Displacement:
         Such a field is a little smoother than the other one, and no steeper.
         """
         rows, columns = (
-            (np.arange(count) - 1.0) * self.spacing_um for count in self.control_um.shape[:2]
+            (np.arange(count, dtype=np.float64) - 1) * self.spacing_um
+            for count in self.control_um.shape[:2]
         )
         return Displacement(other.on_raster(columns, rows), self.spacing_um)
 
