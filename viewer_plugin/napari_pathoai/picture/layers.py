@@ -28,6 +28,9 @@ from pathoai.store.slide_store import TISSUE, SlideStore
 from pathoai_annotations.slide_frame import SlideFrame
 
 PREDICTION = "prediction/"
+IHC = "ihc/"
+_FROM_TWIN = {IHC: "ihc_label", "trust/": "trust", "registration/": "registration"}
+"""Labels that came by registration, by their kind: the text of their names, and its field."""
 METADATA = "pathoai"
 """Key in a layer's metadata: what the layer shows, for the review widget."""
 FRAME = "frame"
@@ -91,7 +94,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "name": _label_name(label.name),
         "multiscale": True,
         # What training learned from, and tissue, would hide the slide; both are a click away.
-        "visible": label.name.startswith("prediction/"),
+        "visible": label.name.startswith((PREDICTION, IHC)),
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
         "metadata": {METADATA: _about("label", label)},
@@ -172,8 +175,12 @@ def _plane_name(model: str, key: str) -> str:
 
 
 def _in_order(names: tuple[str, ...]) -> list[str]:
-    """Tissue lowest, then others, then predictions on top."""
-    return sorted(names, key=lambda name: (name != TISSUE, name.startswith(PREDICTION), name))
+    """Tissue lowest, then others, then what the restained twin says, predictions on top."""
+
+    def place(name: str) -> tuple[bool, bool, bool, str]:
+        return name != TISSUE, name.startswith(PREDICTION), name.startswith(IHC), name
+
+    return sorted(names, key=place)
 
 
 def _label_name(name: str) -> str:
@@ -181,4 +188,8 @@ def _label_name(name: str) -> str:
         return text("tissue")
     if name.startswith(PREDICTION):
         return f"{text('prediction')}: {name.removeprefix(PREDICTION)}"
+    for kind, key in _FROM_TWIN.items():
+        if name.startswith(kind):
+            rest = name.removeprefix(kind)
+            return text(key, marker=rest, name=rest)
     return name
