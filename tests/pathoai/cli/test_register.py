@@ -86,7 +86,8 @@ def test_a_pair_is_aligned_and_says_how_well(
     passage = passage_between(study, he, ihc)
     grid = passage.quality.grid
     rows, columns = np.nonzero(passage.quality.believable)
-    centres = (np.stack([columns, rows], axis=1) + 0.5) * (grid.downsample_x, grid.downsample_y)
+    sides = np.array([grid.downsample_x, grid.downsample_y])
+    centres = (np.stack([columns, rows], axis=1).astype(np.float64) + 0.5) * sides
     missed = np.linalg.norm(passage.to_far_px(centres) - made[1].to_twin(centres), axis=1) * 0.5
     assert len(missed) > 20
     assert np.median(missed) < 2, "µm"

@@ -37,7 +37,7 @@ def expected(
     limit = np.array([canvas.width, canvas.height])
     # Within a pixel of its edge the slide's own border is blended in.
     inner = ((places >= 4) & (places <= limit - 4)).all(axis=-1)
-    return ramp(canvas.width, canvas.height)(places), inner
+    return ramp(canvas.width, canvas.height)(places), np.asarray(inner)
 
 
 @pytest.mark.parametrize(("near", "far"), [(HE_ID, IHC_ID), (IHC_ID, HE_ID)])

@@ -28,8 +28,8 @@ from pathoai.store.slide_store import TISSUE, SlideStore
 from pathoai_annotations.slide_frame import SlideFrame
 
 PREDICTION = "prediction/"
-IHC = "ihc/"
-_FROM_TWIN = {IHC: "ihc_label", "trust/": "trust", "registration/": "registration"}
+IHC, REGISTRATION = "ihc/", "registration/"
+_FROM_TWIN = {IHC: "ihc_label", "trust/": "trust", REGISTRATION: "registration"}
 """Labels that came by registration, by their kind: the text of their names, and its field."""
 METADATA = "pathoai"
 """Key in a layer's metadata: what the layer shows, for the review widget."""
@@ -140,7 +140,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
         if key == "background":
             continue
         settings = {
-            "name": _plane_name(label.name.removeprefix(PREDICTION), key),
+            "name": _plane_name(label.name, key),
             "rgb": False,
             "multiscale": True,
             "visible": False,
@@ -168,7 +168,10 @@ def _plane_colours(key: str, rgb: tuple[int, int, int] | None) -> Any:  # noqa: 
     return Colormap([(red, green, blue, 0.0), (red, green, blue, 1.0)], name=f"pathoai {key}")
 
 
-def _plane_name(model: str, key: str) -> str:
+def _plane_name(name: str, key: str) -> str:
+    if name.startswith(REGISTRATION):
+        return text("similarity", name=name.removeprefix(REGISTRATION))
+    model = name.removeprefix(PREDICTION)
     if key == ATTENTION:
         return f"{text('attention')}: {model}"
     return f"{text('probability')}: {model} {key}"

@@ -27,6 +27,7 @@ ENGLISH: dict[str, str] = {
     "ihc_label": "IHC label: {marker}",
     "trust": "Trust in IHC label: {marker}",
     "registration": "Registration: {name}",
+    "similarity": "Likeness: {name}",
     "hide_model": "Hide what models say",
     "density": "Density: {model} (full colour: {most} per mm²)",
     "density_hint": "Predicted objects: outlines up to {near} µm per screen pixel, "
@@ -58,6 +59,7 @@ FRENCH: dict[str, str] = {
     "ihc_label": "Étiquette IHC : {marker}",
     "trust": "Confiance, étiquette IHC : {marker}",
     "registration": "Recalage : {name}",
+    "similarity": "Ressemblance : {name}",
     "hide_model": "Masquer ce que disent les modèles",
     "density": "Densité : {model} (pleine couleur : {most} par mm²)",
     "density_hint": "Objets prédits : contours jusqu'à {near} µm par pixel d'écran, "
