@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,28 +25,31 @@ from pathoai.study.study import Study
 from pathoai.testing.generated_slide import SlideRecipe, generate_slide
 from pathoai.testing.ihc_twin import TwinTruth, generate_ihc_twin
 
+pytestmark = pytest.mark.long
 Run = Callable[..., str]
+TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorial-researcher.md"
 
 
 @pytest.fixture(scope="module")
 def made(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Study, TwinTruth]:
-    """A study of an H&E slide and its twin, tiled and registered."""
+    """A study of an H&E slide and its twin, by the very words of the tutorial."""
     folder = tmp_path_factory.mktemp("pair")
-    he, ihc = folder / "DUPONT_he.svs", folder / "DUPONT_ihc.svs"
-    truth = generate_slide(he, SlideRecipe(width=1700, height=1500, mpp=0.5, seed=3))
-    twin = generate_ihc_twin(ihc, truth, rotation_degrees=37.0, warp_um=5.0, seed=1)
-    study = Study.create(folder / "study", ontology="breast")
+    section = TUTORIAL.read_text("utf8").partition("Try it on generated slides:")[2]
+    code, _, rest = section.partition("```python\n")[2].partition("```\n")
+    commands = [line.strip() for line in rest.partition("In Python")[0].splitlines() if line]
+    names: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        add = ["add", str(study.path)]
-        assert main([*add, str(he), "--pair", "p1"]) == 0
-        words = ["--pair", "p1", "--stain", "IHC", "--marker", "AE1AE3"]
-        assert main([*add, str(ihc), *words]) == 0
-        assert main(["tile", str(study.path)]) == 0
-        assert main(["register", str(study.path), "--device", "cpu"]) == 0
-    return study, twin
+        patch.chdir(folder)
+        exec(code, names)
+        for command in commands:
+            program, *words = shlex.split(command)
+            assert program == "pathoai"
+            assert main(words) == 0, command
+    assert commands[-1] == "pathoai register twins"
+    return Study(folder / "twins"), names["twin"]
 
 
 @pytest.fixture
@@ -108,7 +113,7 @@ def test_a_pair_is_aligned_and_says_how_well(
     assert set(content["inputs"]) == {f"store/{he}", f"store/{ihc}"}
     assert set(content["outputs"]) == {f"registration/{he}--{ihc}"}
     for file in [record, *(study.path / "registration").iterdir()]:
-        assert b"DUPONT" not in file.read_bytes()
+        assert not any(word in file.read_bytes() for word in (b"he.svs", b"ihc.svs", b"/twins"))
 
 
 def test_what_is_missing_or_damaged_is_made_again_and_nothing_else(study: Study, run: Run) -> None:
