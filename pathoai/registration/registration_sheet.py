@@ -36,7 +36,7 @@ def registration_words(registration: Registration) -> str:
     median, p90 = _residuals_um(registration)
     tiles = int(np.count_nonzero(quality.state != TileState.NO_TISSUE))
     words = f"{turned}; residual median {median:.2f} µm, p90 {p90:.2f} µm; "
-    words += f"{quality.believable_share:.0%} of {tiles} tiles believable"
+    words += f"{np.count_nonzero(quality.believable)} of {tiles} tiles believable"
     if registration.landmarks is not None:
         marks = registration.landmarks
         words += f"; {marks.count} landmarks: TRE median {marks.median_um:.2f} µm, "
