@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.geometry import Mpp, Size
+from pathoai.registration.quality_label import write_quality
 from pathoai.registration.transform import PlacedSlide, SlideTransform
 from pathoai.store.header import StoreHeader
+from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from tests.registered_pair import bend, register_known, turned, write_store
@@ -54,5 +56,6 @@ def make_twin_study(path: Path) -> Study:
         OTHER_SLIDE, TWIN_PX.width, TWIN_PX.height, TWIN_MPP.x, TWIN_MPP.y, STORE_MPP
     )
     write_store(study.store_path(OTHER_SLIDE), header, paint)
-    register_known(study, affine, transform.displacement, refused=REFUSED)
+    found = register_known(study, affine, transform.displacement, refused=REFUSED)
+    write_quality(SlideStore(study.store_path(SLIDE)), found)
     return study

@@ -45,9 +45,19 @@ _UNITS = ("um", "um")
 
 def raster_frame(pixel_um: Mpp) -> dict[str, Any]:
     """Scale and translate, in µm along y and x, that put a raster's top left edge at zero."""
+    return _frame(pixel_um.y, pixel_um.x)
+
+
+def _label_frame(store: SlideStore, label: LabelImage) -> dict[str, Any]:
+    """The same of a label, whose pixels may be tiles: larger than those of any scan."""
+    pixel, factor = store.header.pixel_mpp, label.factors[0]
+    return _frame(pixel.y * factor, pixel.x * factor)
+
+
+def _frame(height_um: float, width_um: float) -> dict[str, Any]:
     return {
-        "scale": (pixel_um.y, pixel_um.x),
-        "translate": (pixel_um.y / 2, pixel_um.x / 2),
+        "scale": (height_um, width_um),
+        "translate": (height_um / 2, width_um / 2),
         "units": _UNITS,
     }
 
@@ -98,7 +108,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
         "metadata": {METADATA: _about("label", label)},
-        **raster_frame(label.pixel_mpp),
+        **_label_frame(store, label),
     }
     return label_levels(label), settings, "labels"
 
@@ -148,7 +158,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "colormap": _plane_colours(key, rgb.get(key)),
             "contrast_limits": (0, 255),
             "metadata": {METADATA: {**_about("probability", label), "class": key}},
-            **raster_frame(label.pixel_mpp),
+            **_label_frame(store, label),
         }
         layers.append((probability_levels(label, channel), settings, "image"))
     return layers
