@@ -18,9 +18,9 @@ _SKIPPED = "complete before this run"
 class CohortReport:
     """The outcomes of a cohort's slides, told as they come and summed up at the end."""
 
-    def __init__(self, total: int) -> None:
-        """For so many slides."""
-        self._total = total
+    def __init__(self, total: int, noun: str = "slides") -> None:
+        """For so many slides, or what else they are, in the plural."""
+        self._total, self._noun = total, noun
         self._outcomes: list[Outcome] = []
 
     @property
@@ -53,9 +53,9 @@ class CohortReport:
             raise next(iter(failures.values()))
         if failures:
             raise CohortError(
-                f"{len(failures)} of {self._total} slides failed; the others are done",
+                f"{len(failures)} of {self._total} {self._noun} failed; the others are done",
                 found=" | ".join(f"{slide_id}: {e.what}" for slide_id, e in failures.items()),
-                remedy="mend or leave out these slides and run the same command again",
+                remedy=f"mend or leave out these {self._noun} and run the same command again",
             )
 
 

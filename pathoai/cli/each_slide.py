@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pathoai.cli.cohort_report import CohortReport, cohort_bar
@@ -103,14 +104,36 @@ def run_over_slides(
         CohortError: Some of several slides failed; the others are done.
         ClusterError: The cluster cannot be reached, or was lost.
     """
-    chosen = {row.slide_id: row for row in rows}
-    report = CohortReport(len(chosen))
+    run_items({row.slide_id: partial(item_of, row) for row in rows}, description, execution)
+
+
+def run_items(
+    makers: Mapping[str, Callable[[], WorkItem]],
+    description: str,
+    execution: Execution,
+    *,
+    noun: str = "slides",
+) -> None:
+    """Do items of work by name, here or on a cluster, and print how each ended.
+
+    Args:
+        makers: Makes the item of each name; may fail for one.
+        description: Shown beside the progress bar.
+        execution: Where.
+        noun: What an item is, in the plural.
+
+    Raises:
+        PathoaiError: The only item failed: its own error.
+        CohortError: Some of several failed; the others are done.
+        ClusterError: The cluster cannot be reached, or was lost.
+    """
+    report = CohortReport(len(makers), noun)
     items = []
-    for row in chosen.values():
+    for name, make in makers.items():
         try:
-            items.append(item_of(row))
+            items.append(make())
         except PathoaiError as error:
-            report.tell(Outcome.failed(row.slide_id, error))
+            report.tell(Outcome.failed(name, error))
     if execution.cluster is None:
         with closing(_here(items, description, execution)) as outcomes:
             for outcome in outcomes:

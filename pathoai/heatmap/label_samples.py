@@ -105,7 +105,7 @@ def class_areas(label: LabelImage, region: Region) -> ClassAreas:
     for block in _blocks(label, level, region):
         count += np.bincount(block.ravel(), minlength=256)
     mpp = label.mpp * label.factors[level] / label.factors[0]
-    pixel = label.pixel_mpp.pixel_area_um2 * (label.factors[level] / label.factors[0]) ** 2
+    pixel = label.pixel_area_um2 * (label.factors[level] / label.factors[0]) ** 2
     areas = {value: float(count[value]) * pixel / 1e6 for value in range(NOT_ASSESSED)}
     return ClassAreas({v: area for v, area in areas.items() if area}, mpp, level == 0)
 

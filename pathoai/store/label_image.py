@@ -124,6 +124,11 @@ class LabelImage:
         store = self._header.pixel_mpp
         return Mpp(store.x * self._factor, store.y * self._factor)
 
+    @property
+    def pixel_area_um2(self) -> float:
+        """Area of a pixel of the finest level, which may be a tile larger than a scan's pixels."""
+        return self._header.pixel_mpp.pixel_area_um2 * self._factor**2
+
     def grid(self, level: int = 0) -> Grid:
         """The raster of a level over the slide."""
         return label_grid(self._header, self.factors[level])

@@ -16,6 +16,7 @@ from pathoai.errors import MissingFileError, StudyError
 from pathoai.geometry import Mpp
 from pathoai.privacy.pseudonym import is_code
 
+HE = "HE"
 _CODED = ("slide_id", "patient_id", "centre_id", "block_id")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
 
@@ -44,7 +45,7 @@ class CohortRow:
     slide_id: str
     patient_id: str = ""
     centre_id: str = ""
-    stain: str = "HE"
+    stain: str = HE
     mpp: float | None = None
     source_sha256: str = ""
     block_id: str = ""
@@ -73,6 +74,13 @@ class CohortRow:
                     allowed="up to 32 letters, digits, blanks and . _ + -",
                     remedy="name the device, batch, pair or marker, never a person",
                 )
+        if self.stain == HE and self.marker:
+            raise StudyError(
+                "H&E shows no marker",
+                where=f"slide {self.slide_id}",
+                found=f"marker {self.marker}",
+                remedy="state how the slide is stained: stain IHC, or the marker itself",
+            )
         if self.mpp is not None:
             Mpp.square(self.mpp)
 
@@ -133,7 +141,7 @@ class Cohort:
         for row in rows:
             known = merged.get(row.slide_id)
             if known is None:
-                merged[row.slide_id] = replace(row, stain=row.stain or "HE")
+                merged[row.slide_id] = replace(row, stain=row.stain or HE)
                 continue
             for name, noun in (("patient_id", "patient"), ("block_id", "block")):
                 _refuse_other(known, row, name, noun)
@@ -239,6 +247,9 @@ class IncomingSlide:
         scanner: Model of the scanner, in a short term.
         stain_batch: Name of the batch it was stained in.
         grade: Key of the class that stands for the whole slide.
+        pair: Short term that it shares with other scans of its section, before it was restained or
+            after.
+        marker: What its IHC stain shows, where ``stain`` does not say it.
     """
 
     path: Path
@@ -250,9 +261,14 @@ class IncomingSlide:
     scanner: str = ""
     stain_batch: str = ""
     grade: str = ""
+    pair: str = ""
+    marker: str = ""
 
 
-_TEXTS = ("patient", "centre", "stain", "block", "scanner", "stain_batch", "grade")
+_TEXTS = (
+    *("patient", "centre", "stain", "block", "scanner", "stain_batch", "grade"),
+    *("pair", "marker"),
+)
 _INCOMING_COLUMNS = ("slide", "mpp", *_TEXTS)
 
 

@@ -15,7 +15,7 @@ from pathoai.study.study import Study
 from pathoai.study.submission import is_submission, read_submission
 
 _CODED: dict[str, Kind] = {"patient": "patient", "block": "block", "centre": "centre"}
-_PLAIN = ("stain", "scanner", "stain_batch", "grade")
+_PLAIN = ("stain", "scanner", "stain_batch", "grade", "pair", "marker")
 TABLE_COLUMNS = ("slide_id", *_CODED, *_PLAIN)
 _TABLE = "TABLE.csv"
 

@@ -6,9 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pathoai.errors import StudyError
-from pathoai.study.cohort import Cohort, CohortRow
-
-HE = "HE"
+from pathoai.study.cohort import HE, Cohort, CohortRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,24 @@ def pairs_of(cohort: Cohort, slides: Collection[str] | None = None) -> list[Slid
         StudyError: The cohort names no pair, a pair has no H&E slide or several, or nothing
             restained; or a slide named is part of none.
     """
+    found, faults = sound_pairs(cohort, slides)
+    for fault in faults.values():
+        raise fault
+    return found
+
+
+def sound_pairs(
+    cohort: Cohort, slides: Collection[str] | None = None
+) -> tuple[list[SlidePair], dict[str, StudyError]]:
+    """The same, with what is wrong with the others by their terms: one does not stop the rest.
+
+    Args:
+        cohort: The slides of the study.
+        slides: Only pairs in which one of these codes takes part; None for all.
+
+    Raises:
+        StudyError: The cohort names no pair, or a slide named is part of none.
+    """
     terms: dict[str, list[CohortRow]] = {}
     for row in cohort:
         if row.pair:
@@ -56,14 +72,23 @@ def pairs_of(cohort: Cohort, slides: Collection[str] | None = None) -> list[Slid
         raise StudyError(
             "the cohort names no pair of slides",
             where="cohort.csv, column pair",
-            remedy="give the H&E slide and its restained twin the same short term there",
+            remedy="give the H&E slide and its restained twin the same short term there: "
+            "`pathoai add --pair`, or a column pair for `pathoai cohort import`",
         )
-    found = [pair for term, rows in terms.items() for pair in _pairs_of_term(term, rows)]
-    if slides is None:
-        return found
-    named = [p for p in found if {p.fixed.slide_id, p.moving.slide_id} & set(slides)]
-    _check_all_named(named, slides)
-    return named
+    if slides is not None:
+        _check_all_named(terms, slides)
+    pairs: list[SlidePair] = []
+    faults: dict[str, StudyError] = {}
+    for term, rows in terms.items():
+        if slides is not None and not any(row.slide_id in slides for row in rows):
+            continue
+        try:
+            pairs += _pairs_of_term(term, rows)
+        except StudyError as error:
+            faults[term] = error
+    if slides is not None:
+        pairs = [p for p in pairs if p.fixed.slide_id in slides or p.moving.slide_id in slides]
+    return pairs, faults
 
 
 def _pairs_of_term(term: str, rows: list[CohortRow]) -> list[SlidePair]:
@@ -80,8 +105,8 @@ def _pairs_of_term(term: str, rows: list[CohortRow]) -> list[SlidePair]:
     return [SlidePair(fixed[0], row) for row in moving]
 
 
-def _check_all_named(pairs: list[SlidePair], slides: Collection[str]) -> None:
-    known = {code for pair in pairs for code in (pair.fixed.slide_id, pair.moving.slide_id)}
+def _check_all_named(terms: dict[str, list[CohortRow]], slides: Collection[str]) -> None:
+    known = {row.slide_id for rows in terms.values() for row in rows}
     for slide_id in slides:
         if slide_id not in known:
             raise StudyError(

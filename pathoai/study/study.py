@@ -330,6 +330,8 @@ def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
         scanner=slide.scanner,
         stain_batch=slide.stain_batch,
         grade=slide.grade,
+        pair=slide.pair,
+        marker=slide.marker,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,13 @@ def display() -> None:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+    from napari.qt import QtViewer  # noqa: F401 - the window, and then its dock
+
+    import napari_pathoai.panels.review_widget  # noqa: F401
+
+    # napari collects garbage at each layer that is taken away; what was imported is none.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

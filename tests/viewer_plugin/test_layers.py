@@ -18,7 +18,9 @@ from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
 from pathoai.inference.attention_map import WeighedTiles, attention_about, write_attention_map
+from pathoai.ontology import LabelClass
 from pathoai.slide.memory_reader import MemoryReader
+from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from tests.viewer_plugin.small_study import MODEL, SLIDE, SLIDE_MPP
@@ -67,6 +69,35 @@ def test_polygons_share_the_frame_of_pixels() -> None:
         "translate": (0.24, 0.25),
         "units": ("um", "um"),
     }
+
+
+def write_label(store: SlideStore, name: str, channels: tuple[str, ...] = ()) -> None:
+    """A label of nothing but its name."""
+    kept = LabelClass(1, "kept", "Kept", "Gardé", "#009e73")
+    about = {"origin": "ihc"}
+    recipe = LabelRecipe(name, (kept,), about, factor=16, probability_channels=channels)
+    writer = LabelWriter(store.path, store.header, recipe)
+    writer.class_map.write((0, 0), np.ones(writer.class_map.array.shape, np.uint8))
+    if recipe.probability_channels:
+        writer.probability.write((0, 0), np.zeros((1, *writer.class_map.array.shape), np.uint8))
+    writer.finish()
+
+
+def test_what_a_twin_says_is_named_and_lies_below_predictions(store: SlideStore) -> None:
+    for name in ("ihc/AE1AE3", "trust/AE1AE3"):
+        write_label(store, name)
+    write_label(store, f"registration/{SLIDE}", ("similarity",))
+    found = [(kind, s["name"], s.get("visible", True)) for _, s, kind in store_layers(store)]
+    assert found == [
+        ("image", f"Slide {SLIDE}", True),
+        ("labels", "Tissue", False),
+        ("labels", f"Registration: {SLIDE}", False),
+        ("image", f"Likeness: {SLIDE}", False),
+        ("labels", "Trust in IHC label: AE1AE3", False),
+        ("labels", "IHC label: AE1AE3", True),
+        ("labels", "Prediction: nuclei", True),
+        ("image", "Probability: nuclei hsil", False),
+    ]
 
 
 def test_layers_of_a_store_are_in_the_order_a_reader_expects(store: SlideStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import pytest
 
 from napari_pathoai.opening.open_review import add_review
 from napari_pathoai.session import ReviewSession
+from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
-from tests.viewer_plugin.small_study import SLIDE
+from tests.viewer_plugin.small_study import OTHER_SLIDE, SLIDE
 
 if TYPE_CHECKING:
     import napari
@@ -33,6 +35,10 @@ def test_every_tab_fits(
     from tests.viewer_plugin.screen import Screen
 
     monkeypatch.setenv("PATHOAI_LANGUAGE", spoken)
+    # With a twin that is not registered, of which the longest is said.
+    twin = CohortRow(OTHER_SLIDE, stain="IHC", marker="AE1AE3", pair="p1")
+    Cohort([CohortRow(SLIDE, pair="p1"), twin]).write(study.path / "cohort.csv")
+    shutil.copytree(study.store_path(SLIDE), study.store_path(OTHER_SLIDE))
     viewer = make_napari_viewer(show=True)
     add_review(viewer, ReviewSession(study, SLIDE, "R1"))
     widget: ReviewWidget = viewer.window._qt_window.findChild(ReviewWidget)

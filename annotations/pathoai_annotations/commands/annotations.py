@@ -11,7 +11,7 @@ from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
-from pathoai_annotations.commands import exchange, journal_commands
+from pathoai_annotations.commands import exchange, journal_commands, transfer
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.geometry import Region
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
 def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
     exchange.configure(words)
+    transfer.configure(words)
     propose = words.add_parser("propose", help="enter a model's objects as proposals")
     _configure_choice(propose, _propose)
     propose.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
@@ -131,7 +132,7 @@ def _summary(study: Study, journal: Journal, options: Namespace) -> None:
 
 COMMAND = Command(
     "annotations",
-    "import, export, validate and list annotations",
+    "import, export, carry over, validate and list annotations",
     "pathoai annotations export my-study annotations.geojson --status validated corrected",
     configure,
     run,

@@ -150,7 +150,7 @@ def _export(study: Study, journal: Journal, options: Namespace) -> None:
     name, chosen = _named(options.format) or format_to_write(options.file)
     _check_direction(options.file, name, chosen.writes, "written")
     _check_use(name, chosen, options, ("source", "mpp"))
-    wanted = _statuses(options.status)
+    wanted = statuses_named(options.status)
     ids = [row.slide_id for row in study.cohort]
     takes_all = isinstance(chosen, SeveralSlides) and options.slide is None and len(ids) > 1
     slides = ids if takes_all else [_one_slide(study, options.slide)]
@@ -210,7 +210,12 @@ def _writing(
     )
 
 
-def _statuses(words: list[str] | None) -> set[Status]:
+def statuses_named(words: list[str] | None) -> set[Status]:
+    """The statuses that these words name; all but rejected without any.
+
+    Raises:
+        InvalidValueError: One is none.
+    """
     from pathoai_annotations.annotation import Status
 
     if not words:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pathoai.cli.command import Command
 from pathoai.errors import CohortError, InvalidValueError, PathoaiError
-from pathoai.study.cohort import IncomingSlide, read_incoming
+from pathoai.study.cohort import CohortRow, IncomingSlide, read_incoming
 from pathoai.study.study import Study
 
-_STATED_ONCE = ("patient", "block", "centre", "grade")
+_STATED_ONCE = ("patient", "block", "centre", "grade", "pair", "stain", "marker")
 """What an option states of all slides; a row's own word comes first."""
 
 
@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
         nargs="+",
         metavar="SLIDE|COHORT.csv",
         help="slide files, or one CSV file with columns slide, patient, block, centre, stain, "
-        "scanner, stain_batch, grade, mpp",
+        "scanner, stain_batch, grade, pair, marker, mpp",
     )
     parser.add_argument(
         "--patient", default="", help="identifier of the patient of all these slides; it is coded"
@@ -39,6 +39,15 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--grade", default="", help="class of all these slides as a whole, a key of the ontology"
+    )
+    parser.add_argument(
+        "--pair",
+        default="",
+        help="short term that all scans of one section share, of which one was stained again",
+    )
+    parser.add_argument("--stain", default="", help="of all these slides, e.g. IHC (default: HE)")
+    parser.add_argument(
+        "--marker", default="", help="what an IHC stain of all these slides shows, e.g. AE1AE3"
     )
     parser.add_argument(
         "--mpp",
@@ -68,8 +77,14 @@ def run(options: Namespace) -> None:
     good, failures = _opened(incoming)
     for row in study.add(good) if good else []:
         known = "patient " + row.patient_id if row.patient_id else "patient not stated"
-        print(f"{row.slide_id}: {row.stain}, {known}")
+        print(f"{row.slide_id}: {_stained(row)}, {known}")
     _conclude(failures, len(incoming))
+
+
+def _stained(row: CohortRow) -> str:
+    """How the slide is stained, and which scans show its section too."""
+    marker = f" ({row.marker})" if row.marker else ""
+    return f"{row.stain}{marker}" + (f", pair {row.pair}" if row.pair else "")
 
 
 def _opened(

@@ -21,7 +21,7 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         metavar="TABLE.csv",
         help="CSV with slide_id and any of patient, block, centre (coded on the way in), stain, "
-        "scanner, stain_batch, grade; or TissueNet's filename,0,1,2,3",
+        "scanner, stain_batch, grade, pair, marker; or TissueNet's filename,0,1,2,3",
     )
     table.set_defaults(action=_import)
     one_hot = words.add_parser("submission", help="write grades as TissueNet's one-hot table")
@@ -51,7 +51,9 @@ def _show(options: Namespace) -> None:
     for noun in ("patient", "block", "centre"):
         codes = [code for row in rows if (code := getattr(row, f"{noun}_id"))]
         print(f"  {noun}s: {len(set(codes))}; not stated for {len(rows) - len(codes)} slides")
-    for column in ("stain", "scanner", "stain_batch", "grade"):
+    pairs = {row.pair for row in rows if row.pair}
+    print(f"  pairs: {len(pairs)}; not stated for {sum(not r.pair for r in rows)} slides")
+    for column in ("stain", "marker", "scanner", "stain_batch", "grade"):
         counts = Counter(getattr(row, column) or "not stated" for row in rows)
         print(f"  {column}: " + ", ".join(f"{k} {n}" for k, n in sorted(counts.items())))
 

@@ -8,6 +8,7 @@ import pytest
 
 from pathoai.cli.main import main
 from pathoai.store.slide_store import is_complete
+from pathoai.study.pairs import pairs_of
 from pathoai.study.study import Study
 from pathoai.testing.generated_slide import SlideTruth
 
@@ -27,6 +28,32 @@ def test_a_bad_slide_does_not_keep_the_others_out(
     assert "bad.svs" in found.err
     assert "1 of 2 slides were not entered" in found.err.splitlines()[-1]
     assert "DUPONT" not in found.err + found.out
+
+
+def test_a_pair_is_stated_as_it_enters(
+    study: Study,
+    generated: tuple[Path, SlideTruth],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By options, or by a table whose own words come first."""
+    twin, third = tmp_path / "twin.svs", tmp_path / "third.svs"
+    for number, path in enumerate((twin, third)):
+        path.write_bytes(generated[0].read_bytes() + bytes([number]))
+    add = ["add", str(study.path)]
+    assert main([*add, str(generated[0]), "--pair", "p1"]) == 0
+    words = ["--stain", "IHC", "--marker", "AE1AE3", "--pair", "p1"]
+    assert main([*add, str(twin), *words]) == 0
+    assert "IHC (AE1AE3), pair p1" in capsys.readouterr().out
+    table = tmp_path / "more.csv"
+    table.write_text("slide,stain,marker\nthird.svs,IHC,PHH3\n")
+    assert main([*add, str(table), "--pair", "p1", "--stain", "HE"]) == 0
+    found = [(p.fixed.stain, p.moving.stain, p.marker) for p in pairs_of(study.cohort)]
+    assert found == [("HE", "IHC", "AE1AE3"), ("HE", "IHC", "PHH3")]
+    before = (study.path / "cohort.csv").read_text()
+    assert main([*add, str(third), "--marker", "PHH3", "--stain", "HE"]) == 1
+    assert "H&E shows no marker" in capsys.readouterr().err
+    assert (study.path / "cohort.csv").read_text() == before
 
 
 def test_a_folder_of_dicom_files_is_one_slide(

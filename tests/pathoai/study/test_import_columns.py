@@ -12,6 +12,7 @@ from pathoai.privacy.pseudonym import is_code
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.grade import check_grades, severity
 from pathoai.study.import_columns import import_columns
+from pathoai.study.pairs import pairs_of
 from pathoai.study.study import Study
 
 
@@ -55,6 +56,24 @@ def test_columns_are_added_and_identifiers_coded_as_by_add(cervix: Study) -> Non
     assert (row.patient_id, row.block_id) == (one.patient_id, two.block_id)
 
 
+def test_pairs_and_markers_are_columns_like_others(
+    cervix: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = import_columns(
+        cervix, table(cervix, "slide_id,pair,stain,marker", "{0},p 1,,", "{1},p 1,IHC,CDKN2A")
+    )
+    assert [(r.pair, r.stain, r.marker) for r in rows] == [
+        ("p 1", "HE", ""),
+        ("p 1", "IHC", "CDKN2A"),
+    ]
+    (pair,) = pairs_of(cervix.cohort)
+    assert pair.marker == "CDKN2A"
+    assert main(["cohort", "show", str(cervix.path)]) == 0
+    said = capsys.readouterr().out
+    assert "pairs: 1; not stated for 1 slides" in said
+    assert "marker: CDKN2A 1, not stated 2" in said
+
+
 def test_blank_cells_say_nothing_and_a_grade_can_be_corrected(cervix: Study) -> None:
     import_columns(cervix, table(cervix, "slide_id,patient,grade", "{0},DUPONT,lsil"))
     (row,) = import_columns(cervix, table(cervix, "slide_id,patient,grade", "{0},,hsil"))
@@ -76,6 +95,8 @@ def test_blank_cells_say_nothing_and_a_grade_can_be_corrected(cervix: Study) -> 
         (["slide_id,grade", "{0},lsil", "{1},lisl"], OntologyError, "did you mean 'lsil'"),
         (["slide_id,grade", "{0},stroma"], OntologyError, "no grade of a slide.*allowed: benign"),
         (["slide_id,scanner", "{0},scanner of Dr. Müller"], StudyError, "short term"),
+        (["slide_id,pair", "{0},Jeanne@Dupont"], StudyError, "short term"),
+        (["slide_id,marker", "{0},AE1AE3"], StudyError, "H&E shows no marker.*stain IHC"),
         (["slide_id,patient,block", "{0},A,A1", "{1},B,A1"], StudyError, "of two patients.*case"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from pathoai.errors import StudyError
 from pathoai.study.cohort import Cohort, CohortRow
-from pathoai.study.pairs import pairs_of
+from pathoai.study.pairs import pairs_of, sound_pairs
 from pathoai.study.study import Study
 
 
@@ -50,6 +50,11 @@ def test_an_he_slide_pairs_with_each_restained_one_of_its_term() -> None:
 def test_a_pair_has_one_he_slide_and_something_restained(rows: list[CohortRow]) -> None:
     with pytest.raises(StudyError, match=r"pair a.*in H&E"):
         pairs_of(Cohort(rows))
+    sound = [row(8, "b"), row(9, "b", "IHC")]
+    pairs, faults = sound_pairs(Cohort([*rows, *sound]))
+    assert [p.moving for p in pairs] == sound[1:]
+    assert list(faults) == ["a"]
+    assert sound_pairs(Cohort([*rows, *sound]), [sound[0].slide_id]) == (pairs, {})
 
 
 def test_a_cohort_without_pairs_and_a_slide_of_none_are_told() -> None:

@@ -84,16 +84,16 @@ def check_decided(panel: ViewPanel, review: Review) -> None:
 
 
 def check_twin(panel: ViewPanel, review: Review, screen: Screen) -> None:
-    panel._with_twin.click()
+    panel.twin.beside.click()
     screen.settle()
-    second = panel.twin_view.view
+    second = panel.twin.view.view
     assert second is not None
     (layer,) = second.model.layers
     assert Path(layer.metadata["pathoai"]["store"]).stem == OTHER_SLIDE
     assert second.model.scene.camera.center == pytest.approx(review.viewer.scene.camera.center)
-    panel._with_twin.click()
+    panel.twin.beside.click()
     screen.settle()
-    assert panel.twin_view.view is None
+    assert panel.twin.view.view is None
 
 
 @pytest.mark.usefixtures("display")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.panels.push_button import action_button, push_button
+from napari_pathoai.panels.twin_box import TwinBox
 from napari_pathoai.picture.prediction_view import FAR_UM, NEAR_UM
 from napari_pathoai.picture.thumbnail import thumbnail
-from napari_pathoai.picture.twin import stain_name, twins_of
 from napari_pathoai.picture.zoom_presets import (
     MAGNIFICATIONS,
     magnification_at,
@@ -22,8 +22,6 @@ from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.minimap import MAP_SIDE_PX, MapPlace, Minimap
-from napari_pathoai.views.twin_view import TwinView
-from pathoai.study.cohort import CohortRow
 from pathoai_annotations.journal.region_reading import Outcome
 
 _SHARP = 2
@@ -51,10 +49,9 @@ class ViewPanel(QWidget):
         """Build the tab; a session fills it."""
         super().__init__()
         self._review = review
-        self._twins: tuple[CohortRow, ...] = ()
+        self.twin = TwinBox(review)
         self.review_actions = self._actions()
         self.minimap = Minimap(review.viewer, review.viewer.window._qt_viewer.canvas.native)
-        self.twin_view = TwinView(review.viewer)
         self._build()
         review.opened.connect(self._on_opened)
         review.closing.connect(self._on_closing)
@@ -71,7 +68,7 @@ class ViewPanel(QWidget):
             )
             for number, magnification in enumerate(MAGNIFICATIONS, start=1)
         )
-        return (hide, *zooms)
+        return (hide, *self.twin.review_actions, *zooms)
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
@@ -83,11 +80,7 @@ class ViewPanel(QWidget):
         self._with_map.setChecked(True)
         self._with_map.toggled.connect(self.minimap.setVisible)
         layout.addWidget(self._with_map)
-        self._with_twin, self._twin_choice = QCheckBox(text("twin")), QComboBox()
-        self._with_twin.toggled.connect(self._on_twin)
-        self._twin_choice.activated.connect(self._on_twin_choice)
-        layout.addWidget(self._with_twin)
-        layout.addWidget(self._twin_choice)
+        layout.addWidget(self.twin)
         layout.addWidget(action_button(self.review_actions[0]))
         hint = QLabel(text("density_hint", near=f"{NEAR_UM:g}", far=f"{FAR_UM:g}"))
         hint.setWordWrap(True)
@@ -122,12 +115,6 @@ class ViewPanel(QWidget):
         if picture is not None:
             self.minimap.show_slide(picture, (size.height * mpp.y, size.width * mpp.x))
             self.minimap.setVisible(self._with_map.isChecked())
-        self._twins = twins_of(session.study, session.slide_id)
-        self._twin_choice.clear()
-        self._twin_choice.addItems([f"{stain_name(t)} {t.slide_id}" for t in self._twins])
-        self._twin_choice.setVisible(len(self._twins) > 1)
-        self._with_twin.setEnabled(bool(self._twins))
-        self._with_twin.setToolTip("" if self._twins else text("twin_none"))
 
     def _show_decided(self) -> None:
         """Mark on the map where the reader decided, in the colour of what he said."""
@@ -149,16 +136,3 @@ class ViewPanel(QWidget):
 
     def _on_closing(self) -> None:
         self.minimap.hide()
-        self._with_twin.setChecked(False)
-
-    def _on_twin(self, wanted: bool) -> None:
-        session = self._review.session
-        if not wanted or session is None:
-            self.twin_view.close()
-            return
-        row = self._twins[max(0, self._twin_choice.currentIndex())]
-        self._review.guarded(partial(self.twin_view.open, session.study, row))
-
-    def _on_twin_choice(self, _position: int) -> None:
-        if self._with_twin.isChecked():
-            self._on_twin(True)

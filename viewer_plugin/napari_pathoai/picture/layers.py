@@ -28,6 +28,9 @@ from pathoai.store.slide_store import TISSUE, SlideStore
 from pathoai_annotations.slide_frame import SlideFrame
 
 PREDICTION = "prediction/"
+IHC, REGISTRATION = "ihc/", "registration/"
+_FROM_TWIN = {IHC: "ihc_label", "trust/": "trust", REGISTRATION: "registration"}
+"""Labels that came by registration, by their kind: the text of their names, and its field."""
 METADATA = "pathoai"
 """Key in a layer's metadata: what the layer shows, for the review widget."""
 FRAME = "frame"
@@ -42,9 +45,19 @@ _UNITS = ("um", "um")
 
 def raster_frame(pixel_um: Mpp) -> dict[str, Any]:
     """Scale and translate, in µm along y and x, that put a raster's top left edge at zero."""
+    return _frame(pixel_um.y, pixel_um.x)
+
+
+def _label_frame(store: SlideStore, label: LabelImage) -> dict[str, Any]:
+    """The same of a label, whose pixels may be tiles: larger than those of any scan."""
+    pixel, factor = store.header.pixel_mpp, label.factors[0]
+    return _frame(pixel.y * factor, pixel.x * factor)
+
+
+def _frame(height_um: float, width_um: float) -> dict[str, Any]:
     return {
-        "scale": (pixel_um.y, pixel_um.x),
-        "translate": (pixel_um.y / 2, pixel_um.x / 2),
+        "scale": (height_um, width_um),
+        "translate": (height_um / 2, width_um / 2),
         "units": _UNITS,
     }
 
@@ -91,11 +104,11 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "name": _label_name(label.name),
         "multiscale": True,
         # What training learned from, and tissue, would hide the slide; both are a click away.
-        "visible": label.name.startswith("prediction/"),
+        "visible": label.name.startswith((PREDICTION, IHC)),
         "opacity": 0.45,
         "colormap": DirectLabelColormap(color_dict=dict(label_colours(store, label))),
         "metadata": {METADATA: _about("label", label)},
-        **raster_frame(label.pixel_mpp),
+        **_label_frame(store, label),
     }
     return label_levels(label), settings, "labels"
 
@@ -137,7 +150,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
         if key == "background":
             continue
         settings = {
-            "name": _plane_name(label.name.removeprefix(PREDICTION), key),
+            "name": _plane_name(label.name, key),
             "rgb": False,
             "multiscale": True,
             "visible": False,
@@ -145,7 +158,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "colormap": _plane_colours(key, rgb.get(key)),
             "contrast_limits": (0, 255),
             "metadata": {METADATA: {**_about("probability", label), "class": key}},
-            **raster_frame(label.pixel_mpp),
+            **_label_frame(store, label),
         }
         layers.append((probability_levels(label, channel), settings, "image"))
     return layers
@@ -165,15 +178,22 @@ def _plane_colours(key: str, rgb: tuple[int, int, int] | None) -> Any:  # noqa: 
     return Colormap([(red, green, blue, 0.0), (red, green, blue, 1.0)], name=f"pathoai {key}")
 
 
-def _plane_name(model: str, key: str) -> str:
+def _plane_name(name: str, key: str) -> str:
+    if name.startswith(REGISTRATION):
+        return text("similarity", name=name.removeprefix(REGISTRATION))
+    model = name.removeprefix(PREDICTION)
     if key == ATTENTION:
         return f"{text('attention')}: {model}"
     return f"{text('probability')}: {model} {key}"
 
 
 def _in_order(names: tuple[str, ...]) -> list[str]:
-    """Tissue lowest, then others, then predictions on top."""
-    return sorted(names, key=lambda name: (name != TISSUE, name.startswith(PREDICTION), name))
+    """Tissue lowest, then others, then what the restained twin says, predictions on top."""
+
+    def place(name: str) -> tuple[bool, bool, bool, str]:
+        return name != TISSUE, name.startswith(PREDICTION), name.startswith(IHC), name
+
+    return sorted(names, key=place)
 
 
 def _label_name(name: str) -> str:
@@ -181,4 +201,8 @@ def _label_name(name: str) -> str:
         return text("tissue")
     if name.startswith(PREDICTION):
         return f"{text('prediction')}: {name.removeprefix(PREDICTION)}"
+    for kind, key in _FROM_TWIN.items():
+        if name.startswith(kind):
+            rest = name.removeprefix(kind)
+            return text(key, marker=rest, name=rest)
     return name

@@ -296,21 +296,21 @@ class SlideLevel(LazyLevel):
 def store_levels(store: SlideStore) -> list[StoreLevel]:
     """The image of a store, finest level first."""
     cache = ChunkCache()
-    shapes = _exact_shapes(store.grid().size_px, store.factors)
+    shapes = exact_shapes(store.grid().size_px, store.factors)
     return [StoreLevel(store, i, shape, cache) for i, shape in enumerate(shapes)]
 
 
 def label_levels(label: LabelImage) -> list[LabelLevel]:
     """The class map of a label, finest level first."""
     cache = ChunkCache()
-    shapes = _exact_shapes(label.grid().size_px, label.factors)
+    shapes = exact_shapes(label.grid().size_px, label.factors)
     return [LabelLevel(label.array(i), shape, cache) for i, shape in enumerate(shapes)]
 
 
 def probability_levels(label: LabelImage, channel: int) -> list[LabelLevel]:
     """One channel of a label's probabilities (255 for certainty), finest level first."""
     cache = ChunkCache()
-    shapes = _exact_shapes(label.grid().size_px, label.factors)
+    shapes = exact_shapes(label.grid().size_px, label.factors)
     return [
         LabelLevel(label.probability(i), shape, cache, channel=channel)
         for i, shape in enumerate(shapes)
@@ -335,7 +335,7 @@ def slide_levels(reader: SlideReader) -> list[SlideLevel]:
     return levels
 
 
-def _exact_shapes(finest: Size, factors: Sequence[float]) -> list[tuple[int, int]]:
+def exact_shapes(finest: Size, factors: Sequence[float]) -> list[tuple[int, int]]:
     """Shapes (height, width) whose ratios are exactly the ratios of the factors."""
     steps = [round(factor / factors[0]) for factor in factors]
     coarsest = finest.scaled_down(steps[-1])

@@ -35,3 +35,18 @@ def _is_other(row: CohortRow, other: CohortRow) -> bool:
 def stain_name(row: CohortRow) -> str:
     """How a slide is stained, in the cohort's words."""
     return row.marker or row.stain
+
+
+def may_be_registered(study: Study, slide_id: str, row: CohortRow) -> bool:
+    """Whether two slides are of one section, and a transform between them lies in the study.
+
+    Args:
+        study: The study.
+        slide_id: One of its slides.
+        row: Another one.
+    """
+    pair = study.cohort[slide_id].pair
+    if not pair or row.pair != pair:
+        return False
+    ends = (slide_id, row.slide_id)
+    return any(study.registration_path(*way).is_file() for way in (ends, ends[::-1]))

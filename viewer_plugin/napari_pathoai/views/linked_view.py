@@ -74,6 +74,15 @@ class LinkedView(QWidget):
             self.model.add_layer(Layer.create(data, placed, kind))
         self.follow()
 
+    def place(self, affine_um: NDArray[np.float64]) -> None:
+        """Lay the layers elsewhere in the first viewer's world.
+
+        Args:
+            affine_um: As `show_layers` has it.
+        """
+        for layer in self.model.layers:
+            layer.affine = affine_um
+
     def link(self, *, on: bool) -> None:
         """Follow and lead, or neither."""
         if on == self._linked:
