@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pathoai.errors import InvalidValueError, MissingFileError
+from pathoai.study.cohort import HE
 
 if TYPE_CHECKING:  # its module is heavy, and needed only once the command runs
     from pathoai.preprocess.tiling_settings import TilingSettings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # its module is heavy, and needed only once the command runs
 _COMPRESSIONS = {"jpeg": "jpeg", "zstd": "blosc-zstd", "jpegxl": "jpegxl"}
 """What users write → what the store says."""
 _TILE_MPP = 0.5
+_HE_TISSUE, _IHC_TISSUE = "h-and-e", "ihc"
 
 
 def add_tiling_options(parser: ArgumentParser) -> None:
@@ -72,9 +74,9 @@ def _add_tiles(parser: ArgumentParser) -> None:
     tiles = parser.add_argument_group("tissue and tiles")
     tiles.add_argument(
         "--tissue",
-        default="h-and-e",
         metavar="PRESET",
-        help="h-and-e, ihc, faint, fatty-breast, biopsy, whole, … (default: h-and-e)",
+        help="h-and-e, ihc, faint, fatty-breast, biopsy, whole, … (default: h-and-e, or ihc where "
+        "the cohort says that a slide is stained otherwise)",
     )
     tiles.add_argument("--tile-size", type=int, default=256, help="pixels (default: 256)")
     tiles.add_argument("--tile-mpp", type=float, help="scale of tiles (default: --mpp, or 0.5)")
@@ -95,8 +97,12 @@ def share(text: str) -> float:
     return value
 
 
-def chosen_settings(options: Namespace) -> TilingSettings:
+def chosen_settings(options: Namespace, stain: str = HE) -> TilingSettings:
     """The settings that the options ask for.
+
+    Args:
+        options: Of the command.
+        stain: Of the slide, as the cohort has it.
 
     Raises:
         InvalidValueError: An option is outside what is allowed, or contradicts another.
@@ -114,7 +120,7 @@ def chosen_settings(options: Namespace) -> TilingSettings:
         quality=options.quality,
         colour=options.colour,
         normalisation=_normalisation(options.normalise, options.target),
-        tissue_method=options.tissue,
+        tissue_method=options.tissue or (_HE_TISSUE if stain == HE else _IHC_TISSUE),
         max_damaged=options.max_damaged,
         workers=options.workers,
         device=options.device,

@@ -112,16 +112,17 @@ def run(options: Namespace) -> None:
     from pathoai.study.study import Study
 
     study = Study(options.study.absolute())
-    settings = chosen_settings(options)
+    chosen_settings(options)  # what cannot be is refused once, not once per slide
     execution = Execution(
         chosen_cluster(options, options.workers), options.retries, threads=options.workers
     )
     if execution.is_on_this_machine and options.device not in ("auto", "cpu"):
         from pathoai.preprocess.device import choose_device
 
-        choose_device(options.device)  # what cannot be is refused once, not once per slide
+        choose_device(options.device)
 
     def item_of(row: CohortRow) -> WorkItem:
+        settings = chosen_settings(options, row.stain)
         work = TileWork(study.place(row.slide_id), row, study.source_of(row.slide_id), settings)
         return WorkItem(row.slide_id, tile_one, work)
 

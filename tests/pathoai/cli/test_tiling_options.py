@@ -17,17 +17,23 @@ from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.study.study import Study
 
 
-def _settings(*words: str) -> TilingSettings:
+def _settings(*words: str, stain: str = "HE") -> TilingSettings:
     parser = ArgumentParser()
     add_tiling_options(parser)
     parser.set_defaults(workers=2, device="cpu")
-    return chosen_settings(parser.parse_args(words))
+    return chosen_settings(parser.parse_args(words), stain)
 
 
 def test_without_options_the_slides_own_tiles_are_wanted() -> None:
     settings = _settings()
     assert (settings.mpp, settings.encoding, settings.normalisation) == (None, "auto", None)
     assert (settings.spec.mpp, settings.tissue_method) == (0.5, "h-and-e")
+
+
+def test_tissue_is_sought_as_fits_the_stain() -> None:
+    assert _settings(stain="CD3CD20").tissue_method == "ihc"
+    assert _settings("--tissue", "faint", stain="CD3CD20").tissue_method == "faint"
+    assert _settings("--tissue", "ihc").tissue_method == "ihc"
 
 
 @pytest.mark.parametrize(
