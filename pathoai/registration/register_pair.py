@@ -25,6 +25,7 @@ from pathoai.registration.transform import PlacedSlide, SlideTransform
 from pathoai.store.slide_store import SlideStore
 
 _STAGES = 3
+_LEAST_ACROSS_PX = 512
 _JUDGED_WITHIN_PX = 8
 
 
@@ -33,7 +34,8 @@ class RegistrationSettings:
     """How two slides are aligned.
 
     Args:
-        affine_mpp: Scale down to which the affine map is sought, µm per pixel.
+        affine_mpp: Scale down to which the affine map is sought, µm per pixel; finer on slides
+            that would span less than 512 pixels at it.
         deformable: How the field is found.
         rule: When a tile is believed.
         least_believable: Share of the tissue's tiles that must be, or the pair is refused.
@@ -106,11 +108,13 @@ def _affine(
     fixed: SlideStore, moving: SlideStore, mpp: float, device: torch.device
 ) -> tuple[SlideTransform, dict[str, Any]]:
     """The best affine map, and what speaks for it."""
+    slides = [PlacedSlide.of_store(store) for store in (fixed, moving)]
+    # A small section needs finer pixels to have as many squares that can agree.
+    mpp = min(mpp, *(max(slide.size_um) / _LEAST_ACROSS_PX for slide in slides))
     images = [structure_image(store, max(mpp, store.mpp)) for store in (fixed, moving)]
     start, _ = find_start(images[0], images[1], device=device)
     affine, evidence = refine_affine(images[0], images[1], start, device=device)
     check_believable(evidence, fixed=fixed.slide_id, moving=moving.slide_id)
-    slides = [PlacedSlide.of_store(store) for store in (fixed, moving)]
     return SlideTransform(slides[0], slides[1], affine), asdict(evidence)
 
 
