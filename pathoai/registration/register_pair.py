@@ -38,7 +38,8 @@ class RegistrationSettings:
             that would span less than 512 pixels at it.
         deformable: How the field is found.
         rule: When a tile is believed.
-        least_believable: Share of the tissue's tiles that must be, or the pair is refused.
+        least_believable: Share of the tissue's tiles that must be, or the pair is refused; 0 to
+            keep the map of neighbouring sections, whose cells are not the same.
     """
 
     affine_mpp: float = 8.0
@@ -119,7 +120,7 @@ def _affine(
 
 
 def _check(quality: RegistrationQuality, transform: SlideTransform, least: float) -> None:
-    if quality.believable_share < max(least, 1e-9):
+    if quality.believable_share < least:
         raise AlignmentError(
             "the alignment holds on too little of the tissue",
             where=f"{transform.fixed.slide_id}--{transform.moving.slide_id}",
