@@ -17,7 +17,7 @@ from pathoai.geometry import Mpp
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.registration.register_pair import register_pair
+from pathoai.registration.register_pair import RegistrationSettings, register_pair
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.tiling.spec import TileSpec
@@ -40,7 +40,10 @@ def store_of(image: str) -> SlideStore:
 
 def carry(fixed: str, moving: str, points: NDArray[np.float64], _: str) -> NDArray[np.float64]:
     """Register two images and carry points."""
-    found = register_pair(store_of(fixed), store_of(moving), device=torch.device("cpu"))
+    # Neighbouring sections share no cell, so no tile of them is believed; their map is asked for.
+    settings = RegistrationSettings(least_believable=0.0)
+    slides = store_of(fixed), store_of(moving)
+    found = register_pair(*slides, settings=settings, device=torch.device("cpu"))
     return found.transform.to_moving_px(points)
 
 
