@@ -24,12 +24,7 @@ from pathoai.registration.believable import is_believable
 from pathoai.registration.block_matching import sample
 from pathoai.registration.structure import StructureImage
 
-_ACROSS_PX = 144
-_STEP_DEGREES = 4.0
 _BATCH = 12
-_CANDIDATES = 8
-# Of each scale that no slide stated: there are twenty of them.
-_CANDIDATES_OF_SCALE = 3
 # Nats: where so much speaks for one candidate, the others need not be looked at.
 _CERTAIN = 60.0
 _SCALE_STEP = 1.15
@@ -38,6 +33,27 @@ _SMOOTHING_PX = 1.0
 _SURROUNDINGS_PX = 8.0
 # Of the tissue's own variance: fainter contrast than that is noise, and stays faint.
 _FAINT = 0.1
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How closely one scale is searched.
+
+    Args:
+        across_px: The tissue spans about as many pixels.
+        step_degrees: Between two turns.
+        candidates: How many of what correlates best are judged.
+    """
+
+    across_px: int
+    step_degrees: float
+    candidates: int
+
+
+STATED = Effort(across_px=144, step_degrees=4.0, candidates=8)
+"""At the scale that the slides state."""
+UNSTATED = Effort(across_px=96, step_degrees=6.0, candidates=3)
+"""At each of the twenty others, which must be far more certain anyway."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +116,28 @@ def _judged(
     fixed: StructureImage, moving: StructureImage, scale: float, device: torch.device
 ) -> Iterator[tuple[AffineMap, Evidence]]:
     """The candidates of one scale, refined a little, the best correlated first."""
-    mpp = max(fixed.extent_um, moving.extent_um / scale) / _ACROSS_PX
-    mpp = max(mpp, fixed.mpp, moving.mpp / scale)
+    effort = STATED if scale == 1 else UNSTATED
+    mpp = _coarse_mpp(fixed, moving, scale, effort)
     near, far = fixed.near(mpp / 2), moving.near(mpp / 2 * scale)
-    most = _CANDIDATES if scale == 1 else _CANDIDATES_OF_SCALE
-    for candidate in candidates(fixed, moving, scale, device=device)[:most]:
+    for candidate in candidates(fixed, moving, scale, effort, device=device):
         yield refine_affine(near, far, candidate.affine, device=device, finest_mpp=mpp / 2)
 
 
+def _coarse_mpp(
+    fixed: StructureImage, moving: StructureImage, scale: float, effort: Effort
+) -> float:
+    """The scale at which both are correlated, µm of the fixed slide per pixel."""
+    extent = max(fixed.extent_um, moving.extent_um / scale)
+    return max(extent / effort.across_px, fixed.mpp, moving.mpp / scale)
+
+
 def candidates(
-    fixed: StructureImage, moving: StructureImage, scale: float, *, device: torch.device
+    fixed: StructureImage,
+    moving: StructureImage,
+    scale: float,
+    effort: Effort,
+    *,
+    device: torch.device,
 ) -> list[Candidate]:
     """The similarities of one scale that correlate best, the best first.
 
@@ -117,17 +145,19 @@ def candidates(
         fixed: As in `find_start`.
         moving: Likewise.
         scale: µm of the moving slide per µm of the fixed one.
+        effort: How closely to search.
         device: Where it is computed.
     """
-    search = _Search.of(fixed, moving, scale, device)
+    mpp = _coarse_mpp(fixed, moving, scale, effort)
+    search = _Search.of(fixed, moving, scale, mpp, device)
     found = []
     for mirrored in (False, True):
-        degrees = np.arange(0.0, 360.0, _STEP_DEGREES)
+        degrees = np.arange(0.0, 360.0, effort.step_degrees)
         tried = search.correlate(degrees, mirrored=mirrored)
         heights = np.array([one.correlation for one in tried])
         peaks = (heights >= np.roll(heights, 1)) & (heights > np.roll(heights, -1))
         found += [tried[at] for at in np.flatnonzero(peaks)]
-    return sorted(found, key=lambda one: -one.correlation)[:_CANDIDATES]
+    return sorted(found, key=lambda one: -one.correlation)[: effort.candidates]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +177,14 @@ class _Search:
 
     @classmethod
     def of(
-        cls, fixed: StructureImage, moving: StructureImage, scale: float, device: torch.device
+        cls,
+        fixed: StructureImage,
+        moving: StructureImage,
+        scale: float,
+        mpp: float,
+        device: torch.device,
     ) -> _Search:
         """Prepare what all turns share."""
-        mpp = max(fixed.extent_um, moving.extent_um / scale) / _ACROSS_PX
-        mpp = max(mpp, fixed.mpp, moving.mpp / scale)
         contrast = local_contrast(moving.near(mpp * scale))
         left, top, right, bottom = contrast.tissue_box_um
         middle = np.array([left + right, top + bottom]) / 2
