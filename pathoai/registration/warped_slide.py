@@ -39,68 +39,79 @@ class WarpedSlide:
             y_px: Top edge likewise.
             size_px: Size of the block, likewise.
         """
-        places = self._places(grid, x_px, y_px, size_px)
-        own, level = self._level_for(places)
-        places /= (own.downsample_x, own.downsample_y)
+        nodes = self._nodes(grid, x_px, y_px, size_px)
+        level = self.far.level_for(_steps(nodes).mean() / _CELL_PX)
+        own = self.far.grid(level)
+        nodes /= (own.downsample_x, own.downsample_y)
         limit = np.array([own.size_px.width, own.size_px.height])
-        inside = ((places >= 0) & (places <= limit)).all(axis=-1)
+        # One pixel more on each side, to blend; what lies beyond the far slide is not read.
+        low = np.floor(np.clip(nodes.min(axis=(0, 1)), 0, limit)).astype(int) - 1
+        high = np.ceil(np.clip(nodes.max(axis=(0, 1)), 0, limit)).astype(int) + 2
         out = np.zeros((size_px.height, size_px.width, 4), np.uint8)
-        if not inside.any():
+        if (high - low <= 3).any():
             return out
-        # Centres of pixels are at halves.
-        places -= 0.5
-        low = np.floor(places[inside].min(axis=0)).astype(int)
-        high = np.floor(places[inside].max(axis=0)).astype(int) + 2
-        left, top = low.tolist()
-        width, height = (high - low).tolist()
-        source = self.far.read(level, left, top, Size(width, height))
-        out[inside, :3] = _between(source, places[inside] - low)
-        out[inside, 3] = _OPAQUE
+        x, y = (_spread(nodes[..., axis] - low[axis], size_px) for axis in (0, 1))
+        edge = limit - low
+        inside = (x >= -low[0]) & (x <= edge[0]) & (y >= -low[1]) & (y <= edge[1])
+        size = Size(*(high - low).tolist())
+        source = self.far.read(level, *low.tolist(), size)
+        if inside.all():
+            out[..., :3] = _between(source, x, y)
+            out[..., 3] = _OPAQUE
+        elif inside.any():
+            out[inside, :3] = _between(source, x[inside], y[inside])
+            out[inside, 3] = _OPAQUE
         return out
 
-    def _level_for(self, places: NDArray[np.float64]) -> tuple[Grid, int]:
-        """The level whose pixels lie about as far apart as the places, and its raster."""
-        across = np.diff(places, axis=1) if places.shape[1] > 1 else np.diff(places, axis=0)
-        steps = np.linalg.norm(across, axis=-1)
-        level = self.far.level_for(float(steps.mean()) if steps.size else 1.0)
-        return self.far.grid(level), level
-
-    def _places(self, grid: Grid, x_px: int, y_px: int, size_px: Size) -> NDArray[np.float64]:
-        """Where the centres of the block's pixels lie, ``(h, w, 2)``, level-0 px of the far one."""
-        x_nodes = _nodes(size_px.width)
-        y_nodes = _nodes(size_px.height)
-        x = (x_px + x_nodes) * grid.downsample_x
-        y = (y_px + y_nodes) * grid.downsample_y
-        coarse = self.transform.to_moving_px(np.stack(np.meshgrid(x, y), axis=-1))
-        rows = _along(coarse, y_nodes, size_px.height, axis=0)
-        return _along(rows, x_nodes, size_px.width, axis=1)
+    def _nodes(self, grid: Grid, x_px: int, y_px: int, size_px: Size) -> NDArray[np.float64]:
+        """Where the corners of the block's cells lie, ``(r, c, 2)``, level-0 px of the far one."""
+        x = (x_px + _corners(size_px.width)) * grid.downsample_x
+        y = (y_px + _corners(size_px.height)) * grid.downsample_y
+        return self.transform.to_moving_px(np.stack(np.meshgrid(x, y), axis=-1))
 
 
-def _nodes(length_px: int) -> NDArray[np.float64]:
+def _corners(length_px: int) -> NDArray[np.float64]:
     """Where along a block the transform is computed, from its first edge on; the last is beyond."""
     return np.arange(0.0, length_px + _CELL_PX, _CELL_PX)
 
 
-def _along(
-    values: NDArray[np.float64], nodes: NDArray[np.float64], length_px: int, *, axis: int
-) -> NDArray[np.float64]:
-    """Values at the centres of pixels, linear between nodes along one axis."""
-    cell, within = np.divmod(np.arange(length_px) + 0.5, _CELL_PX)
-    first = cell.astype(np.intp)
-    shape = [1] * values.ndim
-    shape[axis] = length_px
-    share = (within / _CELL_PX).reshape(shape)
-    near, far = np.take(values, first, axis), np.take(values, first + 1, axis)
-    return np.asarray(near + share * (far - near))
+def _steps(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far apart neighbours along a row are."""
+    return np.asarray(np.linalg.norm(np.diff(nodes, axis=1), axis=-1))
 
 
-def _between(source: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Colours ``(N, 3)`` at places ``(N, 2)`` (x, y; whole numbers are centres), bilinear."""
-    whole = np.floor(places).astype(np.intp)
-    share = (places - whole).astype(np.float32)
-    x, y = whole.T
-    right, below = share[:, :1], share[:, 1:]
-    upper = source[y, x] * (1 - right) + source[y, x + 1] * right
-    lower = source[y + 1, x] * (1 - right) + source[y + 1, x + 1] * right
-    found = upper * (1 - below) + lower * below
-    return np.asarray(np.rint(found), dtype=np.uint8)
+def _spread(nodes: NDArray[np.float64], size_px: Size) -> NDArray[np.float32]:
+    """Values at the centres of pixels, ``(h, w)``, bilinear between corners of cells."""
+    plane = nodes.astype(np.float32)
+    for axis, length_px in ((0, size_px.height), (1, size_px.width)):
+        cell, within = np.divmod(np.arange(length_px, dtype=np.float32) + 0.5, _CELL_PX)
+        first = cell.astype(np.intp)
+        share = np.expand_dims(within / _CELL_PX, 1 - axis)
+        near, far = plane.take(first, axis), plane.take(first + 1, axis)
+        plane = near + share * (far - near)
+    return plane
+
+
+def _between(
+    source: NDArray[np.uint8], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Colours ``(…, 3)`` at places of a picture (edges of pixels at whole numbers), bilinear."""
+    width = source.shape[1]
+    pixels = source.reshape(-1, 3).astype(np.float32)
+    x, y = x - np.float32(0.5), y - np.float32(0.5)
+    column, row = x.astype(np.intp), y.astype(np.intp)
+    right, below = (x - column)[..., None], (y - row)[..., None]
+    first = row * width + column
+
+    def along_row(at: NDArray[np.intp]) -> NDArray[np.float32]:
+        left, step = pixels.take(at, axis=0), pixels.take(at + 1, axis=0)
+        step -= left
+        step *= right
+        left += step
+        return left
+
+    upper, lower = along_row(first), along_row(first + width)
+    lower -= upper
+    lower *= below
+    upper += lower
+    return np.rint(upper, out=upper).astype(np.uint8)
