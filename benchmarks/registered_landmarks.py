@@ -33,7 +33,7 @@ def store_of(image: str) -> SlideStore:
     pixels = np.asarray(Image.open(image).convert("RGB"))
     slide_id = f"IMAGE{store_of.cache_info().misses:02d}"
     reader = MemoryReader(pixels, mpp=Mpp.square(_MPP), slide_id=slide_id)
-    settings = TilingSettings(TileSpec(mpp=_MPP), mpp=_MPP, compression="zstd")
+    settings = TilingSettings(TileSpec(mpp=_MPP), mpp=_MPP, compression="blosc-zstd")
     path = Path(_FOLDER.name) / f"{slide_id}.zarr"
     return tile_slide(SlideSource(lambda: reader), path, settings)
 

@@ -25,7 +25,8 @@ from pathoai.geometry import Mpp, Size
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
-from pathoai.registration.register_pair import Registration, register_pair
+from pathoai.registration.register_pair import register_pair
+from pathoai.registration.saved_registration import Registration
 from pathoai.registration.tile_quality import TileState
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
@@ -219,8 +220,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file to write")
-    parser.add_argument("--mpp", type=float, default=0.5, help="of the H&E slides")
-    parser.add_argument("--side-um", type=float, default=800.0, help="height of the slides")
+    parser.add_argument("--mpp", type=float, default=1.0, help="of the H&E slides")
+    parser.add_argument("--side-um", type=float, default=1200.0, help="height of the slides")
     parser.add_argument("--step-degrees", type=int, default=5)
     parser.add_argument("--only", help="only groups whose name holds this")
     options = parser.parse_args()

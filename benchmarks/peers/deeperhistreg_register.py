@@ -25,7 +25,12 @@ def settings() -> dict:
     }
     own["device"] = "cpu"
     own["initial_registration_params"] |= {"device": "cpu", "cuda": False}
-    own["nonrigid_registration_params"]["device"] = "cpu"
+    # Its settings for 4096 px take 8 levels, those for 2048 px 7; images have about 1000 px here.
+    own["preprocessing_params"]["initial_resolution"] = 1024
+    bending = own["nonrigid_registration_params"]
+    bending |= {"device": "cpu", "registration_size": 1024, "num_levels": 6, "used_levels": 6}
+    for name in ("iterations", "learning_rates", "alphas"):
+        bending[name] = bending[name][-6:]
     return own
 
 
