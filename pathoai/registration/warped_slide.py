@@ -40,7 +40,7 @@ class WarpedSlide:
             size_px: Size of the block, likewise.
         """
         nodes = self._nodes(grid, x_px, y_px, size_px)
-        level = self.far.level_for(_steps(nodes).mean() / _CELL_PX)
+        level = self.far.level_for(float(_steps(nodes).mean()) / _CELL_PX)
         own = self.far.grid(level)
         nodes /= (own.downsample_x, own.downsample_y)
         limit = np.array([own.size_px.width, own.size_px.height])
@@ -53,8 +53,8 @@ class WarpedSlide:
         x, y = (_spread(nodes[..., axis] - low[axis], size_px) for axis in (0, 1))
         edge = limit - low
         inside = (x >= -low[0]) & (x <= edge[0]) & (y >= -low[1]) & (y <= edge[1])
-        size = Size(*(high - low).tolist())
-        source = self.far.read(level, *low.tolist(), size)
+        left, top = low.tolist()
+        source = self.far.read(level, left, top, Size(*(high - low).tolist()))
         if inside.all():
             out[..., :3] = _between(source, x, y)
             out[..., 3] = _OPAQUE
