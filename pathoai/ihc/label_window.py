@@ -22,6 +22,7 @@ from pathoai.preprocess.hematoxylin_nuclei import nuclei_of, nucleus_threshold
 from pathoai.preprocess.stain.deconvolution import deconvolve
 from pathoai.quality.artefacts import LABEL as ARTEFACTS_LABEL
 from pathoai.quality.quality_map import assess_quality, read_quality
+from pathoai.registration.tile_quality import RegistrationQuality, TileState
 from pathoai.store.slide_store import SlideStore
 from pathoai.tissue.mask import TissueMask, at_centres
 
@@ -183,7 +184,21 @@ class WindowLabeller:
         return seen.of(apart.astype(np.float32), quality.grid)
 
     def _believable(self, seen: _Window) -> _Mask:
-        return self._pair.registration.quality.on_grid(seen.grid, seen.rows, seen.columns)
+        """Where the tiles are believable, and no refused one is nearer than half a tile."""
+        quality = self._pair.registration.quality
+        near = seen.of(*_near_refused(quality))
+        return quality.on_grid(seen.grid, seen.rows, seen.columns) & ~near
+
+
+def _near_refused(quality: RegistrationQuality) -> tuple[_Mask, Grid]:
+    """Quarters of tiles that touch a refused tile, or are of one, and their raster.
+
+    What is wrong with a tile, a fold say, does not end at its edge.
+    """
+    refused = (quality.state == TileState.REFUSED).repeat(2, axis=0).repeat(2, axis=1)
+    size = Size(refused.shape[1], refused.shape[0])
+    halves = Grid(size, quality.grid.downsample_x / 2, quality.grid.downsample_y / 2)
+    return np.asarray(ndimage.binary_dilation(refused, np.ones((3, 3), bool))), halves
 
 
 @dataclass(frozen=True, slots=True)
