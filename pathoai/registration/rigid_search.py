@@ -4,7 +4,9 @@ Both slides are shrunk until the tissue spans a hundred pixels or two. The movin
 small steps, mirrored and not, and correlated with the fixed one at all places at once by FFT; local
 contrast is made alike before, so that nuclei count as much as the outline. What correlates best is
 then judged by squares of tissue, each sought by itself (`affine.refine_at`): correlation alone
-cannot tell the same section from one with a similar outline.
+cannot tell the same section from one with a similar outline. SIFT with RANSAC on the same
+planes was measured beside it: as good on generated twins at twice the time, and lost on all of six
+real pairs of neighbouring sections, of which this search aligns all.
 """
 
 from __future__ import annotations
