@@ -37,7 +37,15 @@ def annotated_areas(place: SlidePlace, store: SlideStore, bundle: ModelBundle) -
         AnnotationError: The journal cannot be read.
     """
     assert place.study_path is not None  # check_source refuses a slide without a study
-    study = Study(place.study_path)
+    return outlined_areas(Study(place.study_path), store)
+
+
+def outlined_areas(study: Study, store: SlideStore) -> Regions:
+    """As `annotated_areas`, of a slide of a study.
+
+    Raises:
+        AnnotationError: The journal cannot be read.
+    """
     source = "areas that readers stand behind, of 0.01 mm² or more"
     if not study.has_journal:
         # Opening one would make it: a trace of a question.

@@ -132,6 +132,7 @@ def _figure(figure: Figure) -> str:
 
 
 def image_data(image: bytes) -> str:
-    """A PNG or SVG file as the address of a picture."""
-    kind = "image/png" if image.startswith(b"\x89PNG") else "image/svg+xml"
+    """A PNG, JPEG or SVG file as the address of a picture."""
+    kinds = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg"}
+    kind = next((k for start, k in kinds.items() if image.startswith(start)), "image/svg+xml")
     return f"data:{kind};base64,{base64.b64encode(image).decode()}"

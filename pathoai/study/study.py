@@ -210,6 +210,19 @@ class Study:
         """Where the table of what is to be seen next lies or will lie."""
         return self.path / "queue" / f"{model}.csv"
 
+    def audit_path(self, marker: str) -> Path:
+        """The folder of the audit of a marker's labels: its tiles, their sheet, the precision."""
+        return self._audits_folder / marker
+
+    @property
+    def audited_markers(self) -> tuple[str, ...]:
+        """Keys of the markers whose labels were audited, sorted."""
+        return tuple(sorted(p.parent.name for p in self._audits_folder.glob("*/tiles.json")))
+
+    @property
+    def _audits_folder(self) -> Path:
+        return self.path / "audits"
+
     def model_path(self, name: str) -> Path:
         """Where a model bundle lies or will lie."""
         return self.path / "models" / name
@@ -302,7 +315,11 @@ class Study:
     def _reports_on(self, slide_id: str) -> list[Path]:
         """Reports, as folders, and tables that hold what was said of the slide."""
         reports = sorted(
-            [*self.evaluations_path.glob("*/*/report.json"), *self.agreement_path.glob("*.json")]
+            [
+                *self.evaluations_path.glob("*/*/report.json"),
+                *self.agreement_path.glob("*.json"),
+                *self._audits_folder.glob("*/tiles.json"),
+            ]
         )
         tables = sorted((self.path / "predictions").glob("*.csv"))
         return [

@@ -358,7 +358,8 @@ class ReviewSession:
 
     def _begin_reading(self) -> RegionReview:
         queue = self.plan.queue(self.study, self.store, self.reader)
-        work = ModelProposals(self.study, self.store, queue.model) if queue.model else None
+        proposes = bool(queue.model) and not queue.judges_label
+        work = ModelProposals(self.study, self.store, queue.model) if proposes else None
         return RegionReview(
             self.journal,
             queue,

@@ -11,6 +11,11 @@ from pathoai.progress import Advance
 from pathoai.provenance import utc_now
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
+from pathoai_annotations.commands.label_checks import (
+    check_labels,
+    configure_checks,
+    wants_check,
+)
 from pathoai_annotations.commands.label_record import record_labels
 
 
@@ -32,6 +37,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="marker: a recipe of your own (YAML)"
     )
+    configure_checks(parser)
     parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument("--author", default="", help="annotations: only of this code")
@@ -63,6 +69,9 @@ def run(options: Namespace) -> None:
     from pathoai.cli.each_slide import chosen_slides, for_each_slide
 
     study = Study(options.study)
+    if wants_check(options):
+        check_labels(study, options)
+        return
     if options.marker:
         from pathoai_annotations.commands.label_marker import label_pairs
 

@@ -40,6 +40,8 @@ class RegionKind(StrEnum):
     """Readers differ there."""
     CHOSEN = "chosen"
     """The reader went there himself."""
+    AUDIT = "audit"
+    """A label is judged there, and nothing that is proposed."""
 
 
 @dataclass(frozen=True, slots=True)

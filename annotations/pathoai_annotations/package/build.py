@@ -14,6 +14,7 @@ from pathoai_annotations.formats.geojson import write_geojson
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval
+from pathoai_annotations.package.audits import audits_of, last_audit, write_audits
 from pathoai_annotations.package.bag import write_bag
 from pathoai_annotations.package.csv_file import Row, write_csv
 from pathoai_annotations.package.event_log import write_event_log
@@ -88,6 +89,7 @@ def build_package(
         PackageError: Nothing is validated and signed off, an annotation's slide is not in the
             cohort, ``out`` holds something else, the approval is older than the last edit, or the
             finished package does not verify (e.g. the title holds an e-mail address).
+        StudyError: The audit of a marker's labels is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
     """
@@ -99,7 +101,8 @@ def build_package(
     with Journal.open(study) as journal, staged(out) as folder:
         cohort = study.cohort
         selection = select(journal, cohort)
-        settled = approval.settled(selection.last_edit)
+        audits = audits_of(study, journal)
+        settled = approval.settled(last_audit(audits, selection.last_edit))
         tally = _write_annotations(folder, study, journal, selection, advance)
         summary = PackageSummary(
             package_id,
@@ -112,7 +115,9 @@ def build_package(
             tally,
             selection.started,
             selection.ended,
+            tuple(one.marker for one in audits),
         )
+        write_audits(folder / layout.PAYLOAD, audits)
         _write_descriptions(folder, summary)
         write_metadata(folder, summary)
         write_bag(folder, summary)

@@ -11,6 +11,7 @@
         vocab/classes.csv
         privacy/approval.json
         provenance/journal-<slide_id>.jsonl
+        audits/<marker>.json            where labels were audited
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ CLASSES = "vocab/classes.csv"
 APPROVAL = "privacy/approval.json"
 GEOJSON_FOLDER = "annotations/geojson"
 JOURNAL_FOLDER = "provenance"
+AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
     ".csv": "text/csv",
@@ -68,6 +70,11 @@ def journal_name(slide_id: str) -> str:
     return f"{JOURNAL_FOLDER}/journal-{slide_id}.jsonl"
 
 
+def audit_name(marker: str) -> str:
+    """The payload name of what the audit of a marker's labels found."""
+    return f"{AUDIT_FOLDER}/{marker}.json"
+
+
 def geojson_files(root: Path) -> dict[str, Path]:
     """What lies where slides' annotations belong: name without ending → file, sorted."""
     folder = root / PAYLOAD / GEOJSON_FOLDER
@@ -84,6 +91,9 @@ def description(name: str) -> str:
     fixed = _DESCRIPTIONS.get(name)
     if fixed is not None:
         return fixed
+    if name.startswith(AUDIT_FOLDER):
+        marker = PurePosixPath(name).stem
+        return f"How precise the labels of {marker} are, by tiles that pathologists judged"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

@@ -25,7 +25,7 @@ Version $version, licence $licence ($licence_iri), identifier `$identifier`.
 | `vocab/classes.csv` | the classes, with codes of published terminologies |
 | `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
 | `privacy/approval.json` | who approved the release, and up to when objections were applied |
-| `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
+$audits| `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
 
 Coordinates are pixels of level 0, origin at the top left of the file's full canvas, y down.
 Only annotations that were validated or corrected are included. The bag's own files
@@ -51,6 +51,10 @@ approved on $approved_on by $approved_by ($role).
     bagit.py --validate FOLDER
 """
 
+_AUDITS = (
+    "| `audits/` | per marker, how precise labels from immunohistochemistry are, as judged on "
+    "random tiles |\n"
+)
 _LICENCE_TEMPLATE = """\
 SPDX-License-Identifier: $spdx
 
@@ -66,6 +70,7 @@ def readme_text(summary: PackageSummary) -> str:
     )
     return Template(README_TEMPLATE).substitute(
         title=summary.title,
+        audits=_AUDITS if summary.audits else "",
         warning=f"> **{summary.warning}**\n\n" if summary.warning else "",
         description=summary.description,
         version=summary.version,

@@ -36,6 +36,7 @@ class PackageSummary:
         tally: Counts of the annotations.
         started: Time of the first edit, ISO 8601, UTC.
         ended: Time of the last.
+        audits: Keys of the markers whose labels were audited.
     """
 
     package_id: uuid.UUID
@@ -48,6 +49,7 @@ class PackageSummary:
     tally: Tally
     started: str
     ended: str
+    audits: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:

@@ -9,6 +9,7 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
 from pathoai_annotations.package.check_annotations import AnnotationCheck
 from pathoai_annotations.package.check_approval import check_approval
+from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.finding import Finding, VerificationReport
@@ -22,6 +23,7 @@ def verify_package(path: Path) -> VerificationReport:
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
+    * Audits: what they say of labels follows from the tiles that were judged.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
 
@@ -42,7 +44,8 @@ def verify_package(path: Path) -> VerificationReport:
     annotations = AnnotationCheck(path)
     content = annotations.run()
     approval = list(check_approval(path, annotations.last_edit))
-    findings: list[Finding] = [*files, *bag, *content, *approval, *check_privacy(path)]
+    audits = list(check_audits(path))
+    findings: list[Finding] = [*files, *bag, *content, *approval, *audits, *check_privacy(path)]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations

@@ -16,7 +16,7 @@ from pathoai.ontology import Ontology
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.journal import Journal
-from pathoai_annotations.journal.region_reading import Outcome, RegionReading
+from pathoai_annotations.journal.region_reading import Outcome, RegionKind, RegionReading
 from pathoai_annotations.rasterise_annotations import AnnotationChoice
 from pathoai_annotations.record import slide_record
 
@@ -29,7 +29,7 @@ def read_regions(
     """Regions that a reader has accepted as they were, or corrected, by slide.
 
     Of a region that several read the last reading counts: one that somebody rejected, or was unsure
-    of, since is not known.
+    of, since is not known. Who audits a label outlines nothing, so audits say nothing here.
 
     Args:
         journal: Of the study.
@@ -38,7 +38,8 @@ def read_regions(
     """
     last: dict[tuple[str, Region], RegionReading] = {}
     for reading in sorted(journal.region_readings(slide_id, author or None), key=lambda r: r.seq):
-        last[reading.slide_id, reading.region] = reading
+        if reading.kind is not RegionKind.AUDIT:
+            last[reading.slide_id, reading.region] = reading
     found: dict[str, list[Region]] = {}
     for (slide, region), reading in last.items():
         if reading.outcome in _LEARNT_FROM:

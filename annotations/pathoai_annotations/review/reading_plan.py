@@ -9,6 +9,7 @@ from pathlib import Path
 from pathoai.inference.slide_grade import ATTENTION
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
+from pathoai_annotations.audit.audit_queue import audit_queue, audited_marker
 from pathoai_annotations.journal.region_reading import RegionKind
 from pathoai_annotations.review.queue_settings import QueueSettings
 from pathoai_annotations.review.region_queue import (
@@ -55,6 +56,8 @@ class ReadingPlan:
         Raises:
             StudyError: The table is damaged.
         """
+        if self.file is not None and (marker := audited_marker(study, self.file)):
+            return self._audit(study, store, self.file, marker)
         model = self._model(store)
         if self.file is None:
             return RegionQueue.of_slide(study, store, reader, model=model, settings=self.settings)
@@ -64,6 +67,11 @@ class ReadingPlan:
         # What readers differ on is between them: no model has a voice there.
         differ = set(queue.kinds) == {RegionKind.DISAGREEMENT}
         return replace(queue, model="") if differ else queue
+
+    def _audit(self, study: Study, store: SlideStore, file: Path, marker: str) -> RegionQueue:
+        if store.slide_id not in (self.slides or ()):
+            return RegionQueue(store.slide_id, "", QueueSource.FILE, ())
+        return audit_queue(study, store, file, marker)
 
     def _model(self, store: SlideStore) -> str:
         names = models_of(store)

@@ -96,6 +96,11 @@ class RegionQueue:
         """How many there are of each kind."""
         return Counter(one.kind for one in self.regions)
 
+    @property
+    def judges_label(self) -> bool:
+        """Whether a label is judged in it, so that no model proposes anything."""
+        return RegionKind.AUDIT in self.kinds
+
     def places_of(self, readings: Iterable[RegionReading]) -> dict[int, RegionReading]:
         """Readings of the queue's regions, with its model, by their places from 0."""
         place = {one.key: at for at, one in enumerate(self.regions)}

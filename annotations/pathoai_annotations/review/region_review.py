@@ -261,8 +261,9 @@ class RegionReview:
         Edit(self.reader, comment=comment)
         self._refuse_second_thoughts(here)
         hidden, action = self.hides_model, uuid.uuid4()
-        # What nobody saw is not judged.
-        judged = [] if hidden or judge is None else self._open_proposals(here.region)
+        # What nobody saw is not judged; in an audit the label is, and not what lies over it.
+        judges = judge is not None and not hidden and here.kind is not RegionKind.AUDIT
+        judged = self._open_proposals(here.region) if judges else []
         if judge is not None and judged:
             judge([a.id for a in judged], author=self.reader, action=action)
         # Last, so that who is killed between the two finds the region open.

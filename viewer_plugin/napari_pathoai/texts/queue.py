@@ -38,6 +38,7 @@ ENGLISH: dict[str, str] = {
     "kind_control": "control",
     "kind_disagreement": "readers differ",
     "kind_chosen": "field",
+    "kind_audit": "audit of a label",
     "outcome_accepted": "accepted",
     "outcome_rejected": "rejected",
     "outcome_corrected": "corrected",
@@ -73,7 +74,7 @@ ENGLISH: dict[str, str] = {
     "summary_outcomes": "{accepted} accepted, {rejected} rejected, {corrected} corrected, "
     "{unsure} unsure",
     "summary_kinds": "{costly} costly, {random} at random, {control} with the model hidden, "
-    "{disagreement} of differing readers, {chosen} fields",
+    "{disagreement} of differing readers, {chosen} fields, {audit} of audits",
     "summary_annotations": "Annotations: {accepted} accepted, {rejected} rejected, "
     "{corrected} corrected, {drawn} drawn",
     "summary_left": "Left in the queue: {left} of {total} regions, {unsure} unsure",
@@ -122,6 +123,7 @@ FRENCH: dict[str, str] = {
     "kind_control": "contrôle",
     "kind_disagreement": "les lecteurs divergent",
     "kind_chosen": "champ",
+    "kind_audit": "contrôle d'une étiquette",
     "outcome_accepted": "acceptée",
     "outcome_rejected": "rejetée",
     "outcome_corrected": "corrigée",
@@ -157,7 +159,7 @@ FRENCH: dict[str, str] = {
     "summary_outcomes": "{accepted} acceptées, {rejected} rejetées, {corrected} corrigées, "
     "{unsure} incertaines",
     "summary_kinds": "{costly} coûteuses, {random} au hasard, {control} sans voir le modèle, "
-    "{disagreement} où des lecteurs divergent, {chosen} champs",
+    "{disagreement} où des lecteurs divergent, {chosen} champs, {audit} de contrôles",
     "summary_annotations": "Annotations : {accepted} acceptées, {rejected} rejetées, "
     "{corrected} corrigées, {drawn} tracées",
     "summary_left": "Reste dans la file : {left} régions sur {total}, {unsure} incertaines",
