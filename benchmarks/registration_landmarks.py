@@ -304,8 +304,9 @@ CPU seconds of the registration alone, medians; the ratios are the claim.
   themselves best, which no tool is told.
 - Two people who marked the same landmarks of lesion 3 differ by 7.3 px in the median, 0.66 % of
   the diagonal: what lies below says little.
-- pathoai is asked for each pair as `pathoai register` does it, from stores that were made before;
-  where it refuses to believe an alignment, the pair counts as not moved.
+- pathoai registers stores that were made before, as `pathoai register` does, but believes every
+  tile: these are neighbouring sections, where no cell is on both slides. Where it refuses the pair,
+  the pair counts as not moved.
 - itk-elastix: its default rigid, affine and B-spline maps, on grey images, begun at the centres of
   gravity. DeeperHistReg: its default rigid and nonrigid settings.
 """
