@@ -135,6 +135,8 @@ def start(tool: Tool, environments: Path) -> None:
         stderr=subprocess.PIPE if not os.environ.get("SHOW") else None,
         text=True,
         env={**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": paths},
+        # What a tool leaves about shall not lie where the user works.
+        cwd=tempfile.gettempdir(),
     )
     first = tool.process.stdout.readline()
     if not first:
@@ -199,8 +201,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="tools to run beside none else")
     options = parser.parse_args()
     environments = options.environments or Path(tempfile.gettempdir()) / "pathoai-registration"
+    environments = environments.resolve()
     chosen = [tool for tool in tools() if not options.only or tool.name in options.only]
-    pairs = pairs_below(options.folder)
+    pairs = pairs_below(options.folder.resolve())
     for tool in chosen:
         start(tool, environments)
     # The first pair once before the clock counts: whatever a tool prepares is not its speed.

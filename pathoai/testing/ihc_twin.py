@@ -213,7 +213,8 @@ def plan_ihc_twin(truth: SlideTruth, **options: Unpack[TwinOptions]) -> TwinTrut
         left_off=recipe.partial,
         side=SIDES[int(faults.integers(len(SIDES)))],
     )
-    kinds: list[DamageKind] = ["tear"] * recipe.tears + ["fold"] * recipe.folds
+    kinds: list[DamageKind] = ["tear" for _ in range(recipe.tears)]
+    kinds += ["fold" for _ in range(recipe.folds)]
     return TwinTruth(
         source=truth,
         recipe=recipe,

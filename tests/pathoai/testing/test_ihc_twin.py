@@ -181,7 +181,8 @@ def test_what_is_gone_is_told_and_nothing_else_changes(
     truth: SlideTruth, damage: TwinOptions
 ) -> None:
     options: TwinOptions = {"marker": "INI1", "rotation_degrees": 33.0, "seed": 2}
-    whole, broken = plan_ihc_twin(truth, **options), plan_ihc_twin(truth, **options, **damage)
+    damaged: TwinOptions = {**options, **damage}
+    whole, broken = plan_ihc_twin(truth, **options), plan_ihc_twin(truth, **damaged)
     pictures = [painted(twin).astype(int) for twin in (whole, broken)]
     changed = np.abs(pictures[0] - pictures[1]).max(axis=2) > 1
     points = whole.from_twin(pixel_centres(*whole.transform.twin_px))
@@ -234,8 +235,8 @@ def test_pigment_is_brown_on_both_and_no_antibody() -> None:
     assert 0.001 < mask.mean() < 0.05
     assert not plan_ihc_twin(clean).pigment_mask(0, 0, 1200, 1000).any()
     without = plan_ihc_twin(clean, marker="CD3CD20", rotation_degrees=0, warp_um=0)
-    same = [one.positive_mask(0, 0, 1200, 1000) for one in (twin, without)]
-    np.testing.assert_array_equal(*same)
+    bound = twin.positive_mask(0, 0, 1200, 1000)
+    np.testing.assert_array_equal(bound, without.positive_mask(0, 0, 1200, 1000))
     columns, rows = np.floor(twin.to_twin(pixel_centres(1200, 1000)[mask])).astype(int).T
     assert density(painted(twin))[rows, columns].mean() > 0.3
 
