@@ -86,7 +86,10 @@ def tools() -> list[Tool]:
         Tool("pathoai", Path(__file__).with_name("registered_landmarks.py")),
         Tool("itk-elastix", _PEERS / "elastix_register.py", ("itk-elastix",)),
         Tool(
-            "deeperhistreg", _PEERS / "deeperhistreg_register.py", ("deeperhistreg",), alone=False
+            "deeperhistreg",
+            _PEERS / "deeperhistreg_register.py",
+            ("deeperhistreg", "SimpleITK", "pyvips", "pyvips-binary"),
+            alone=False,
         ),
     ]
 
