@@ -14,6 +14,8 @@ demo: install-demo
 	$(BIN)/pathoai demo --out demo $(if $(SLIDE),--slide "$(SLIDE)") $(if $(MPP),--mpp $(MPP))
 
 # Files side by side; each keeps its own tests in one process, where they share what is costly to make.
+# One thread for each: with as many as cores in every process they take the cores from each other.
+test: export OMP_NUM_THREADS ?= 1
 test: install-test lint
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
