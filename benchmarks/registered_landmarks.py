@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from pathoai.tiling.spec import TileSpec
 
 # A twentieth of scans of the lung at 0.174 µm; the kidney's scale is near that.
 _MPP = 3.48
+_HE = re.compile(r"[_-]he(-|$)", re.IGNORECASE)
 _FOLDER = tempfile.TemporaryDirectory(prefix="pathoai-landmarks-")
 
 
@@ -33,7 +35,10 @@ def store_of(image: str) -> SlideStore:
     pixels = np.asarray(Image.open(image).convert("RGB"))
     slide_id = f"IMAGE{store_of.cache_info().misses:02d}"
     reader = MemoryReader(pixels, mpp=Mpp.square(_MPP), slide_id=slide_id)
-    settings = TilingSettings(TileSpec(mpp=_MPP), mpp=_MPP, compression="blosc-zstd")
+    tissue = "h-and-e" if _HE.search(Path(image).stem) else "ihc"
+    settings = TilingSettings(
+        TileSpec(mpp=_MPP), mpp=_MPP, compression="blosc-zstd", tissue_method=tissue
+    )
     path = Path(_FOLDER.name) / f"{slide_id}.zarr"
     return tile_slide(SlideSource(lambda: reader), path, settings)
 

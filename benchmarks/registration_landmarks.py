@@ -310,9 +310,9 @@ CPU seconds of the registration alone, medians; the ratios are the claim.
   themselves best, which no tool is told.
 - Two people who marked the same landmarks of lesion 3 differ by 7.3 px in the median, 0.66 % of
   the diagonal: what lies below says little.
-- pathoai registers stores that were made before, as `pathoai register` does, but keeps the map where
-  hardly a tile is believed: these are neighbouring sections, where no cell is on both slides. Where
-  it refuses the pair all the same, the pair counts as not moved.
+- pathoai registers stores that were made before, as `pathoai register` does, but keeps the map
+  where hardly a tile is believed: these are neighbouring sections, where no cell is on both slides.
+  Where it refuses the pair all the same, the pair counts as not moved.
 - itk-elastix: its default rigid, affine and B-spline maps, on grey images, begun at the centres of
   gravity. DeeperHistReg: its default rigid and nonrigid settings.
 """
