@@ -26,7 +26,7 @@ from pathoai_annotations.journal.region_reading import RegionKind
 from pathoai_annotations.review.improve import read_regions
 from pathoai_annotations.review.reading_plan import ReadingPlan
 from pathoai_annotations.review.region_review import RegionReview
-from tests.annotations.audit.conftest import HE, IHC
+from tests.annotations.restained_discs import HE, IHC
 
 Capture = pytest.CaptureFixture[str]
 MARKER = "AE1AE3"

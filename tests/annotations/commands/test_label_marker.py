@@ -8,79 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from pathoai.cli.main import main
-from pathoai.ontology import NOT_ASSESSED, LabelClass, load_ontology
-from pathoai.quality.artefacts import ARTEFACTS, LABEL
-from pathoai.registration.saved_registration import Registration
-from pathoai.registration.tile_quality import RegistrationQuality, TileState, tile_grid
-from pathoai.registration.transform import PlacedSlide, SlideTransform
-from pathoai.store.header import StoreHeader
-from pathoai.store.image_writer import ImageWriter
-from pathoai.store.label_writer import LabelRecipe, LabelWriter
+from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
+from tests.annotations.restained_discs import HE, IHC, discs, make_pair, register_pair_as_is
 
-HE, IHC, SECOND = (f"{letter}{0:015d}" for letter in "ABC")
-SIDE = 512
-# (x, y, radius) of what the antibody binds, in pixels of 0.5 µm.
-DISCS = [(120, 130, 30), (300, 250, 50), (420, 100, 20)]
+SECOND = f"C{0:015d}"
 Capture = pytest.CaptureFixture[str]
-
-
-def _discs() -> NDArray[np.bool_]:
-    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
-    return np.asarray(np.any([(x - a) ** 2 + (y - b) ** 2 < r**2 for a, b, r in DISCS], axis=0))
-
-
-def _store(study: Study, slide_id: str, outside: tuple[int, ...], inside: tuple[int, ...]) -> None:
-    header = StoreHeader(slide_id, SIDE, SIDE, 0.5, 0.5, 0.5)
-    noise = np.random.default_rng(0).integers(-6, 7, (3, SIDE, SIDE))
-    colour = np.where(_discs(), np.array(inside)[:, None, None], np.array(outside)[:, None, None])
-    image = ImageWriter(study.store_path(slide_id), header)
-    image.finest.write((0, 0), np.clip(colour + noise, 0, 255).astype(np.uint8))
-    kind = LabelClass(1, "tissue", "Tissue", "Tissu", "#56b4e9")
-    tissue = LabelWriter(study.store_path(slide_id), header, LabelRecipe("tissue", (kind,), {}))
-    tissue.class_map.write((0, 0), np.ones((SIDE, SIDE), np.uint8))
-    tissue.finish()
-    # Painted tissue has no texture to be in focus: what is there is used, not made again.
-    about = {"origin": "method", "not_assessed": []}
-    quality = LabelWriter(
-        study.store_path(slide_id), header, LabelRecipe(LABEL, ARTEFACTS, about, factor=32)
-    )
-    quality.class_map.write((0, 0), np.zeros((SIDE // 32, SIDE // 32), np.uint8))
-    quality.finish()
-    image.finish()
 
 
 @pytest.fixture
 def restained(study: Study) -> Study:
     """A study of one section: pink in H&E, and with brown discs."""
-    rows = [
-        CohortRow(HE, pair="one"),
-        CohortRow(IHC, stain="IHC", pair="one", marker="AE1-AE3"),
-    ]
-    Cohort(rows).write(study.path / "cohort.csv")
-    _store(study, HE, (225, 160, 200), (205, 140, 190))
-    _store(study, IHC, (215, 218, 232), (140, 100, 70))
+    make_pair(study, "AE1-AE3")
     return study
-
-
-def _register(study: Study) -> None:
-    here, there = (PlacedSlide.of_store(SlideStore(study.store_path(c))) for c in (HE, IHC))
-    grid = tile_grid(here, 64.0)
-    shape = (grid.size_px.height, grid.size_px.width)
-    quality = RegistrationQuality(
-        64.0,
-        grid,
-        np.ones(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.full(shape, np.uint8(TileState.BELIEVABLE)),
-    )
-    transform = SlideTransform(here, there, np.eye(2, 3))
-    Registration(transform, quality).save(study.registration_path(HE, IHC))
 
 
 def _label(study: Study, *words: str) -> int:
@@ -94,7 +38,7 @@ def _error(capsys: Capture) -> str:
 
 
 def test_the_label_is_where_the_brown_is(restained: Study, capsys: Capture) -> None:
-    _register(restained)
+    register_pair_as_is(restained)
     for _ in range(2):
         assert _label(restained, "--marker", "AE1AE3") == 0
         said = capsys.readouterr().out
@@ -104,11 +48,11 @@ def test_the_label_is_where_the_brown_is(restained: Study, capsys: Capture) -> N
     known = found != NOT_ASSESSED
     assert known.mean() > 0.9
     index = load_ontology("breast")["epithelial_cell"].index
-    np.testing.assert_array_equal((found == index)[known], _discs()[known])
+    np.testing.assert_array_equal((found == index)[known], discs()[known])
 
 
 def test_the_record_names_what_the_label_rests_on(restained: Study) -> None:
-    _register(restained)
+    register_pair_as_is(restained)
     assert _label(restained, "--marker", "AE1AE3") == 0
     records = [json.loads(f.read_text("utf8")) for f in restained.provenance_path.glob("*.json")]
     (record,) = [r for r in records if r["command"] == "label"]
@@ -126,7 +70,7 @@ def test_without_a_registration_the_remedy_is_to_register(
 
 
 def test_a_recipe_of_ones_own(restained: Study, tmp_path: Path, capsys: Capture) -> None:
-    _register(restained)
+    register_pair_as_is(restained)
     recipe = tmp_path / "strict.yaml"
     text = (
         "key: STRICT\ntitle: only the darkest\nnames: [AE1-AE3]\ntargets:\n  - {class: cell, "
