@@ -13,6 +13,7 @@
     │   ├── MissingMppError             the scale is not in the file
     │   ├── ImplausibleMppError         the scale in the file cannot be true
     │   ├── NotCopyableError            its compressed tiles cannot be taken over as they are
+    │   ├── DeidentificationError       it holds what nobody has allowed to leave
     │   └── NoTissueError               nothing to look at
     ├── StudyError                      not a study, or its parts contradict each other
     ├── StoreError                      a store is absent, incomplete or altered
@@ -22,6 +23,9 @@
     ├── ModelError                      a model bundle is absent, altered or does not fit
     ├── AnnotationError                 an annotation, journal or exchange file is malformed
     ├── PackageError                    an annotation package is refused or does not verify
+    ├── ErasureError                    a person cannot be taken out without remains
+    ├── AuditError                      the trail of who did what is broken or cut off
+    ├── ProtectionError                 a signature, a key or an encrypted package does not hold
     ├── PreemptedError                  training was asked to leave; it goes on from its checkpoint
     ├── ClusterError                    a cluster cannot be reached, or its workers die
     └── CohortError                     some slides of a cohort failed; the others are done
@@ -165,6 +169,22 @@ class AnnotationError(PathoaiError):
 
 class PackageError(PathoaiError):
     """An annotation package is refused, or does not verify."""
+
+
+class DeidentificationError(SlideError):
+    """A slide holds something that may not leave, or that nobody has allowed to leave."""
+
+
+class ErasureError(PathoaiError):
+    """A person cannot be taken out, or something of the person would stay behind."""
+
+
+class AuditError(PathoaiError):
+    """The trail of who did what is broken, cut off, or kept for a time that is not allowed."""
+
+
+class ProtectionError(PathoaiError):
+    """A signature, a key or an encrypted package does not hold."""
 
 
 class PreemptedError(PathoaiError):

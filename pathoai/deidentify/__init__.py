@@ -1,0 +1,1 @@
+"""Copies of slides that may leave: what is allowed is written, everything else is left behind."""
