@@ -9,9 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pathoai.errors import PackageError
-
-TIER = "internal"
-"""Slides are named by code and hash; no pixel leaves."""
+from pathoai_annotations.package.tier import Tier
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _LONGEST_ROLE = 100
@@ -155,7 +153,7 @@ class Approval:
             "approved_on": self.day.isoformat(),
             "opposition_date": self.opposition_date.isoformat(),
             "role": self.role,
-            "tier": TIER,
+            "tier": Tier.INTERNAL.value,
         }
 
 

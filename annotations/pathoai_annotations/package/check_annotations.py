@@ -207,6 +207,6 @@ def _canonical(raw: object) -> str:
 
 def _check_codes(slides: Iterable[Row]) -> Iterator[Finding]:
     for line, row in enumerate(slides, start=2):
-        for column in ("slide_id", "patient_id", "centre_id"):
+        for column in ("slide_id", "case_id", "block_id", "centre_id"):
             if not is_code(row[column]) and (row[column] or column == "slide_id"):
                 yield Finding(f"{column} is no code", f"{_payload(layout.SLIDES)} line {line}")

@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
 from pathoai_annotations.package.csv_file import Row, text
+from pathoai_annotations.package.table import SLIDES
 
-SLIDE_COLUMNS = (
-    "slide_id",
-    "patient_id",
-    "centre_id",
-    "stain",
-    "source_sha256",
-    "mpp_x",
-    "mpp_y",
-    "width_px",
-    "height_px",
-    "annotations",
-)
+SLIDE_COLUMNS = SLIDES.header
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +18,13 @@ class PackagedSlide:
 
     Args:
         slide_id: Its code.
-        patient_id: Its patient's code; empty where not known.
+        case_id: Its patient's code; empty where not known.
+        block_id: Its block's code; empty where not known.
         centre_id: Its centre's code; empty where not known.
         stain: ``HE`` or a marker.
+        marker: What an IHC stain shows, where ``stain`` does not say it.
+        scanner: Model of the scanner; empty where not known.
+        grade: Class that stands for the whole slide; empty where not known.
         source_sha256: SHA-256 of the file the slide came in.
         mpp_x: Scale of level 0 along x, µm per pixel; None where the study does not know it.
         mpp_y: The same along y.
@@ -40,9 +34,13 @@ class PackagedSlide:
     """
 
     slide_id: str
-    patient_id: str
+    case_id: str
+    block_id: str
     centre_id: str
     stain: str
+    marker: str
+    scanner: str
+    grade: str
     source_sha256: str
     mpp_x: float | None
     mpp_y: float | None
@@ -73,8 +71,12 @@ def describe_slide(study: Study, row: CohortRow, annotations: int) -> PackagedSl
     return PackagedSlide(
         row.slide_id,
         row.patient_id,
+        row.block_id,
         row.centre_id,
         row.stain,
+        row.marker,
+        row.scanner,
+        row.grade,
         row.source_sha256,
         mpp_x,
         mpp_y,

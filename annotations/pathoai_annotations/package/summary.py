@@ -13,11 +13,9 @@ from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.licence import Licence
 from pathoai_annotations.package.slides import PackagedSlide
 from pathoai_annotations.package.tally import Tally
+from pathoai_annotations.package.tier import Tier
 
-ACCESS = (
-    "internal: for use inside the institution of the study; images stay where they are and are "
-    "named by code and hash"
-)
+ACCESS = Tier.INTERNAL.access.words
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][0-9A-Za-z]+)*")
 
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.package.csv_file import Row, text
+from pathoai_annotations.package.table import ANNOTATIONS, ANNOTATORS
 from pathoai_annotations.package.tally import Annotator
 
-ANNOTATION_COLUMNS = (
-    "annotation_id",
-    "slide_id",
-    "label",
-    "origin",
-    "status",
-    "author",
-    "confidence",
-    "derived_from",
-    "geometry",
-    "area_px",
-)
-ANNOTATOR_COLUMNS = ("code", "kind", "edits", "validated", "corrected")
+ANNOTATION_COLUMNS = ANNOTATIONS.header
+ANNOTATOR_COLUMNS = ANNOTATORS.header
 
 
 def annotation_row(annotation: Annotation) -> Row:

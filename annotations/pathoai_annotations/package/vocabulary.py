@@ -7,8 +7,9 @@ from pathlib import Path
 from pathoai.errors import OntologyError, PackageError
 from pathoai.ontology import LabelClass, Ontology
 from pathoai_annotations.package.csv_file import Row, read_csv, text, write_csv
+from pathoai_annotations.package.table import CLASSES
 
-CLASS_COLUMNS = ("index", "key", "name", "name_fr", "colour", "parent", "grade", "codings")
+CLASS_COLUMNS = CLASSES.header
 
 
 def write_classes(path: Path, ontology: Ontology) -> None:

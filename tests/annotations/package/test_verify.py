@@ -325,7 +325,7 @@ def test_a_patient_who_is_no_code(package: Path) -> None:
     cells[1] = "Dupont"
     path.write_text(header + ",".join(cells) + "".join(rest))
     _reseal(package)
-    assert _findings(package) == {"patient_id is no code": "data/tables/slides.csv line 2"}
+    assert _findings(package) == {"case_id is no code": "data/tables/slides.csv line 2"}
 
 
 def test_counts_of_the_crate(package: Path) -> None:
