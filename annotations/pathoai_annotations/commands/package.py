@@ -4,44 +4,57 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.command import Command
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
+    from pathoai_annotations.package.release import Release
 
 _BUILD = (
     "pathoai package build my-study my-package --approved-by DPO1 "
     "--role 'data protection officer' --opposition-date 2026-01-31"
 )
+_APPROVE = (
+    "pathoai package approve my-package --approved-by DPO1 --role 'data protection officer' "
+    "--individualisation 'codes, no dates' --correlation 'codes of this project alone' "
+    "--inference 'outlines of tissue only'"
+)
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="build|verify", required=True)
-    build = words.add_parser(
-        "build",
-        help="package what readers validated and signed off",
-        epilog=f"example:\n  {_BUILD}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _configure_build(build)
-    verify = words.add_parser(
-        "verify",
-        help="check a package",
-        epilog="example:\n  pathoai package verify my-package",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    words = parser.add_subparsers(metavar="build|approve|verify", required=True)
+    _configure_build(_word(words, "build", "package what readers signed off", _BUILD))
+    _configure_approve(_word(words, "approve", "let a finished package go", _APPROVE))
+    verify = _word(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     verify.set_defaults(package_run=_verify)
+
+
+def _word(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - argparse keeps the type private
+    parser: ArgumentParser = words.add_parser(
+        name,
+        help=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser
 
 
 def _configure_build(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    parser.add_argument(
+        "--tier",
+        choices=("internal", "controlled", "open"),
+        default="internal",
+        help="how far it may travel (default: internal); what leaves the institution is approved "
+        "once it is built, by somebody else, with `pathoai package approve`",
+    )
+    parser.add_argument("--exported-by", metavar="CODE", help="code of who exports; never a name")
     parser.add_argument("--approved-by", metavar="CODE", help="code of who approved; never a name")
     parser.add_argument("--role", metavar="TEXT", help="e.g. 'data protection officer'")
     parser.add_argument(
@@ -56,11 +69,26 @@ def _configure_build(parser: ArgumentParser) -> None:
         "where that is later)",
     )
     parser.add_argument("--version", default="1.0.0", help="of the data (default: 1.0.0)")
+    parser.add_argument("--why", metavar="TEXT", help="reason for this version, in a line")
     parser.add_argument(
         "--licence", default="CC-BY-4.0", metavar="SPDX", help="of the data (default: CC-BY-4.0)"
     )
     parser.add_argument("--title", help="one line (default: the study's own)")
     parser.set_defaults(package_run=_build)
+
+
+def _configure_approve(parser: ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
+    parser.add_argument("--approved-by", metavar="CODE", help="your code; never a name")
+    parser.add_argument("--role", metavar="TEXT", help="e.g. 'data protection officer'")
+    parser.add_argument("--approved-on", metavar="YYYY-MM-DD", help="the day (default: today)")
+    for name, meaning in (
+        ("individualisation", "why no person can be singled out"),
+        ("correlation", "why records of one person cannot be linked with other data"),
+        ("inference", "why nothing can be inferred of a person"),
+    ):
+        parser.add_argument(f"--{name}", metavar="TEXT", default="", help=meaning)
+    parser.set_defaults(package_run=_approve)
 
 
 def run(options: Namespace) -> None:
@@ -75,9 +103,7 @@ def _build(options: Namespace) -> None:
     from pathoai_annotations.package.build import build_package
     from pathoai_annotations.record import told_waiting
 
-    approval = Approval.from_text(
-        options.approved_by, options.role, options.opposition_date, options.approved_on
-    )
+    approval = _who_answers(options)
     study, started = Study(options.study), utc_now()
     with progress_bar("packaging") as advance:
         built = build_package(
@@ -87,18 +113,52 @@ def _build(options: Namespace) -> None:
             version=options.version,
             licence=options.licence,
             title=options.title,
+            why=options.why,
             advance=advance,
         )
-    _record(study, options, approval, started)
-    print(f"package {built.path.name}: built and verified; give the whole folder on, nothing less")
+    _record(study, options, started)
+    if isinstance(approval, Approval):
+        said = "built and verified; give the whole folder on, nothing less"
+    else:
+        said = "built; somebody else must approve it: pathoai package approve OUT"
+    print(f"package {built.path.name}: {said}")
     if built.waiting:
         print(f"left out: {told_waiting(built.waiting)}")
         print(f"  once read: {built.waiting[0].remedies[0]}")
 
 
-def _record(study: Study, options: Namespace, approval: Approval, started: str) -> None:
+def _who_answers(options: Namespace) -> Approval | Release:
+    """Who approves, inside the institution; else who exports what awaits its approval."""
+    from pathoai.errors import PackageError
+    from pathoai_annotations.package.approval import Approval
+    from pathoai_annotations.package.release import Release
+
+    approval = (options.approved_by, options.role, options.opposition_date, options.approved_on)
+    if options.tier == "internal" and not options.exported_by:
+        return Approval.from_text(*approval)
+    if options.approved_by or options.role or options.approved_on:
+        raise PackageError(
+            "who exports a package does not approve it in one go",
+            where="--approved-by",
+            allowed="--exported-by CODE alone",
+            remedy="build it without, then let it be approved: `pathoai package approve OUT`",
+        )
+    return Release.from_text(options.tier, options.exported_by, options.opposition_date)
+
+
+def _approve(options: Namespace) -> None:
+    from pathoai_annotations.package.approve import approval_of, approve_package
+
+    who = (options.approved_by, options.role, options.approved_on)
+    reasons = (options.individualisation, options.correlation, options.inference)
+    approve_package(options.out, approval_of(options.out, *who, reasons))
+    print(f"package {options.out.name}: approved; give the whole folder on, nothing less")
+
+
+def _record(study: Study, options: Namespace, started: str) -> None:
     from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
     from pathoai_annotations.package import layout
+    from pathoai_annotations.package.release import Release
 
     slides = layout.geojson_files(options.out)
     cohort = study.cohort
@@ -107,8 +167,8 @@ def _record(study: Study, options: Namespace, approval: Approval, started: str) 
         {
             "version": options.version,
             "licence": options.licence,
-            "approved_by": approval.approved_by,
-            "opposition_date": approval.opposition_date.isoformat(),
+            "approved_by": options.approved_by,
+            **Release.read(options.out).to_json(),
         },
         {f"slide/{slide_id}": cohort[slide_id].source_sha256 for slide_id in slides},
         {"package": sha256_of_file(options.out / layout.TAG_MANIFEST)},

@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from pathoai.errors import PackageError
-from pathoai_annotations.package.tier import Tier
+from pathoai_annotations.package.release import (
+    Release,
+    check_code,
+    check_day,
+    day_of,
+    missing,
+    opposition_day,
+)
 
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _LONGEST_ROLE = 100
+_LONGEST_REASON = 1000
 # Edits are dated in UTC and approvals by the approver's own calendar.
 _TIME_ZONES = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Why nobody can be found again in a package that leaves the institution.
+
+    The three criteria of Opinion 05/2014 of the Article 29 Working Party (WP216, chapter 2).
+
+    Args:
+        individualisation: Why no person can be singled out.
+        correlation: Why records of one person cannot be linked with other data.
+        inference: Why nothing can be inferred of a person.
+
+    Raises:
+        PackageError: One is not answered.
+    """
+
+    individualisation: str
+    correlation: str
+    inference: str
+
+    def __post_init__(self) -> None:
+        """Refuse what answers nothing."""
+        for name, text in asdict(self).items():
+            if not isinstance(text, str) or not text.strip():
+                raise missing(
+                    f"--{name}",
+                    f"the criterion of {name} is not answered",
+                    f"say why the package withstands it: --{name} TEXT",
+                )
+            if "@" in text or len(text) > _LONGEST_REASON or not text.isprintable():
+                raise PackageError(
+                    f"the answer on {name} is no line of text",
+                    where=f"--{name}",
+                    found=f"{len(text)} characters",
+                    allowed=f"one line of up to {_LONGEST_REASON} characters, no e-mail address",
+                    remedy="say it in one line",
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +71,7 @@ class Approval:
         opposition_date: The day on which the list of patients who objected was last applied.
         approved_on: The day of the decision. Where not given, :meth:`settled` takes the earliest
             possible one, so that the same study gives the same package on any day.
+        criteria: Needed where the package leaves the institution.
 
     Raises:
         PackageError: A part is missing or malformed, a day lies in the future, or the list was
@@ -37,15 +82,16 @@ class Approval:
     role: str
     opposition_date: date
     approved_on: date | None = None
+    criteria: Criteria | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not answer who, in which role, and when."""
-        _check_code(self.approved_by)
+        check_code(self.approved_by, "approver")
         _check_role(self.role)
-        _check_day(self.opposition_date, "opposition date")
+        check_day(self.opposition_date, "opposition date")
         if self.approved_on is None:
             return
-        _check_day(self.approved_on, "approval date")
+        check_day(self.approved_on, "approval date")
         if self.opposition_date > self.approved_on:
             raise PackageError(
                 "the list of opposed patients was applied after the approval",
@@ -69,30 +115,23 @@ class Approval:
             PackageError: As the class does, or a part is not given.
         """
         if not approved_by:
-            raise _missing(
+            raise missing(
                 "--approved-by",
                 "no one has approved the package: somebody must answer for what leaves",
                 "give the code of who approved it, e.g. --approved-by DPO1",
             )
         if not role:
-            raise _missing(
+            raise missing(
                 "--role",
                 "the role of the approver is not stated: whoever receives the package must see in "
                 "which function it was approved",
                 "give it, e.g. --role 'data protection officer'",
             )
-        if not opposition_date:
-            raise _missing(
-                "--opposition-date",
-                "no opposition date: patients may object at any time, so the package must say up "
-                "to which day those who did were taken out",
-                "apply the list of opposed patients, then give that day as YYYY-MM-DD",
-            )
         return cls(
             approved_by,
             role,
-            _day(opposition_date, "--opposition-date"),
-            None if approved_on is None else _day(approved_on, "--approved-on"),
+            opposition_day(opposition_date),
+            None if approved_on is None else day_of(approved_on, "--approved-on"),
         )
 
     @classmethod
@@ -103,16 +142,17 @@ class Approval:
             PackageError: As the class does, or a part is missing.
         """
         parts = ("approved_by", "role", "opposition_date", "approved_on")
-        missing = [part for part in parts if not isinstance(raw.get(part), str) or not raw[part]]
-        if missing:
-            raise _missing(
-                ", ".join(missing), "the approval is not complete", "build the package again"
+        absent = [part for part in parts if not isinstance(raw.get(part), str) or not raw[part]]
+        if absent:
+            raise missing(
+                ", ".join(absent), "the approval is not complete", "build the package again"
             )
         return cls(
             raw["approved_by"],
             raw["role"],
-            _day(raw["opposition_date"], "opposition_date"),
-            _day(raw["approved_on"], "approved_on"),
+            day_of(raw["opposition_date"], "opposition_date"),
+            day_of(raw["approved_on"], "approved_on"),
+            _criteria(raw.get("criteria")),
         )
 
     def settled(self, last_edit: date) -> Approval:
@@ -143,38 +183,63 @@ class Approval:
             PackageError: The approval was not settled.
         """
         if self.approved_on is None:
-            raise _missing("approved_on", "the approval has no day", "settle it first")
+            raise missing("approved_on", "the approval has no day", "settle it first")
         return self.approved_on
 
-    def to_json(self) -> dict[str, str]:
+    def check_release(self, release: Release) -> None:
+        """Refuse to let a package go that this approval does not cover.
+
+        Raises:
+            PackageError: The package leaves the institution, and who approves is who exports, or
+                the criteria are not answered; or it states another opposition date.
+        """
+        if self.opposition_date != release.opposition_date:
+            raise PackageError(
+                "the approval states another opposition date than the package",
+                where="opposition date",
+                found=self.opposition_date,
+                allowed=release.opposition_date,
+            )
+        if not release.tier.is_published:
+            return
+        if self.approved_by.casefold() == release.exporter.casefold():
+            raise PackageError(
+                "who exports a package cannot approve it",
+                where="approved by",
+                found=self.approved_by,
+                allowed="anybody but the exporter",
+                remedy="let somebody else look at the package and approve it",
+            )
+        if self.criteria is None:
+            raise missing(
+                "criteria",
+                "the criteria individualisation, correlation and inference are not answered",
+                "answer them: --individualisation, --correlation, --inference",
+            )
+
+    def to_json(self) -> dict[str, Any]:
         """As it is written into the package."""
         return {
             "approved_by": self.approved_by,
             "approved_on": self.day.isoformat(),
+            "criteria": None if self.criteria is None else asdict(self.criteria),
             "opposition_date": self.opposition_date.isoformat(),
             "role": self.role,
-            "tier": Tier.INTERNAL.value,
         }
 
 
-def _missing(where: str, what: str, remedy: str) -> PackageError:
-    return PackageError(what, where=where, remedy=remedy)
-
-
-def _check_code(code: str) -> None:
-    if not _CODE.fullmatch(code):
-        raise PackageError(
-            "the approver is named by a short code, never by a name or an e-mail address",
-            where="approved by",
-            found=f"{len(code)} characters",
-            allowed="1 to 32 letters, digits, - or _",
-            remedy="give the approver a code, e.g. DPO1",
-        )
+def _criteria(raw: object) -> Criteria | None:
+    if raw is None:
+        return None
+    names = ("individualisation", "correlation", "inference")
+    if not isinstance(raw, Mapping):
+        raise missing("criteria", "the approval is not complete", "let it be approved again")
+    return Criteria(*(raw.get(name) or "" for name in names))
 
 
 def _check_role(role: str) -> None:
     if not role.strip():
-        raise _missing("role", "the role of the approver is empty", "say what the approver is")
+        raise missing("role", "the role of the approver is empty", "say what the approver is")
     if "@" in role or len(role) > _LONGEST_ROLE or not role.isprintable():
         raise PackageError(
             "the role of the approver is not a role",
@@ -183,29 +248,3 @@ def _check_role(role: str) -> None:
             allowed=f"one line of up to {_LONGEST_ROLE} characters, no e-mail address",
             remedy="say what the approver is, e.g. 'data protection officer'",
         )
-
-
-def _check_day(value: object, where: str) -> None:
-    if not isinstance(value, date) or isinstance(value, datetime):
-        raise _missing(where, f"no {where}", "give a day (datetime.date)")
-    if value > date.today():
-        raise PackageError(
-            f"the {where} lies in the future",
-            where=where,
-            found=value,
-            allowed=f"up to today, {date.today()}",
-            remedy="give the day on which it was done",
-        )
-
-
-def _day(text: str, where: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise PackageError(
-            "not a day",
-            where=where,
-            found=repr(text),
-            allowed="YYYY-MM-DD",
-            remedy="write it like 2026-01-31",
-        ) from error

@@ -36,7 +36,7 @@ def write_bag(root: Path, summary: PackageSummary) -> dict[str, str]:
     size = sum(path.stat().st_size for path in files.values())
     info = {
         "Bag-Software-Agent": f"pathoai {__version__}",
-        "Bagging-Date": summary.approval.day.isoformat(),
+        "Bagging-Date": summary.day.isoformat(),
         "External-Description": summary.title,
         _IDENTIFIER: summary.package_id.urn,
         "Payload-Oxum": f"{size}.{len(files)}",
@@ -44,8 +44,13 @@ def write_bag(root: Path, summary: PackageSummary) -> dict[str, str]:
     _write(root, layout.BAG_DECLARATION, "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
     _write(root, layout.BAG_INFO, "".join(f"{k}: {v}\n" for k, v in info.items()))
     _write(root, layout.MANIFEST, _manifest_text(manifest))
-    _write(root, layout.TAG_MANIFEST, _manifest_text(tag_hashes(root)))
+    write_tag_manifest(root)
     return manifest
+
+
+def write_tag_manifest(root: Path) -> None:
+    """Write what the bag's own files hash to, the approval among them where there is one."""
+    _write(root, layout.TAG_MANIFEST, _manifest_text(tag_hashes(root)))
 
 
 def tag_hashes(root: Path) -> dict[str, str]:
@@ -54,7 +59,9 @@ def tag_hashes(root: Path) -> dict[str, str]:
     Raises:
         OSError: One of the bag's files cannot be read.
     """
-    tags = (layout.BAG_INFO, layout.BAG_DECLARATION, layout.MANIFEST)
+    tags = [layout.BAG_INFO, layout.BAG_DECLARATION, layout.MANIFEST]
+    if (root / layout.APPROVAL).exists():
+        tags.append(layout.APPROVAL)
     return {name: sha256_of_file(root / name) for name in tags}
 
 

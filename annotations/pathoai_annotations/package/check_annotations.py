@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,15 @@ from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import feature, read_geojson
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.crate_reader import Crate
-from pathoai_annotations.package.csv_file import Row, read_csv
+from pathoai_annotations.package.csv_file import Row, read_table
+from pathoai_annotations.package.entities import entity_rows
 from pathoai_annotations.package.event_log import EventLog, state_of
 from pathoai_annotations.package.finding import Finding
-from pathoai_annotations.package.slides import SLIDE_COLUMNS
-from pathoai_annotations.package.tables import (
-    ANNOTATION_COLUMNS,
-    ANNOTATOR_COLUMNS,
-    annotation_row,
-    annotator_row,
-)
+from pathoai_annotations.package.release import Release
+from pathoai_annotations.package.shown_counts import PackageCounts
+from pathoai_annotations.package.small_counts import SMALLEST_SHOWN, is_shown_small
+from pathoai_annotations.package.table import ANNOTATIONS, ANNOTATORS, SLIDES, TABLES, Table
+from pathoai_annotations.package.tables import annotation_row
 from pathoai_annotations.package.tally import Tally, count_id
 from pathoai_annotations.package.vocabulary import read_classes
 
@@ -48,6 +48,14 @@ class AnnotationCheck:
     _rows: list[Row] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
 
+    @property
+    def last_day(self) -> date | None:
+        """The day (UTC) of the last edit; None where no time of an edit could be read."""
+        try:
+            return datetime.fromisoformat(self.last_edit).date()
+        except ValueError:
+            return None
+
     def run(self) -> list[Finding]:
         """Check everything; tables are compared only with outlines that are sound."""
         findings: list[Finding] = []
@@ -57,7 +65,7 @@ class AnnotationCheck:
             return [Finding(error.what, _payload(layout.CLASSES))]
         for slide_id, path in layout.geojson_files(self.root).items():
             findings.extend(self._check_slide(slide_id, path, ontology))
-        return findings or [*self._check_tables(), *self._check_counts()]
+        return findings or list(self._check_tables())
 
     def _check_slide(self, slide_id: str, path: Path, ontology: Ontology) -> list[Finding]:
         where = _payload(layout.geojson_name(slide_id))
@@ -109,40 +117,50 @@ class AnnotationCheck:
             yield Finding("the edits do not end at the annotations of the slide", _payload(name))
 
     def _check_tables(self) -> Iterator[Finding]:
-        annotators = map(annotator_row, self.tally.annotators)
-        yield from self._compare(layout.ANNOTATIONS, ANNOTATION_COLUMNS, self._rows)
-        yield from self._compare(layout.ANNOTATORS, ANNOTATOR_COLUMNS, list(annotators))
         try:
-            slides = read_csv(self.root / layout.PAYLOAD / layout.SLIDES, SLIDE_COLUMNS)
+            counts = PackageCounts.of(self.tally, Release.read(self.root).tier)
+            slides = read_table(self.root, SLIDES)
         except PackageError as error:
-            yield Finding(error.what, _payload(layout.SLIDES))
+            yield Finding(error.what, _payload(str(error.where)))
             return
+        yield from self._compare(ANNOTATIONS, self._rows)
+        yield from self._compare(ANNOTATORS, counts.annotators)
         yield from _check_codes(slides)
+        if counts.tier.is_published:
+            yield from self._check_small_counts()
         stated = {row["slide_id"]: row["annotations"] for row in slides}
-        counted = {slide: str(count) for slide, count in self.tally.by_slide.items()}
-        if stated != counted or len(slides) != len(counted):
+        if stated != counts.by_slide or len(slides) != len(stated):
             yield Finding("does not agree with the annotations", _payload(layout.SLIDES))
+        for table, rows in entity_rows(slides, counts.tier):
+            yield from self._compare(table, rows, "the slides")
+        yield from self._check_counts(counts)
 
     def _compare(
-        self, name: str, columns: Sequence[str], expected: Sequence[Row]
+        self, table: Table, expected: Sequence[Row], what: str = "the annotations and their edits"
     ) -> Iterator[Finding]:
         try:
-            found = read_csv(self.root / layout.PAYLOAD / name, columns)
+            found = read_table(self.root, table)
         except PackageError as error:
-            yield Finding(error.what, _payload(name))
+            yield Finding(error.what, _payload(table.path))
             return
         if found != list(expected):
             pairs = enumerate(zip(found, expected, strict=False), start=2)
             first = next((i for i, (a, b) in pairs if a != b), min(len(found), len(expected)) + 2)
-            yield Finding(
-                "does not agree with the annotations and their edits",
-                f"{_payload(name)} line {first}",
-            )
+            yield Finding(f"does not agree with {what}", f"{_payload(table.path)} line {first}")
 
-    def _check_counts(self) -> Iterator[Finding]:
-        expected = {count_id(*line[:2]): line[2] for line in self.tally.lines()}
+    def _check_small_counts(self) -> Iterator[Finding]:
+        for table in TABLES:
+            try:
+                rows = read_table(self.root, table) if table.counts else []
+            except PackageError:
+                continue  # told where it is compared
+            if any(is_shown_small(row[column]) for row in rows for column in table.counts):
+                yield Finding(f"a count below {SMALLEST_SHOWN} is shown", _payload(table.path))
+
+    def _check_counts(self, counts: PackageCounts) -> Iterator[Finding]:
+        expected = {count_id(*line[:2]): line[2] for line in counts.lines()}
         try:
-            stated = Crate(self.root).counts()
+            stated = {name: str(value) for name, value in Crate(self.root).counts().items()}
         except PackageError:
             return  # told by the check of the files
         if stated != expected:

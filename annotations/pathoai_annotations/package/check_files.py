@@ -13,6 +13,7 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files, read_manifest, tag_hashes
 from pathoai_annotations.package.crate_reader import Crate
 from pathoai_annotations.package.finding import Finding
+from pathoai_annotations.package.table import TABLES
 
 _ADDED = "take the file out, or build the package again"
 _REQUIRED = (
@@ -20,11 +21,8 @@ _REQUIRED = (
     layout.README,
     layout.LICENCE,
     layout.LANDING_PAGE,
-    layout.SLIDES,
-    layout.ANNOTATIONS,
-    layout.ANNOTATORS,
-    layout.CLASSES,
-    layout.APPROVAL,
+    layout.RELEASE,
+    *(table.path for table in TABLES),
 )
 
 
@@ -60,7 +58,7 @@ def _payload(name: str) -> str:
 
 def _outside_payload(root: Path) -> Iterator[Finding]:
     for path in sorted(root.iterdir()):
-        if path.name not in (*layout.TAG_FILES, layout.PAYLOAD):
+        if path.name not in (*layout.TAG_FILES, *layout.OTHER_TAG_FILES, layout.PAYLOAD):
             yield Finding("undeclared beside the payload", path.name, _ADDED)
     for name in layout.TAG_FILES:
         if not (root / name).is_file():

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pathoai.errors import PackageError
+from pathoai_annotations.package import layout
+from pathoai_annotations.package.table import Table
 
 Row = dict[str, str]
 
@@ -50,3 +52,24 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
                 f"row {number} has other cells than columns", where=path.name, found=len(row)
             )
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def write_table(payload: Path, table: Table, rows: Iterable[Mapping[str, str]]) -> None:
+    """Write a table of a package, row by row."""
+    write_csv(payload / table.path, table.header, rows)
+
+
+def read_table(root: Path, table: Table) -> list[Row]:
+    """The rows of a table of a package.
+
+    Args:
+        root: The bag's folder.
+        table: Which.
+
+    Raises:
+        PackageError: As :func:`read_csv` says; where is the table's path in the payload.
+    """
+    try:
+        return read_csv(root / layout.PAYLOAD / table.path, table.header)
+    except PackageError as error:
+        raise PackageError(error.what, where=table.path, found=error.found) from error

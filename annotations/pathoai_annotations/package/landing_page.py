@@ -7,7 +7,7 @@ from html import escape
 from string import Template
 
 from pathoai_annotations.package import layout
-from pathoai_annotations.package.summary import ACCESS, PackageSummary
+from pathoai_annotations.package.summary import PackageSummary
 
 PAGE_TEMPLATE = """\
 <!DOCTYPE html>
@@ -37,7 +37,6 @@ $warning<p>$description</p>
 <dt>Identifier</dt><dd>$identifier</dd>
 <dt>Licence</dt><dd><a href="$licence_iri">$licence</a></dd>
 <dt>Access</dt><dd>$access</dd>
-<dt>Approved</dt><dd>$approved_on by $approved_by, $role</dd>
 <dt>Objections applied</dt><dd>$opposition_date</dd>
 </dl>
 <h2>Counts</h2>
@@ -78,13 +77,10 @@ def landing_page(summary: PackageSummary) -> str:
         description=escape(summary.description),
         version=escape(summary.version),
         identifier=summary.package_id.urn,
-        access=ACCESS,
-        approved_on=summary.approval.day,
-        approved_by=escape(summary.approval.approved_by),
-        role=escape(summary.approval.role),
-        opposition_date=summary.approval.opposition_date,
-        total=summary.tally.annotations,
-        counts="\n".join(_row(*line) for line in summary.tally.lines()),
+        access=summary.tier.access.words,
+        opposition_date=summary.release.opposition_date,
+        total=summary.counts.total,
+        counts="\n".join(_row(*line) for line in summary.counts.lines()),
         slides="\n".join(_slide_row(summary)),
     )
 
@@ -110,14 +106,14 @@ def _linked_data(summary: PackageSummary) -> str:
         "identifier": summary.package_id.urn,
         "version": summary.version,
         "license": summary.licence.iri,
-        "datePublished": summary.approval.day.isoformat(),
-        "conditionsOfAccess": ACCESS,
-        "isAccessibleForFree": False,
+        "datePublished": summary.day.isoformat(),
+        "conditionsOfAccess": summary.tier.access.words,
+        "isAccessibleForFree": summary.tier.access.is_free,
         "keywords": ["digital pathology", "whole-slide imaging", "annotation"],
         "creator": [
-            {"@type": "Person", "name": f"Annotator {a.code}", "identifier": a.code}
-            for a in summary.tally.annotators
-            if a.kind == "reader"
+            {"@type": "Person", "name": f"Annotator {row['code']}", "identifier": row["code"]}
+            for row in summary.counts.annotators
+            if row["kind"] == "reader"
         ],
     }
     # A title that holds "</script>" must not end the block it stands in.

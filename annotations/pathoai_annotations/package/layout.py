@@ -4,12 +4,14 @@
 
     OUT/                                  BagIt 1.0 (RFC 8493)
       bagit.txt  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt
+      approval.json                       bound to the hash of manifest-sha256.txt
+      signature.ed25519  signature.pub    where the package was signed
       data/                               RO-Crate 1.3
         ro-crate-metadata.json  README.md  LICENSE.txt  index.html
         annotations/geojson/<slide_id>.geojson
-        tables/{slides,annotations,annotators}.csv
+        tables/*.csv                      see table.py
         vocab/classes.csv
-        privacy/approval.json
+        privacy/release.json
         provenance/journal-<slide_id>.jsonl
         audits/<marker>.json            where labels were audited
 """
@@ -18,23 +20,31 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from pathoai_annotations.package import table
+from pathoai_annotations.package.table import TABLES
+
 PAYLOAD = "data"
 BAG_DECLARATION = "bagit.txt"
 BAG_INFO = "bag-info.txt"
 MANIFEST = "manifest-sha256.txt"
 TAG_MANIFEST = "tagmanifest-sha256.txt"
 TAG_FILES = (BAG_INFO, BAG_DECLARATION, MANIFEST, TAG_MANIFEST)
-"""The only files outside the payload."""
+"""What every bag has beside its payload."""
+APPROVAL = "approval.json"
+SIGNATURE, SIGNER = "signature.ed25519", "signature.pub"
+OTHER_TAG_FILES = (APPROVAL, SIGNATURE, SIGNER)
+"""What it may have besides, and nothing else."""
 
 METADATA = "ro-crate-metadata.json"
 README = "README.md"
 LICENCE = "LICENSE.txt"
 LANDING_PAGE = "index.html"
-SLIDES = "tables/slides.csv"
-ANNOTATIONS = "tables/annotations.csv"
-ANNOTATORS = "tables/annotators.csv"
-CLASSES = "vocab/classes.csv"
-APPROVAL = "privacy/approval.json"
+SLIDES = table.SLIDES.path
+ANNOTATIONS = table.ANNOTATIONS.path
+ANNOTATORS = table.ANNOTATORS.path
+CLASSES = table.CLASSES.path
+CHANGES = "CHANGELOG.md"
+RELEASE = "privacy/release.json"
 GEOJSON_FOLDER = "annotations/geojson"
 JOURNAL_FOLDER = "provenance"
 AUDIT_FOLDER = "audits"
@@ -51,13 +61,11 @@ _MEDIA_TYPES = {
 _DESCRIPTIONS = {
     README: "What this package holds, for people",
     LICENCE: "The licence",
+    CHANGES: "What this version adds, changes and removes, and why",
     LANDING_PAGE: "Landing page, with schema.org metadata inside",
-    SLIDES: "The slides: code, hash of the source file, scale and size of level 0",
-    ANNOTATIONS: "One row for each annotation",
-    ANNOTATORS: "Who annotated, by code",
-    CLASSES: "What each class means: names, colour, parent and codes of terminologies",
-    APPROVAL: "Who approved the release, and when the list of opposed patients was applied",
+    RELEASE: "How far the package may travel, who exported it, when objections were applied",
 }
+_TABLES = {table.path: table.description for table in TABLES}
 
 
 def geojson_name(slide_id: str) -> str:
@@ -88,7 +96,7 @@ def media_type(name: str) -> str:
 
 def description(name: str) -> str:
     """One line on what a payload file holds."""
-    fixed = _DESCRIPTIONS.get(name)
+    fixed = _DESCRIPTIONS.get(name) or _TABLES.get(name)
     if fixed is not None:
         return fixed
     if name.startswith(AUDIT_FOLDER):

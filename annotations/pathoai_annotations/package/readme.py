@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import Template
 
 from pathoai_annotations.package.licence import Licence
-from pathoai_annotations.package.summary import ACCESS, PackageSummary
+from pathoai_annotations.package.summary import PackageSummary
 
 README_TEMPLATE = """\
 # $title
@@ -24,7 +24,7 @@ Version $version, licence $licence ($licence_iri), identifier `$identifier`.
 | `tables/annotators.csv` | who annotated, by code |
 | `vocab/classes.csv` | the classes, with codes of published terminologies |
 | `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
-| `privacy/approval.json` | who approved the release, and up to when objections were applied |
+| `privacy/release.json` | how far it may travel, who exported it, when objections were applied |
 $audits| `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
 
 Coordinates are pixels of level 0, origin at the top left of the file's full canvas, y down.
@@ -42,8 +42,8 @@ $counts
 
 Access is $access.
 Slides, patients and centres are named by codes that only the study can resolve; annotators are
-named by codes. The list of patients who objected was applied on $opposition_date. The package was
-approved on $approved_on by $approved_by ($role).
+named by codes. The list of patients who objected was applied on $opposition_date. Who approved the
+package is in `approval.json`, one folder up.
 
 ## Check it
 
@@ -66,7 +66,7 @@ $iri
 def readme_text(summary: PackageSummary) -> str:
     """The README, in Markdown."""
     counts = (
-        f"| {dimension} | {value} | {count} |" for dimension, value, count in summary.tally.lines()
+        f"| {dimension} | {value} | {count} |" for dimension, value, count in summary.counts.lines()
     )
     return Template(README_TEMPLATE).substitute(
         title=summary.title,
@@ -78,12 +78,9 @@ def readme_text(summary: PackageSummary) -> str:
         licence_iri=summary.licence.iri,
         identifier=summary.package_id.urn,
         counts="\n".join(counts),
-        total=summary.tally.annotations,
-        access=ACCESS,
-        opposition_date=summary.approval.opposition_date,
-        approved_on=summary.approval.day,
-        approved_by=summary.approval.approved_by,
-        role=summary.approval.role,
+        total=summary.counts.total,
+        access=summary.tier.access.words,
+        opposition_date=summary.release.opposition_date,
     )
 
 

@@ -19,15 +19,16 @@ from pathoai import __version__
 from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
+from pathoai_annotations.package.csv_file import Row
 from pathoai_annotations.package.slides import PackagedSlide
-from pathoai_annotations.package.summary import ACCESS, PackageSummary
-from pathoai_annotations.package.tally import Annotator, count_id
+from pathoai_annotations.package.summary import PackageSummary
+from pathoai_annotations.package.tally import DEMONSTRATION, PROPOSER, count_id
 
 _VERSION = "1.3"
 _CONFORMS_TO = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1")
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
-_APPROVER, _ACTION = "#approver", "#packaging"
+_EXPORTER, _ACTION = "#exporter", "#packaging"
 # A package URL (ECMA-427) names software and version without claiming that a web page is there.
 _SOFTWARE = f"pkg:generic/pathoai@{quote(__version__)}"
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -83,24 +84,26 @@ def _add_files(crate: ROCrate, root: Path) -> None:
 def _add_people(crate: ROCrate, summary: PackageSummary) -> None:
     _add(
         crate,
-        _APPROVER,
+        _EXPORTER,
         "Person",
-        name=summary.approval.role,
-        jobTitle=summary.approval.role,
-        identifier=summary.approval.approved_by,
+        name=f"Exporter {summary.release.exporter}",
+        identifier=summary.release.exporter,
     )
-    for annotator in summary.tally.annotators:
-        if annotator.of_record:
-            _add_annotator(crate, annotator)
+    for annotator in _authors(summary):
+        _add_annotator(crate, annotator)
 
 
-def _add_annotator(crate: ROCrate, annotator: Annotator) -> None:
-    if annotator.kind == "demonstration":
-        name = f"{annotator.code}: the demonstration of pathoai, no pathologist"
+def _authors(summary: PackageSummary) -> list[Row]:
+    return [row for row in summary.counts.annotators if row["kind"] != PROPOSER]
+
+
+def _add_annotator(crate: ROCrate, annotator: Row) -> None:
+    code = annotator["code"]
+    if annotator["kind"] == DEMONSTRATION:
+        name = f"{code}: the demonstration of pathoai, no pathologist"
         _add_software(crate, _of_annotator(annotator), name)
     else:
-        name = f"Annotator {annotator.code}"
-        _add(crate, _of_annotator(annotator), "Person", name=name, identifier=annotator.code)
+        _add(crate, _of_annotator(annotator), "Person", name=f"Annotator {code}", identifier=code)
 
 
 def _add_software(crate: ROCrate, identity: str, name: str) -> None:
@@ -108,8 +111,8 @@ def _add_software(crate: ROCrate, identity: str, name: str) -> None:
     crate.add(SoftwareApplication(crate, identity, facts))
 
 
-def _of_annotator(annotator: Annotator) -> str:
-    return f"#annotator-{annotator.code}"
+def _of_annotator(annotator: Row) -> str:
+    return f"#annotator-{annotator['code']}"
 
 
 def _add_slide(crate: ROCrate, slide: PackagedSlide) -> Reference:
@@ -134,14 +137,15 @@ def _add_slide(crate: ROCrate, slide: PackagedSlide) -> Reference:
         if value is not None
     ]
     about: dict[str, Any] = {"additionalProperty": values} if values else {}
+    if slide.source_sha256:
+        about["sha256"] = slide.source_sha256
     return _add(
         crate,
         identity,
         ["CreativeWork", "ImageObject"],
         name=f"Slide {slide.slide_id}",
-        description=f"Whole-slide image, stain {slide.stain}, by reference: not in this package",
+        description=f"Glass slide, stain {slide.stain}; its original image is not in this package",
         identifier=slide.slide_id,
-        sha256=slide.source_sha256,
         **about,
     )
 
@@ -154,9 +158,9 @@ def _add_action(crate: ROCrate, summary: PackageSummary, slides: list[Reference]
         "CreateAction",
         name="Annotation, validation and packaging",
         description="Outlines were proposed, then validated or corrected; the edits are in the "
-        "journal files. The package was approved by the agent.",
+        "journal files. The agent exported the package; approval.json says who approved it.",
         instrument=_to(_SOFTWARE),
-        agent=_to(_APPROVER),
+        agent=_to(_EXPORTER),
         object=slides,
         result=[_to(layout.geojson_name(slide.slide_id)) for slide in summary.slides],
         startTime=summary.started,
@@ -174,14 +178,14 @@ def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Referen
         name="Process Run Crate",
         version="0.5",
     )
-    authors = [_to(_of_annotator(a)) for a in summary.tally.annotators if a.of_record]
+    authors = [_to(_of_annotator(a)) for a in _authors(summary)]
     root = crate.root_dataset
     facts: dict[str, Any] = {
         "name": summary.title,
         "description": summary.description,
         "identifier": summary.package_id.urn,
         "version": summary.version,
-        "datePublished": summary.approval.day.isoformat(),
+        "datePublished": summary.day.isoformat(),
         "license": _add(
             crate,
             licence.iri,
@@ -190,7 +194,7 @@ def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Referen
             identifier=licence.spdx,
             description=f"SPDX licence {licence.spdx}",
         ),
-        "conditionsOfAccess": ACCESS,
+        "conditionsOfAccess": summary.tier.access.words,
         "conformsTo": profile,
         "author": authors,
         "isBasedOn": slides,
@@ -210,7 +214,7 @@ def _add_counts(crate: ROCrate, summary: PackageSummary) -> list[Reference]:
             "PropertyValue",
             name=f"annotations, {dimension} {value}",
             propertyID=count_id(dimension, value),
-            value=count,
+            value=int(count) if count.isdecimal() else count,
         )
-        for dimension, value, count in summary.tally.lines()
+        for dimension, value, count in summary.counts.lines()
     ]

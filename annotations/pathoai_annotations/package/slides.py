@@ -8,6 +8,7 @@ from pathoai.study.cohort import CohortRow
 from pathoai.study.study import Study
 from pathoai_annotations.package.csv_file import Row, text
 from pathoai_annotations.package.table import SLIDES
+from pathoai_annotations.package.tier import Tier
 
 SLIDE_COLUMNS = SLIDES.header
 
@@ -25,12 +26,13 @@ class PackagedSlide:
         marker: What an IHC stain shows, where ``stain`` does not say it.
         scanner: Model of the scanner; empty where not known.
         grade: Class that stands for the whole slide; empty where not known.
-        source_sha256: SHA-256 of the file the slide came in.
+        source_sha256: SHA-256 of the file the slide came in; empty where the package leaves the
+            institution.
         mpp_x: Scale of level 0 along x, µm per pixel; None where the study does not know it.
         mpp_y: The same along y.
         width_px: Level-0 width of the full canvas; None where the slide was not tiled.
         height_px: Level-0 height.
-        annotations: Packaged annotations on it.
+        annotations: Packaged annotations on it, as they may be shown.
     """
 
     slide_id: str
@@ -46,14 +48,14 @@ class PackagedSlide:
     mpp_y: float | None
     width_px: int | None
     height_px: int | None
-    annotations: int
+    annotations: str
 
     def row(self) -> Row:
         """As it stands in the table of slides."""
         return {column: text(getattr(self, column)) for column in SLIDE_COLUMNS}
 
 
-def describe_slide(study: Study, row: CohortRow, annotations: int) -> PackagedSlide:
+def describe_slide(study: Study, row: CohortRow, annotations: str, tier: Tier) -> PackagedSlide:
     """A slide of the study, with scale and size where its store is complete.
 
     Raises:
@@ -77,7 +79,7 @@ def describe_slide(study: Study, row: CohortRow, annotations: int) -> PackagedSl
         row.marker,
         row.scanner,
         row.grade,
-        row.source_sha256,
+        "" if tier.is_published else row.source_sha256,
         mpp_x,
         mpp_y,
         width,

@@ -24,9 +24,14 @@ HIDDEN = frozenset(_WORDS.values())
 """What stands in the place of a count that is not shown."""
 
 
+def is_small(count: int) -> bool:
+    """True for a count that is not to be shown."""
+    return 0 < count < SMALLEST_SHOWN
+
+
 def is_shown_small(cell: str) -> bool:
     """True for the text of a count that should have been hidden."""
-    return cell.isdecimal() and 0 < int(cell) < SMALLEST_SHOWN
+    return cell.isdecimal() and is_small(int(cell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def _word(shown: Interval, count: int) -> str:
 
 
 def _as_shown(count: int) -> Interval:
-    return _SMALL if 0 < count < SMALLEST_SHOWN else (count, count)
+    return _SMALL if is_small(count) else (count, count)
 
 
 def _is_exact(shown: Interval) -> bool:

@@ -36,22 +36,25 @@ def check_place(out: Path, package_id: uuid.UUID) -> None:
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out``, removed at the end unless it was published.
+    """A folder beside ``out``, removed at the end unless it was published.
 
-    Its name is fixed, so that the next run finds and removes what a killed one left; two runs must
-    not write the same ``out`` at once.
+    Its name is fixed, so that the next run finds what one left that was killed or interrupted; two
+    runs must not write the same ``out`` at once.
 
     Raises:
         OSError: The place is not writable.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.with_name(f".{out.name}.partial")
-    _remove(folder)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     try:
         yield folder
-    finally:
+    except KeyboardInterrupt:
+        raise  # whoever stops a long run may go on with it
+    except BaseException:
         _remove(folder)
+        raise
+    _remove(folder)
 
 
 def publish(folder: Path, out: Path) -> None:

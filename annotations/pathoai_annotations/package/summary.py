@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
 
 from pathoai.errors import PackageError
 from pathoai.ontology import Ontology
 from pathoai.study.study import Study
-from pathoai_annotations.package.approval import Approval
+from pathoai_annotations.package.changes import Changes
+from pathoai_annotations.package.images import PackagedImage
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.release import Release
+from pathoai_annotations.package.shown_counts import PackageCounts, case_count, stain_counts
 from pathoai_annotations.package.slides import PackagedSlide
-from pathoai_annotations.package.tally import Tally
+from pathoai_annotations.package.small_counts import ShownCounts
 from pathoai_annotations.package.tier import Tier
 
-ACCESS = Tier.INTERNAL.access.words
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][0-9A-Za-z]+)*")
 
 
@@ -28,12 +32,15 @@ class PackageSummary:
         title: One line.
         version: Of the data, e.g. ``1.0.0``.
         licence: Of the data.
-        approval: Settled.
+        release: How far it may travel, who exported it, when objections were applied.
         ontology: The classes.
         slides: Sorted by code.
-        tally: Counts of the annotations.
+        images: Of the slides, likewise.
+        counts: Of the annotations, as they may be shown.
+        demonstration: Annotations that the demonstration validated: none, some or all.
         started: Time of the first edit, ISO 8601, UTC.
         ended: Time of the last.
+        changes: Against the version before.
         audits: Keys of the markers whose labels were audited.
     """
 
@@ -41,35 +48,69 @@ class PackageSummary:
     title: str
     version: str
     licence: Licence
-    approval: Approval
+    release: Release
     ontology: Ontology
     slides: tuple[PackagedSlide, ...]
-    tally: Tally
+    images: tuple[PackagedImage, ...]
+    counts: PackageCounts
+    demonstration: Literal["none", "some", "all"]
     started: str
     ended: str
+    changes: Changes
     audits: tuple[str, ...] = ()
+
+    @property
+    def tier(self) -> Tier:
+        """How far it may travel."""
+        return self.release.tier
+
+    @property
+    def day(self) -> date:
+        """The day that the package bears: of the last edit, or of the list of objections.
+
+        The earliest possible one, so that the same study gives the same package on any day.
+        """
+        last_edit = datetime.fromisoformat(self.ended).date()
+        return max(self.release.opposition_date, last_edit)
+
+    @property
+    def slides_by_stain(self) -> ShownCounts:
+        """Numbers of slides, as they may be shown."""
+        return stain_counts((slide.stain for slide in self.slides), self.tier)
+
+    @property
+    def cases(self) -> str:
+        """The number of patients, as it may be shown; slides of unknown patients are of none."""
+        return case_count(len({s.case_id for s in self.slides if s.case_id}), self.tier)
 
     @property
     def warning(self) -> str:
         """A plain sentence where the demonstration validated annotations; empty otherwise."""
-        count, total = self.tally.by_demonstration, self.tally.annotations
-        if count == 0:
+        if self.demonstration == "none":
             return ""
-        whole = "All" if count == total else f"{count} of"
+        which = "All" if self.demonstration == "all" else "Some"
         return (
-            f"{whole} {total} annotations were validated by the demonstration and by no "
+            f"{which} annotations were validated by the demonstration and by no "
             "pathologist: they show how pathoai works and must not be used as ground truth."
+        )
+
+    @property
+    def _where_images_are(self) -> str:
+        if any(image.path for image in self.images):
+            return "images are de-identified copies"
+        return (
+            "images are named by code and hash only" if self.images else "images are not included"
         )
 
     @property
     def description(self) -> str:
         """What the package holds, in a few sentences."""
         sentences = (
-            f"{self.tally.annotations} validated annotations on {len(self.slides)} coded "
-            f"whole-slide images, with the classes of ontology {self.ontology.key} "
-            f"{self.ontology.version} ({self.ontology.title}).",
-            "Outlines are GeoJSON in pixels of level 0; images are named by code and hash only.",
-            f"The list of patients who objected was applied on {self.approval.opposition_date}.",
+            f"{self.counts.total} validated annotations on {self.slides_by_stain.total} coded "
+            f"whole-slide images of {self.cases} patients, with the classes of ontology "
+            f"{self.ontology.key} {self.ontology.version} ({self.ontology.title}).",
+            f"Outlines are GeoJSON in pixels of level 0; {self._where_images_are}.",
+            f"The list of patients who objected was applied on {self.release.opposition_date}.",
             self.warning,
         )
         return " ".join(sentence for sentence in sentences if sentence)

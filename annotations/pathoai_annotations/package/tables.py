@@ -1,14 +1,9 @@
-"""The rows of the tables of annotations and annotators, made alike at build and at verification."""
+"""The rows of the table of annotations, made alike at build and at verification."""
 
 from __future__ import annotations
 
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.package.csv_file import Row, text
-from pathoai_annotations.package.table import ANNOTATIONS, ANNOTATORS
-from pathoai_annotations.package.tally import Annotator
-
-ANNOTATION_COLUMNS = ANNOTATIONS.header
-ANNOTATOR_COLUMNS = ANNOTATORS.header
 
 
 def annotation_row(annotation: Annotation) -> Row:
@@ -25,8 +20,3 @@ def annotation_row(annotation: Annotation) -> Row:
         "geometry": annotation.geometry.geom_type,
         "area_px": f"{annotation.geometry.area:.2f}",
     }
-
-
-def annotator_row(annotator: Annotator) -> Row:
-    """One annotator, by code."""
-    return {column: text(getattr(annotator, column)) for column in ANNOTATOR_COLUMNS}

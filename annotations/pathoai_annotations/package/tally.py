@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pathoai_annotations.annotation import Annotation, Status
 
-DEMONSTRATION = "demo"
+DEMONSTRATION, READER, PROPOSER = "demonstration", "reader", "proposer"
+"""Kinds of annotators."""
+_DEMO = "demo"
 _DIMENSIONS = ("origin", "status", "class", "annotator")
 
 
 def is_demonstration(author: str) -> bool:
     """True for the codes under which the demonstration, not a pathologist, validates."""
     word, _, _ = author.casefold().replace("_", "-").partition("-")
-    return word == DEMONSTRATION
+    return word == _DEMO
 
 
 @dataclass(slots=True)
@@ -43,8 +46,8 @@ class Annotator:
     def kind(self) -> str:
         """``demonstration``, ``reader``, or ``proposer`` for who stands behind nothing."""
         if is_demonstration(self.code):
-            return "demonstration"
-        return "reader" if self.of_record else "proposer"
+            return DEMONSTRATION
+        return READER if self.of_record else PROPOSER
 
 
 @dataclass(slots=True)
@@ -87,17 +90,12 @@ class Tally:
         return [self._annotators[code] for code in sorted(self._annotators)]
 
     @property
-    def by_demonstration(self) -> int:
+    def by_demonstration(self) -> Literal["none", "some", "all"]:
         """Annotations that only the demonstration stands behind."""
-        return sum(a.of_record for a in self.annotators if a.kind == "demonstration")
-
-    def lines(self) -> list[tuple[str, str, int]]:
-        """Dimension, value and number of annotations, in a fixed order."""
-        return [
-            (dimension, value, counter[value])
-            for dimension, counter in self.counts.items()
-            for value in sorted(counter)
-        ]
+        count = sum(a.of_record for a in self.annotators if a.kind == DEMONSTRATION)
+        if not count:
+            return "none"
+        return "all" if count == self.annotations else "some"
 
 
 def count_id(dimension: str, value: str) -> str:

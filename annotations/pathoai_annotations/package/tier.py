@@ -51,23 +51,21 @@ class Tier(StrEnum):
 
 _ACCESS = {
     Tier.INTERNAL: Access(
-        "internal: for use inside the institution of the study; images stay where they are and are "
-        "named by code and hash",
+        "internal: for use inside the institution of the study",
         f"{_DUO}0000028",
         "institution specific restriction",
         f"{_ACCESS_RIGHT}NON_PUBLIC",
         is_free=False,
     ),
     Tier.CONTROLLED: Access(
-        "controlled: for named users, under an agreement with the institution of the study; images "
-        "are de-identified copies",
+        "controlled: for named users, under an agreement with the institution of the study",
         f"{_DUO}0000026",
         "user specific restriction",
         f"{_ACCESS_RIGHT}RESTRICTED",
         is_free=False,
     ),
     Tier.OPEN: Access(
-        "open: for anybody, under the licence; images are de-identified copies",
+        "open: for anybody, under the licence",
         f"{_DUO}0000004",
         "no restriction",
         f"{_ACCESS_RIGHT}PUBLIC",

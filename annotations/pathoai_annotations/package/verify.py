@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from pathoai.errors import MissingFileError, PackageError
@@ -37,22 +38,41 @@ def verify_package(path: Path) -> VerificationReport:
         MissingFileError: Nothing lies there.
         PackageError: What lies there is no package.
     """
-    _require_package(path)
-    files = list(check_files(path))
-    # A second opinion: where we found damage, it would only repeat it.
-    bag = [] if files else list(check_bag(path))
+    require_package(path)
     annotations = AnnotationCheck(path)
-    content = annotations.run()
-    approval = list(check_approval(path, annotations.last_edit))
-    audits = list(check_audits(path))
-    findings: list[Finding] = [*files, *bag, *content, *approval, *audits, *check_privacy(path)]
+    content, last_edit = _findings(path, annotations)
+    findings = [*content, *check_approval(path, last_edit)]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations
     )
 
 
-def _require_package(path: Path) -> None:
+def content_findings(path: Path) -> tuple[list[Finding], date | None]:
+    """What is wrong with a package that may still await its approval.
+
+    Returns:
+        All findings but those on the approval, and the day (UTC) of the last edit, where known.
+    """
+    return _findings(path, AnnotationCheck(path))
+
+
+def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], date | None]:
+    files = list(check_files(path))
+    # A second opinion: where we found damage, it would only repeat it.
+    bag = [] if files else list(check_bag(path))
+    content = annotations.run()
+    findings = [*files, *bag, *content, *check_audits(path), *check_privacy(path)]
+    return findings, annotations.last_day
+
+
+def require_package(path: Path) -> None:
+    """Refuse what is no package.
+
+    Raises:
+        MissingFileError: Nothing lies there.
+        PackageError: What lies there is none.
+    """
     if not path.exists():
         raise MissingFileError("no such package", where=path.name)
     metadata, bag = path / layout.PAYLOAD / layout.METADATA, path / layout.BAG_DECLARATION

@@ -32,7 +32,7 @@ def test_builds_and_verifies(
     out = tmp_path / "package"
     assert _package("build", study.path, out, *_APPROVAL, "--version", "2.0.0") == 0
     assert _package("verify", out) == 0
-    assert "verified: 13 files, 3 annotations on 2 slides" in capsys.readouterr().out
+    assert "verified: 21 files, 3 annotations on 2 slides" in capsys.readouterr().out
 
 
 def test_what_waits_is_counted_with_the_command_that_signs_it_off(
@@ -103,7 +103,7 @@ def test_a_read_only_place_is_told_in_one_line(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("pathoai_annotations.package.build.write_csv", refuse)
+    monkeypatch.setattr("pathoai_annotations.package.payload.write_table", refuse)
     assert _package("build", study.path, tmp_path / "package", *_APPROVAL) == 1
     assert "the disk is read-only" in capsys.readouterr().err
 

@@ -48,7 +48,12 @@ def _reseal(package: Path) -> None:
     kept = [line for line in info.read_text().splitlines() if not line.startswith("Payload-Oxum")]
     info.write_text("\n".join([*kept, f"Payload-Oxum: {size}.{len(files)}"]) + "\n")
     _write_manifest(package, "manifest-sha256.txt", files)
-    tags = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
+    approval = package / "approval.json"
+    if approval.exists() and approval.read_text().startswith("{") and approval.stat().st_size > 2:
+        bound = {"manifest_sha256": _sha256(package / "manifest-sha256.txt")}
+        approval.write_text(json.dumps(json.loads(approval.read_text()) | bound, indent=1))
+    tags = ["approval.json", "bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
+    tags = [name for name in tags if (package / name).exists()]
     _write_manifest(package, "tagmanifest-sha256.txt", [package / name for name in tags])
 
 
@@ -169,7 +174,10 @@ def test_another_hash_in_the_crate(package: Path) -> None:
 def test_another_hash_in_the_manifest(package: Path) -> None:
     _replace(package / "manifest-sha256.txt", _sha256(package / "data/README.md"), "0" * 64)
     found = _findings(package)
-    assert found == {"has another hash than the bag's manifest states": "data/README.md"}
+    assert found == {
+        "has another hash than the bag's manifest states": "data/README.md",
+        "the approval is of another content": "approval.json",
+    }
 
 
 @pytest.mark.parametrize("damage", ["fact", "empty", "cut"])
@@ -186,7 +194,7 @@ def test_altered_files_of_the_bag(package: Path, damage: str) -> None:
 def test_a_size_that_is_wrong_is_left_to_bagit(package: Path) -> None:
     info = package / "bag-info.txt"
     _replace(info, "Payload-Oxum: ", "Payload-Oxum: 1")
-    names = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt")
+    names = ("approval.json", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
     _write_manifest(package, "tagmanifest-sha256.txt", [package / name for name in names])
     assert _findings(package) == {"the bag is not valid (BagIt 1.0)": "bag-info.txt"}
 
@@ -315,7 +323,7 @@ def test_a_slide_less_in_the_table(package: Path) -> None:
     path = package / "data/tables/slides.csv"
     path.write_text("".join(path.read_text("utf8").splitlines(keepends=True)[:-1]))
     _reseal(package)
-    assert _findings(package) == {"does not agree with the annotations": "data/tables/slides.csv"}
+    assert _findings(package)["does not agree with the annotations"] == "data/tables/slides.csv"
 
 
 def test_a_patient_who_is_no_code(package: Path) -> None:
@@ -325,7 +333,7 @@ def test_a_patient_who_is_no_code(package: Path) -> None:
     cells[1] = "Dupont"
     path.write_text(header + ",".join(cells) + "".join(rest))
     _reseal(package)
-    assert _findings(package) == {"case_id is no code": "data/tables/slides.csv line 2"}
+    assert _findings(package)["case_id is no code"] == "data/tables/slides.csv line 2"
 
 
 def test_counts_of_the_crate(package: Path) -> None:
@@ -361,9 +369,9 @@ def test_a_damaged_log(package: Path, damage: str) -> None:
 
 @pytest.mark.parametrize("content", [None, "[]", "{"])
 def test_no_approval(package: Path, content: str | None) -> None:
-    path = package / "data/privacy/approval.json"
+    path = package / "approval.json"
     path.unlink() if content is None else path.write_text(content)
-    assert _findings(package)["no approval"] == "data/privacy/approval.json"
+    assert _findings(package)["no approval"] == "approval.json"
 
 
 @pytest.mark.parametrize(
@@ -385,7 +393,7 @@ def test_no_approval(package: Path, content: str | None) -> None:
 def test_an_approval_that_approves_nothing(
     package: Path, part: str, value: object, what: str
 ) -> None:
-    _edit_json(package / "data/privacy/approval.json", _set(part, value=value))
+    _edit_json(package / "approval.json", _set(part, value=value))
     _reseal(package)
     assert any(found.startswith(what) for found in _findings(package))
 
@@ -394,9 +402,23 @@ def test_an_approval_older_than_the_last_edit(package: Path) -> None:
     def edit(record: dict) -> None:  # type: ignore[type-arg]  # any JSON
         record |= {"approved_on": "2020-01-02", "opposition_date": "2020-01-01"}
 
-    _edit_json(package / "data/privacy/approval.json", edit)
+    _edit_json(package / "approval.json", edit)
+    _edit_json(package / "data/privacy/release.json", _set("opposition_date", value="2020-01-01"))
     _reseal(package)
     assert "annotations were edited after the approval" in _findings(package)
+
+
+def test_an_approval_of_another_content(package: Path) -> None:
+    _edit_json(package / "approval.json", _set("manifest_sha256", value="0" * 64))
+    tags = ("approval.json", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
+    _write_manifest(package, "tagmanifest-sha256.txt", [package / name for name in tags])
+    assert _findings(package) == {"the approval is of another content": "approval.json"}
+
+
+def test_an_approval_of_another_tier(package: Path) -> None:
+    _edit_json(package / "approval.json", _set("tier", value="open"))
+    _reseal(package)
+    assert _findings(package) == {"the approval is of another release": "approval.json"}
 
 
 # --- privacy ---------------------------------------------------------------------------------
@@ -444,12 +466,12 @@ def test_text_that_may_leave(package: Path, text: str) -> None:
 
 
 def test_an_escaped_address(package: Path) -> None:
-    path = package / "data/privacy/approval.json"
+    path = package / "approval.json"
     _replace(path, "data protection officer", "jane\\u0040hospital.example")
     assert "an e-mail address in the text" in _findings(package)
     _append(package / "data/index.html", "<p>jane&#64;hospital.example</p>")
     places = {f.where.split()[0] for f in verify_package(package).findings if "e-mail" in f.what}
-    assert places == {"data/privacy/approval.json", "data/index.html"}
+    assert places == {"approval.json", "data/index.html"}
 
 
 def test_an_address_in_a_file_name(package: Path) -> None:

@@ -1,0 +1,187 @@
+"""What a package holds, written slide by slide: of one slide at a time in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pathoai.progress import Advance
+from pathoai.study.package_ledger import PackageRecord
+from pathoai.study.study import Study
+from pathoai_annotations.formats.geojson import write_geojson
+from pathoai_annotations.journal.journal import Journal
+from pathoai_annotations.package import layout
+from pathoai_annotations.package.changes import changes_since
+from pathoai_annotations.package.csv_file import Row, write_table
+from pathoai_annotations.package.entities import entity_rows
+from pathoai_annotations.package.event_log import write_event_log
+from pathoai_annotations.package.images import images_by_reference
+from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.release import Release
+from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
+from pathoai_annotations.package.shown_counts import PackageCounts
+from pathoai_annotations.package.slide_files import SlideFiles, inputs_of
+from pathoai_annotations.package.slides import describe_slide
+from pathoai_annotations.package.study_tables import agreement_rows, split_rows
+from pathoai_annotations.package.summary import PackageSummary, package_id_of
+from pathoai_annotations.package.table import (
+    AGREEMENT,
+    ANNOTATIONS,
+    ANNOTATORS,
+    IMAGES,
+    SLIDES,
+    SPLITS,
+)
+from pathoai_annotations.package.tables import annotation_row
+from pathoai_annotations.package.tally import Tally
+from pathoai_annotations.package.vocabulary import write_classes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is said of a package before anything is written.
+
+    Args:
+        version: Of the data.
+        licence: Of the data.
+        title: One line.
+        release: How far it may travel, and who exports it.
+        why: Reason for the version, where one was given.
+    """
+
+    version: str
+    licence: Licence
+    title: str
+    release: Release
+    why: str | None
+
+
+@dataclass(slots=True)
+class PayloadWork:
+    """The payload of a package under way.
+
+    Args:
+        study: The study.
+        journal: Of the study.
+        folder: The staged folder.
+        selection: What goes into the package.
+        plan: What is said of it.
+    """
+
+    study: Study
+    journal: Journal
+    folder: Path
+    selection: Selection
+    plan: Plan
+    digests: dict[str, str] = field(default_factory=dict)
+    """Slide → SHA-256 of its annotations, of slides that are written."""
+
+    @property
+    def _payload(self) -> Path:
+        return self.folder / layout.PAYLOAD
+
+    def write(self, audits: tuple[str, ...], advance: Advance) -> PackageSummary:
+        """Write annotations and tables.
+
+        Args:
+            audits: Keys of the markers whose labels were audited.
+            advance: Told of slides done and slides in all.
+
+        Returns:
+            What the package says of itself; its descriptions are made from nothing else.
+        """
+        files = SlideFiles(self.folder, self.selection.slide_ids)
+        tally = Tally()
+        write_table(self._payload, ANNOTATIONS, self._annotations(files, tally, advance))
+        files.forget()
+        summary = self._summary(tally, audits)
+        self._write_tables(summary)
+        release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
+        self._write_text(layout.RELEASE, release)
+        self._write_text(layout.CHANGES, summary.changes.text())
+        return summary
+
+    def record(self, summary: PackageSummary, manifest_sha256: str) -> PackageRecord:
+        """What the study keeps of the package."""
+        patients = sorted({slide.case_id for slide in summary.slides if slide.case_id})
+        return PackageRecord(
+            summary.version,
+            summary.tier.value,
+            manifest_sha256,
+            summary.day.isoformat(),
+            self.digests,
+            tuple(patients),
+            summary.changes.why,
+        )
+
+    def _annotations(self, files: SlideFiles, tally: Tally, advance: Advance) -> Iterator[Row]:
+        ontology, count = self.study.ontology, len(self.selection.slide_ids)
+        settings = (ontology.key, ontology.version)
+        for done, slide_id in enumerate(self.selection.slide_ids, start=1):
+            history = slide_history(self.journal, slide_id, self.selection)
+            tally.add(history.annotations, (event.author for event in history.events))
+            written = files.write(slide_id, inputs_of(history, *settings), self._writer(history))
+            self.digests[slide_id] = written[layout.geojson_name(slide_id)]
+            yield from map(annotation_row, history.annotations)
+            advance(done, count)
+
+    def _writer(self, history: SlideHistory) -> _SlideWriter:
+        return _SlideWriter(self._payload, history, self.study)
+
+    def _summary(self, tally: Tally, audits: tuple[str, ...]) -> PackageSummary:
+        plan, cohort, tier = self.plan, self.study.cohort, self.plan.release.tier
+        counts = PackageCounts.of(tally, tier)
+        rows = [cohort[slide_id] for slide_id in self.selection.slide_ids]
+        return PackageSummary(
+            package_id=package_id_of(self.study),
+            title=plan.title,
+            version=plan.version,
+            licence=plan.licence,
+            release=plan.release,
+            ontology=self.study.ontology,
+            slides=tuple(
+                describe_slide(self.study, row, counts.by_slide[row.slide_id], tier) for row in rows
+            ),
+            images=tuple(image for row in rows for image in images_by_reference(row, tier)),
+            counts=counts,
+            demonstration=tally.by_demonstration,
+            started=self.selection.started,
+            ended=self.selection.ended,
+            changes=changes_since(self.study, plan.version, tier, self.digests, plan.why),
+            audits=audits,
+        )
+
+    def _write_tables(self, summary: PackageSummary) -> None:
+        slides = [slide.row() for slide in summary.slides]
+        for table, rows in entity_rows(slides, summary.tier):
+            write_table(self._payload, table, rows)
+        write_table(self._payload, SLIDES, slides)
+        write_table(self._payload, IMAGES, (image.row() for image in summary.images))
+        write_table(self._payload, ANNOTATORS, summary.counts.annotators)
+        write_table(self._payload, AGREEMENT, agreement_rows(self.study))
+        write_table(self._payload, SPLITS, split_rows(self.study, self.digests.keys()))
+        write_classes(self._payload / layout.CLASSES, summary.ontology)
+
+    def _write_text(self, name: str, text: str) -> None:
+        path = self._payload / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf8", newline="\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _SlideWriter:
+    """Writes the files of one slide, and says which."""
+
+    payload: Path
+    history: SlideHistory
+    study: Study
+
+    def __call__(self) -> tuple[str, ...]:
+        slide_id = self.history.slide_id
+        outlines, edits = layout.geojson_name(slide_id), layout.journal_name(slide_id)
+        (self.payload / outlines).parent.mkdir(parents=True, exist_ok=True)
+        write_geojson(self.payload / outlines, self.history.annotations, self.study.ontology)
+        write_event_log(self.payload / edits, self.history.events)
+        return outlines, edits

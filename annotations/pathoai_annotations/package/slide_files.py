@@ -1,0 +1,107 @@
+"""The files of one slide in a package under way; what a killed run finished is kept.
+
+Beside the payload lies, for each finished slide, what its files were made from and what they hash
+to. Files of which both are still true are not written again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pathoai.atomic_file import write_text_atomically
+from pathoai.provenance import sha256_of_file, sha256_of_json
+from pathoai_annotations.package import layout
+from pathoai_annotations.package.event_log import state_of
+from pathoai_annotations.package.selection import SlideHistory
+
+_NOTES = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    inputs: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+class SlideFiles:
+    """Finished slides of a package under way.
+
+    Args:
+        folder: The staged folder.
+        slide_ids: Slides that belong into the package.
+    """
+
+    def __init__(self, folder: Path, slide_ids: Collection[str]) -> None:
+        """Remove what a killed run left, but finished slides."""
+        self._payload = folder / layout.PAYLOAD
+        self._notes = folder / _NOTES
+        self._notes.mkdir(exist_ok=True)
+        kept: set[Path] = set()
+        for note in self._notes.iterdir():
+            if note.suffix == ".json" and note.stem in slide_ids:
+                kept |= {self._payload / name for name in _read(note).files}
+            else:
+                note.unlink()
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_relative_to(self._notes) or path in kept:
+                continue
+            if not path.is_dir():
+                path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+
+    def write(
+        self, slide_id: str, inputs: str, write: Callable[[], Collection[str]]
+    ) -> dict[str, str]:
+        """Write the files of a slide, or keep them.
+
+        Args:
+            slide_id: Code of the slide.
+            inputs: Hash of what they are made from.
+            write: Writes them, and says which: names in the payload.
+
+        Returns:
+            Name of each file → its SHA-256.
+        """
+        note = self._notes / f"{slide_id}.json"
+        known = _read(note)
+        if known.inputs == inputs and all(map(self._is_whole, known.files, known.files.values())):
+            return dict(known.files)
+        for name in known.files:
+            (self._payload / name).unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
+        files = {name: sha256_of_file(self._payload / name) for name in sorted(write())}
+        # Last: without its note a slide counts as not begun.
+        write_text_atomically(note, json.dumps({"inputs": inputs, "files": files}))
+        return files
+
+    def forget(self) -> None:
+        """Remove the notes: the package is complete."""
+        shutil.rmtree(self._notes)
+
+    def _is_whole(self, name: str, digest: str) -> bool:
+        path = self._payload / name
+        return path.is_file() and sha256_of_file(path) == digest
+
+
+def _read(note: Path) -> _Note:
+    try:
+        return _Note(**json.loads(note.read_text("utf8")))
+    except (FileNotFoundError, ValueError, TypeError):  # an older pathoai's: begin again
+        return _Note()
+
+
+def inputs_of(history: SlideHistory, *settings: str) -> str:
+    """Hash of what a slide's files are made from.
+
+    Args:
+        history: Its annotations and their edits.
+        settings: What else shapes them.
+    """
+    edits = [[event.seq, str(event.event_id), event.at, event.author] for event in history.events]
+    outlines = [[str(a.id), state_of(a), a.geometry.wkb_hex] for a in history.annotations]
+    return sha256_of_json([list(settings), edits, outlines])
