@@ -20,7 +20,8 @@ _TABLES_AND_FRAMES = {
 }
 _SCAN, _COMMENT = 0xDA, 0xFE
 _JFIF, _ADOBE = 0xE0, 0xEE
-_PLAIN_JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x02\x00\x00\x01\x00\x01\x00\x00"
+PLAIN_JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x02\x00\x00\x01\x00\x01\x00\x00"
+"""The segment of JFIF with no density and no thumbnail."""
 _AFTER_ENTROPY = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _AFTER_ENTROPY_LS = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")
 _LARGEST_MODE = 2
@@ -77,7 +78,7 @@ def _allowed(marker: int, segment: bytes, left: LeftBehind) -> bytes:
     if marker in _TABLES_AND_FRAMES or marker == _SCAN:
         return bytes([0xFF, marker]) + segment
     if marker == _JFIF and segment[2:7] == b"JFIF\0":
-        return _PLAIN_JFIF
+        return PLAIN_JFIF
     if marker == _ADOBE and segment[2:7] == b"Adobe" and len(segment) >= 14:
         if segment[13] > _LARGEST_MODE:
             raise _damaged()
