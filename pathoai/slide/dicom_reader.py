@@ -79,12 +79,16 @@ class DicomBackend:
 def _readable_pyramid(path: Path) -> DicomPyramid:
     pyramid = dicom_pyramid(path)
     for picture in pyramid.levels:
-        _check_readable(picture)
+        check_decodable(picture)
     return pyramid
 
 
-def _check_readable(picture: DicomPicture) -> None:
-    """Refuse what cannot be decoded here, before any memory is asked for it."""
+def check_decodable(picture: DicomPicture) -> None:
+    """Refuse what cannot be decoded here, before any memory is asked for it.
+
+    Raises:
+        NotASlideError: The picture is of another kind than slides are, or its tiles are too large.
+    """
     colours = READABLE_COLOURS.get(picture.compression, set())
     samples = 1 if picture.photometric in _GREYS else 3
     size = picture.tile_px.width * picture.tile_px.height * picture.samples
