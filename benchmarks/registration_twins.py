@@ -1,16 +1,19 @@
 """Registration of generated twins whose true map is known: every rotation, damages, wrong pairs.
 
-    OMP_NUM_THREADS=1 python benchmarks/registration_twins.py --out registration_twins.md
+    OMP_NUM_THREADS=1 python benchmarks/registration_twins.py --out twins.md --kept FOLDER
 
 A section in H&E and the same restained, turned, moved, bent, mirrored or not, become stores and are
-registered. Error is the distance from where a point of the tissue is carried to where it lies.
+registered. Error is the distance from where a point of the tissue is carried to where it lies. The
+tables are written after each group; what was found of a pair is kept in a folder, so that a run
+that was ended goes on. Rotations come last: they are most of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,7 @@ from measure import machine
 from numpy.typing import NDArray
 
 from pathoai.errors import AlignmentError
-from pathoai.geometry import Mpp, Size
+from pathoai.geometry import Mpp
 from pathoai.preprocess.slide_source import SlideSource
 from pathoai.preprocess.tile_slide import tile_slide
 from pathoai.preprocess.tiling_settings import TilingSettings
@@ -37,6 +40,8 @@ from pathoai.tiling.spec import TileSpec
 
 _MARKERS = ("AE1AE3", "MKI67", "CD3CD20", "HER2", "P40COLIV", "ER")
 _SECTIONS = 6
+_SMALL_UM = (800.0, 500.0)
+_PAIRS_OF_A_SIZE = 18
 # Median error that an alignment is for: labels of single cells need it.
 _WANTED_UM = 1.0
 _POINTS = 4000
@@ -48,15 +53,30 @@ class Case:
 
     Args:
         group: The row of the report it belongs to.
+        number: Within the group.
         section: Number of the H&E slide.
         twin_of: Number of the section that was restained: the same, or another for a wrong pair.
         options: How the twin differs.
+        side_um: Height of the slides; they are a fifth wider.
     """
 
     group: str
+    number: int
     section: int
     twin_of: int
     options: TwinOptions
+    side_um: float
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the slides show two sections."""
+        return self.section != self.twin_of
+
+    @property
+    def file(self) -> str:
+        """Name of what is kept of it."""
+        words = "".join(c if c.isalnum() else "-" for c in self.group)
+        return f"{words}-{self.number:03}-{self.side_um:g}.npz"
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,6 @@ class Found:
     Args:
         case: The pair.
         refused: Why no alignment was believed; empty where one was.
-        seconds: Of the processor, of the registration alone.
         all_um: (N,) errors of points on tissue that has a counterpart, µm.
         believed_um: The same where the tile is believed.
         tiles: (T, 2): share of each tile with tissue that has no counterpart; 1 where refused.
@@ -74,7 +93,6 @@ class Found:
 
     case: Case
     refused: str
-    seconds: float
     all_um: NDArray[np.float64]
     believed_um: NDArray[np.float64]
     tiles: NDArray[np.float64]
@@ -84,9 +102,23 @@ class Found:
         """Whether the pair was registered as well as labels need."""
         return not self.refused and float(np.median(self.all_um)) <= _WANTED_UM
 
+    def save(self, path: Path) -> None:
+        """Keep it, whole or not at all."""
+        part = path.with_suffix(".part.npz")
+        planes = {"all_um": self.all_um, "believed_um": self.believed_um, "tiles": self.tiles}
+        np.savez_compressed(part, refused=self.refused, **planes)
+        part.rename(path)
 
-def cases(step_degrees: int) -> Iterator[Case]:
-    """All pairs."""
+    @classmethod
+    def load(cls, path: Path, case: Case) -> Found:
+        """What was kept."""
+        with np.load(path) as kept:
+            planes = (kept[name] for name in ("all_um", "believed_um", "tiles"))
+            return cls(case, str(kept["refused"]), *planes)
+
+
+def cases(step_degrees: int, side_um: float) -> Iterator[Case]:
+    """All pairs, group by group, rotations last."""
 
     def options(number: int, **more: object) -> TwinOptions:
         rng = np.random.default_rng([number, 8])
@@ -99,11 +131,6 @@ def cases(step_degrees: int) -> Iterator[Case]:
         }
         return usual | more
 
-    angles = np.arange(0, 360, step_degrees)
-    for number, (mirrored, angle) in enumerate((m, a) for m in (False, True) for a in angles):
-        group = "mirrored, all rotations" if mirrored else "all rotations"
-        turned = options(number, rotation_degrees=float(angle), mirrored=mirrored)
-        yield Case(group, number % _SECTIONS, number % _SECTIONS, turned)
     others: dict[str, list[dict[str, object]]] = {
         "scanned at ×0.25 to ×4": [{"scale": s} for s in (0.25, 0.4, 0.5, 0.8, 1.25, 2.0, 4.0)],
         "30 % of the scan left off": [{"partial": 0.3}] * 8,
@@ -115,11 +142,23 @@ def cases(step_degrees: int) -> Iterator[Case]:
     for place, (group, changes) in enumerate(others.items()):
         for number, change in enumerate(changes):
             section = number % _SECTIONS
-            yield Case(group, section, section, options(1000 * (place + 1) + number, **change))
-    for number in range(20):
-        other = (number + 1 + number // _SECTIONS) % _SECTIONS
-        wrong = options(9000 + number, mirrored=bool(number % 2))
-        yield Case("wrong pairs", number % _SECTIONS, other, wrong)
+            changed = options(1000 * (place + 1) + number, **change)
+            yield Case(group, number, section, section, changed, side_um)
+    sizes = {"": side_um} | {f" of {1.2 * side:g} × {side:g} µm": side for side in _SMALL_UM}
+    for place, (size, side) in enumerate(sizes.items()):
+        for number in range(_PAIRS_OF_A_SIZE if size else 0):
+            section, mirrored = number % _SECTIONS, bool(number % 2)
+            right = options(30_000 + 1000 * place + number, mirrored=mirrored)
+            yield Case(f"sections{size}", number, section, section, right, side)
+        for number in range(20):
+            other = (number + 1 + number // _SECTIONS) % _SECTIONS
+            wrong = options(9000 + 1000 * place + number, mirrored=bool(number % 2))
+            yield Case(f"wrong pairs{size}", number, number % _SECTIONS, other, wrong, side)
+    angles = np.arange(0, 360, step_degrees)
+    for number, (mirrored, angle) in enumerate((m, a) for m in (False, True) for a in angles):
+        group = "mirrored, all rotations" if mirrored else "all rotations"
+        turned = options(20_000 + number, rotation_degrees=float(angle), mirrored=mirrored)
+        yield Case(group, number, number % _SECTIONS, number % _SECTIONS, turned, side_um)
 
 
 class Sections:
@@ -127,6 +166,7 @@ class Sections:
 
     def __init__(self, folder: Path, mpp: float, side_um: float) -> None:
         """Plan and paint them."""
+        folder.mkdir()
         self.folder, self.mpp = folder, mpp
         width, height = round(side_um * 1.2 / mpp), round(side_um / mpp)
         recipes = [
@@ -158,22 +198,19 @@ def run(case: Case, sections: Sections) -> Found:
     """Register a pair and compare with the truth."""
     twin = plan_ihc_twin(sections.truths[case.twin_of], **case.options)
     pixels = TwinPainter(twin).paint(0, 0, *twin.transform.twin_px)
+    nothing = np.zeros(0), np.zeros(0), np.zeros((0, 2))
     with tempfile.TemporaryDirectory(dir=sections.folder) as folder:
         moving = store_of(pixels, twin.mpp, Path(folder) / "TWIN.zarr")
-        start = time.process_time()
         try:
             registration = register_pair(
                 sections.stores[case.section], moving, device=torch.device("cpu")
             )
         except AlignmentError as error:
-            nothing = np.zeros(0)
-            seconds = time.process_time() - start
-            return Found(case, str(error), seconds, nothing, nothing, np.zeros((0, 2)))
-        seconds = time.process_time() - start
-    if case.section != case.twin_of:
-        return Found(case, "", seconds, np.zeros(0), np.zeros(0), np.zeros((0, 2)))
+            return Found(case, str(error), *nothing)
+    if case.is_wrong:
+        return Found(case, "", *nothing)
     all_um, believed_um = errors(registration, twin)
-    return Found(case, "", seconds, all_um, believed_um, gone_and_refused(registration, twin))
+    return Found(case, "", all_um, believed_um, gone_and_refused(registration, twin))
 
 
 def errors(
@@ -220,23 +257,37 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file to write")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        required=True,
+        help="folder for what was found of each pair; pairs that it holds already are not "
+        "registered again, so take an empty one for another state of the code",
+    )
     parser.add_argument("--mpp", type=float, default=1.0, help="of the H&E slides")
     parser.add_argument("--side-um", type=float, default=1200.0, help="height of the slides")
     parser.add_argument("--step-degrees", type=int, default=5)
     parser.add_argument("--only", help="only groups whose name holds this")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    options.kept.mkdir(parents=True, exist_ok=True)
     found: list[Found] = []
     with tempfile.TemporaryDirectory(prefix="pathoai-twins-") as folder:
-        sections = Sections(Path(folder), options.mpp, options.side_um)
-        for case in cases(options.step_degrees):
-            if options.only and options.only not in case.group:
+        sections = functools.cache(
+            lambda side_um: Sections(Path(folder) / f"{side_um:g}", options.mpp, side_um)
+        )
+        of_all = cases(options.step_degrees, options.side_um)
+        for group, of_group in itertools.groupby(of_all, key=lambda case: case.group):
+            if options.only and options.only not in group:
                 continue
-            found.append(run(case, sections))
-            print(said(found[-1]), flush=True)
-    size = Size(sections.truths[0].recipe.width, sections.truths[0].recipe.height)
-    options.out.write_text(report(found, options.mpp, size), encoding="utf-8")
-    print(f"wrote {options.out}")
+            for case in of_group:
+                kept = options.kept / case.file
+                if not kept.exists():
+                    run(case, sections(case.side_um)).save(kept)
+                found.append(Found.load(kept, case))
+                print(said(found[-1]), flush=True)
+            options.out.write_text(report(found, options.mpp, options.side_um), encoding="utf-8")
+            print(f"wrote {group} to {options.out}", flush=True)
 
 
 def said(one: Found) -> str:
@@ -246,32 +297,30 @@ def said(one: Found) -> str:
     else:
         what = "median {:.2f}, p90 {:.2f} µm".format(*np.percentile(one.all_um, [50, 90]))
     turn = one.case.options["rotation_degrees"]
-    return (
-        f"{one.case.group}, {turn:.0f}°, {one.case.options['marker']}: {what}, {one.seconds:.1f} s"
-    )
+    return f"{one.case.group}, {turn:.0f}°, {one.case.options['marker']}: {what}"
 
 
-def report(found: list[Found], mpp: float, size: Size) -> str:
+def report(found: list[Found], mpp: float, side_um: float) -> str:
     """The tables."""
-    groups = list(dict.fromkeys(one.case.group for one in found))
-    rows, tiles = [], []
-    for group in groups:
-        of_group = [one for one in found if one.case.group == group]
-        if group == "wrong pairs":
-            continue
-        rows.append(_accuracy(group, of_group))
-        if "tears" in group or "folds" in group or "left off" in group:
-            tiles.append(_tiles(group, of_group))
-    wrong = [one for one in found if one.case.group == "wrong pairs"]
-    seconds = [one.seconds for one in found]
+    groups: dict[str, list[Found]] = {}
+    for one in found:
+        groups.setdefault(one.case.group, []).append(one)
+    right = {group: f for group, f in groups.items() if not f[0].case.is_wrong}
+    damaged = ("tears", "folds", "left off")
     return _TEXT.format(
         machine=machine(["numpy", "scipy", "torch"]),
-        size=f"{size.width} × {size.height} px of {mpp:g} µm",
-        rows="\n".join(rows),
-        tiles="\n".join(tiles),
-        wrong=f"{sum(bool(one.refused) for one in wrong)} of {len(wrong)}",
-        median_s=float(np.median(seconds)),
-        longest_s=max(seconds),
+        size=f"{1.2 * side_um:g} × {side_um:g} µm at {mpp:g} µm per pixel",
+        rows="\n".join(_accuracy(group, of_group) for group, of_group in right.items()),
+        tiles="\n".join(
+            _tiles(group, of_group)
+            for group, of_group in right.items()
+            if any(word in group for word in damaged)
+        ),
+        wrong="\n".join(
+            f"| {group} | {sum(bool(one.refused) for one in of_group)} of {len(of_group)} |"
+            for group, of_group in groups.items()
+            if group not in right
+        ),
         wanted=_WANTED_UM,
         failures="".join(f"\n- {said(one)}" for one in found if _failed(one)) or "\nnone",
     )
@@ -279,9 +328,7 @@ def report(found: list[Found], mpp: float, size: Size) -> str:
 
 def _failed(one: Found) -> bool:
     """Whether a pair came out otherwise than it should."""
-    if one.case.group == "wrong pairs":
-        return not one.refused
-    return not one.good
+    return not one.refused if one.case.is_wrong else not one.good
 
 
 def _accuracy(group: str, found: list[Found]) -> str:
@@ -312,9 +359,9 @@ def _tiles(group: str, found: list[Found]) -> str:
 
 _TEXT = """# Registration of generated twins
 
-{machine}; one thread. Sections of {size}, six of them, breast and cervix; of each a restained twin,
-moved by up to 60 µm and bent by up to 12 µm unless said otherwise, with one of six markers. A pair
-takes {median_s:.1f} s of the processor in the median, {longest_s:.1f} s at most.
+{machine}; one thread. Sections of {size} unless said otherwise, six of each size, breast and
+cervix; of each a restained twin, moved by up to 60 µm and bent by up to 12 µm unless said
+otherwise, with one of six markers. It ran beside other work, and holds no times.
 
 *registered*: believed, and the median error is at most {wanted:g} µm. Errors are those of random
 points on tissue that is on both slides, µm, median / 90th percentile / largest over all points of
@@ -330,7 +377,11 @@ Tiles that are refused, by the share of their tissue that is torn, folded or not
 |---|---|---|---|---|
 {tiles}
 
-Wrong pairs, of two different sections: {wrong} refused.
+Two different sections of one size, taken for a pair:
+
+| pairs | refused |
+|---|---|
+{wrong}
 
 Otherwise than it should be:
 {failures}

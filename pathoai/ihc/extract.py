@@ -14,6 +14,8 @@ from pathoai.ihc.threshold import StainThreshold
 _Mask = NDArray[np.bool_]
 # Of a nucleus, stained or not: stain this near to a positive one belongs to it.
 _NUCLEUS_RIM_UM = 1.0
+# Of the least that may be stain: beside another chromogen, which blurs over it, less may be, too.
+_BESIDE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ def extract(
     """The positive areas of a window.
 
     Of two chromogens a pixel has the one that is the stronger, each against its threshold; where
-    both pass it, that is in doubt.
+    there is some of the other, too, that is in doubt.
 
     Args:
         amounts: ``(C, H, W)`` float32 of the chromogens, optical density.
@@ -52,7 +54,7 @@ def extract(
     parts = zip(amounts, recipe.targets, thresholds, strict=True)
     relative = np.stack([_smoothed(amount, t, mpp) / s.od for amount, t, s in parts])
     strongest = relative.argmax(axis=0)
-    possible = np.array([threshold.surely_less / threshold.od for threshold in thresholds])
+    possible = np.array([_BESIDE * t.surely_less / t.od for t in thresholds])
     positive = np.zeros(amounts.shape[1:], np.uint8)
     doubtful = (relative > possible[:, None, None]).sum(axis=0) > 1
     for place, (target, threshold) in enumerate(zip(recipe.targets, thresholds, strict=True)):
@@ -95,8 +97,10 @@ def _cleaned(
     if target.smallest_um2:
         size = int(target.smallest_um2 / mpp**2)
         mask = morphology.remove_small_objects(mask, max_size=size)
-    filled = mask & ~raw
-    return mask, ((less & ~more) | (raw & ~mask)) & ~filled
+    doubtful = ((less & ~more) | (raw & ~mask)) & ~(mask & ~raw)
+    if target.widest_um:
+        doubtful |= ndimage.distance_transform_edt(mask) > target.widest_um / (2 * mpp)
+    return mask, doubtful
 
 
 def _closed(mask: _Mask, radius_px: float) -> _Mask:

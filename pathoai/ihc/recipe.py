@@ -46,6 +46,8 @@ class MarkerTarget:
         closing_um: Gaps up to twice this are closed; 0 for none.
         smallest_um2: Smaller areas are not labelled.
         largest_hole_um2: Smaller holes are filled.
+        widest_um: What lies deeper than half of it within an area is in doubt: several membranes
+            that touch, or one cut flat; 0 for no limit.
         snap_to_nuclei: Whole nuclei of the H&E slide are labelled where enough of them is stained.
         least_share: What is enough, 0 to 1.
     """
@@ -60,6 +62,7 @@ class MarkerTarget:
     closing_um: float = 0.0
     smallest_um2: float = 0.0
     largest_hole_um2: float = 0.0
+    widest_um: float = 0.0
     snap_to_nuclei: bool = False
     least_share: float = 0.4
 
@@ -72,7 +75,7 @@ class MarkerTarget:
         _check_range("highest_od", self.highest_od, (self.lowest_od, 3.0), where)
         _check_range("in_doubt", self.in_doubt, (0.0, 0.9), where)
         _check_range("least_share", self.least_share, (0.05, 1.0), where)
-        for name in ("smoothing_um", "closing_um"):
+        for name in ("smoothing_um", "closing_um", "widest_um"):
             _check_range(name, getattr(self, name), (0.0, 20.0), where)
         for name in ("smallest_um2", "largest_hole_um2"):
             _check_range(name, getattr(self, name), (0.0, 1e4), where)

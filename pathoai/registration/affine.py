@@ -24,6 +24,8 @@ TOLERANCE_UM = 12.0
 """… or in µm, whichever is more: a section bends by so much, and no affine map can follow."""
 FINEST_UM = 4.0
 """Finer pixels do not make an affine map better: they see what only a deformation can follow."""
+FINEST_ACROSS_PX = 2 * TISSUE_ACROSS_PX
+"""But on a small section coarser ones have too few squares to tell it from another."""
 _TRIALS = 400
 _FITS = 8
 # How far one scale may turn, stretch or shear what the coarser one found.
@@ -44,22 +46,24 @@ def refine_affine(
     start: AffineMap,
     *,
     device: torch.device,
-    finest_mpp: float = FINEST_UM,
+    finest_mpp: float | None = None,
 ) -> tuple[AffineMap, Evidence]:
-    """Refine a start, coarse to fine, down to 4 µm or the coarser of the two images' scales.
+    """Refine a start, coarse to fine.
 
     Args:
         fixed: The slide whose frame the map starts from.
         moving: The slide it leads to.
         start: Affine map, µm of the fixed slide to µm of the moving one.
         device: Where squares are compared.
-        finest_mpp: Stop there, µm per pixel of the fixed slide.
+        finest_mpp: Stop there, µm per pixel of the fixed slide, or at the coarser of the two
+            images' scales; by default at 4 µm, or finer where the tissue spans 256 pixels.
 
     Returns:
         The map, and how squares agreed with it at each scale.
     """
     scale = float(np.sqrt(abs(np.linalg.det(start[:, :2]))))
-    finest = max(fixed.mpp, moving.mpp / scale, finest_mpp)
+    wanted = finest_mpp or min(FINEST_UM, fixed.extent_um / FINEST_ACROSS_PX)
+    finest = max(fixed.mpp, moving.mpp / scale, wanted)
     affine = start
     levels: list[Agreement] = []
     for mpp in scales(fixed.extent_um, finest):

@@ -15,12 +15,19 @@ LEAST_SHARE = 0.3
 """Of the squares, at the scale that speaks most for the map."""
 LEAST_STRENGTH = 15.0
 """Nats against chance at that scale: the search has tried many maps, and takes the best."""
+LEAST_SQUARES = 20
+"""At that scale: squares overlap their neighbours, so a few of them are one witness, and two small
+sections of a similar outline please most of nine."""
 
 
 def is_believable(evidence: Evidence) -> bool:
     """Whether two slides show the same section, by what speaks for the map between them."""
-    best = evidence.best
-    return best.share >= LEAST_SHARE and best.strength >= LEAST_STRENGTH
+    return any(
+        level.squares >= LEAST_SQUARES
+        and level.share >= LEAST_SHARE
+        and level.strength >= LEAST_STRENGTH
+        for level in evidence.levels
+    )
 
 
 def check_believable(evidence: Evidence, *, fixed: str, moving: str) -> None:
@@ -43,6 +50,7 @@ def check_believable(evidence: Evidence, *, fixed: str, moving: str) -> None:
         found=f"{best.agreeing} of {best.squares} squares of tissue ({best.share:.0%}) lie within "
         f"{best.tolerance_um:.0f} µm of where the best alignment says; {best.chance:.0%} would by "
         f"chance (evidence {best.strength:.0f})",
-        allowed=f"{LEAST_SHARE:.0%} or more, and evidence of {LEAST_STRENGTH:.0f} or more",
+        allowed=f"{LEAST_SHARE:.0%} or more of at least {LEAST_SQUARES} squares, and evidence of "
+        f"{LEAST_STRENGTH:.0f} or more",
         remedy="look at both slides: correct the column pair of the cohort, or leave the pair out",
     )

@@ -73,6 +73,23 @@ def test_of_two_chromogens_the_stronger_one_counts_and_both_are_doubt() -> None:
     np.testing.assert_array_equal(found.doubtful[0], [False] * 10 + [True] * 10 + [False] * 10)
 
 
+def test_a_little_of_the_other_chromogen_is_doubt() -> None:
+    """The nucleus of a thin cell: its brown is a rest beside the red that blurs over it."""
+    amounts = np.zeros((2, 10, 30), np.float32)
+    amounts[1], amounts[0, :, 10:20], amounts[0, :, 20:] = 1.0, 0.25, 0.2
+    found = extract(amounts, _recipe(DAB, RED), (AT, AT), MPP)
+    assert (found.positive == 2).all()
+    np.testing.assert_array_equal(found.doubtful[0], [False] * 10 + [True] * 10 + [False] * 10)
+
+
+def test_what_is_broader_than_a_membrane_is_doubt_within() -> None:
+    found = extract(_amounts(_disc(10)), _recipe(replace(DAB, widest_um=4.0)), (AT,), MPP)
+    np.testing.assert_array_equal(found.positive > 0, _disc(10))
+    inner = _disc(5)
+    assert found.doubtful[inner].all()
+    assert not found.doubtful[~_disc(7)].any()
+
+
 def test_whole_nuclei_are_labelled_where_enough_of_them_is_stained() -> None:
     target = replace(DAB, snap_to_nuclei=True, least_share=0.5)
     centres = [(15, 15), (45, 15), (15, 60)]

@@ -87,6 +87,21 @@ def test_sections_of_two_patients_are_refused(
     assert not is_believable(evidence)
 
 
+def test_a_small_biopsy_is_aligned_and_another_refused(
+    breast: TwinPictures, other_breast: TwinPictures, cpu: torch.device
+) -> None:
+    """Tissue of 0.3 mm: at the scales of whole sections it has no square without outline."""
+    part, around = np.s_[450:750, 450:750], np.s_[400:800, 400:800]
+    fixed = structure(breast.he[part])
+    affine, evidence = _aligned(fixed, structure(breast.ihc[around]), cpu)
+    inside = ((breast.places > 450) & (breast.places < 750)).all(axis=1)
+    misses = apply(affine, breast.places[inside] - 450) - (breast.found[inside] - 400)
+    assert is_believable(evidence)
+    assert np.median(np.linalg.norm(misses, axis=-1)) < 5
+    _, evidence = _aligned(fixed, structure(other_breast.ihc[around]), cpu)
+    assert not is_believable(evidence)
+
+
 def test_another_lesion_of_the_same_patient_is_refused(real_data: Path, cpu: torch.device) -> None:
     he = structure(_picture(real_data / _case("lesions_")[0]), _LUNG_MPP)
     ihc = structure(_picture(real_data / _case("proSPC-4")[1]), _LUNG_MPP)
@@ -102,6 +117,7 @@ def _evidence(squares: int, agreeing: int) -> Evidence:
 def test_few_squares_prove_nothing() -> None:
     assert is_believable(_evidence(100, 90))
     assert not is_believable(_evidence(4, 4))
+    assert not is_believable(_evidence(12, 12))
     assert not is_believable(_evidence(0, 0))
     assert not is_believable(_evidence(1000, 26))
 
