@@ -1,13 +1,14 @@
 """A signature over the bag's tag manifest, which holds the hash of everything else.
 
-Ed25519 (RFC 8032) over the bytes of ``tagmanifest-sha256.txt``: 64 raw bytes beside the manifest,
-with the public key, so that OpenSSL alone can check it. A key inside a package says only that
-nothing changed since somebody signed; that it was the right person says a key that came another
-way.
+Ed25519 (RFC 8032) over the bytes of ``tagmanifest-sha256.txt``, in base 64 (a package holds text)
+beside the manifest, with the public key, so that OpenSSL alone can check it. A key inside a package
+says only that nothing changed since somebody signed; that it was the right person says a key that
+came another way.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from pathoai_annotations.package.protection.keys import (
 SIGNATURE = "signature.ed25519"
 PUBLIC_KEY = "signature.pub"
 SIGNATURE_FILES = (SIGNATURE, PUBLIC_KEY)
-_BYTES = 64
+_BYTES = 89  # 64 bytes in base 64, and the end of the line
 _SIGN = "ask its sender to sign it with `pathoai package sign`"
 
 
@@ -61,7 +62,7 @@ def sign_package(path: Path, private_key_file: Path) -> str:
     key = load_signing_key(private_key_file)
     # The key first: a run killed in between leaves a signature that verification refuses.
     write_bytes_atomically(path / PUBLIC_KEY, public_bytes(key.public_key()))
-    write_bytes_atomically(path / SIGNATURE, key.sign(signed.read_bytes()))
+    write_bytes_atomically(path / SIGNATURE, b64encode(key.sign(signed.read_bytes())) + b"\n")
     return fingerprint(key.public_key())
 
 
@@ -105,7 +106,7 @@ def _holds(key: Ed25519PublicKey, path: Path) -> bool:
         signature, signed = path / SIGNATURE, path / layout.TAG_MANIFEST
         if signature.stat().st_size != _BYTES:
             return False
-        key.verify(signature.read_bytes(), signed.read_bytes())
-    except (InvalidSignature, OSError):
+        key.verify(b64decode(signature.read_bytes()), signed.read_bytes())
+    except (InvalidSignature, OSError, ValueError):
         return False
     return True

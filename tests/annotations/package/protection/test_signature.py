@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import stat
 import subprocess
@@ -87,12 +88,14 @@ def test_the_same_key_gives_the_same_bytes(signed: Path, key: Path) -> None:
     assert (signed / "signature.ed25519").read_bytes() == first
 
 
-def test_openssl_agrees(signed: Path) -> None:
+def test_openssl_agrees(signed: Path, tmp_path: Path) -> None:
     program = shutil.which("openssl")
     if program is None:
         pytest.skip("openssl is not installed")
     words = ["pkeyutl", "-verify", "-pubin", "-inkey", "signature.pub", "-rawin"]
-    files = ["-in", "tagmanifest-sha256.txt", "-sigfile", "signature.ed25519"]
+    raw = tmp_path / "raw"
+    raw.write_bytes(base64.b64decode((signed / "signature.ed25519").read_text()))
+    files = ["-in", "tagmanifest-sha256.txt", "-sigfile", str(raw)]
     run = subprocess.run([program, *words, *files], cwd=signed, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr
 
