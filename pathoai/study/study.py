@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
 from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import MissingFileError, OntologyError, StudyError
+from pathoai.errors import MissingFileError, StudyError
 from pathoai.ontology import Ontology, load_ontology, shipped_ontologies
 from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.grade import check_grades
-from pathoai.study.journal_url import check_journal_url
 from pathoai.study.slide_place import SlidePlace, table_name
+from pathoai.study.study_sheet import SHEET, StudySheet, read_sheet
 
-_SHEET = "study.toml"
 _OWN_ONTOLOGY = "ontology.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class StudySheet:
-    """What a transparency portal asks of a study.
-
-    Args:
-        uuid: Identity of the study; it also names its vault.
-        title: What the study is called.
-        ontology: Key of a shipped ontology, or name of a YAML file in the study folder.
-        created: ISO 8601, UTC.
-        responsible: Role of the person who answers for it; never a patient's name.
-        legal_basis: E.g. ``GDPR 6.1.e, 9.2.j``.
-        journal: URL of the PostgreSQL database that holds the journal; a SQLite file in the study
-            where empty.
-    """
-
-    uuid: str
-    title: str
-    ontology: str
-    created: str
-    responsible: str = ""
-    legal_basis: str = ""
-    journal: str = ""
 
 
 class Study:
@@ -68,13 +41,13 @@ class Study:
             raise MissingFileError(
                 "no such study", where=path.name, remedy="make one with `pathoai init STUDY`"
             )
-        if not (path / _SHEET).is_file():
+        if not (path / SHEET).is_file():
             raise StudyError(
-                f"not a study: there is no {_SHEET} in it",
+                f"not a study: there is no {SHEET} in it",
                 where=path.name,
                 remedy="make a study with `pathoai init STUDY`",
             )
-        self.sheet = _read_sheet(path / _SHEET)
+        self.sheet = read_sheet(path / SHEET)
 
     @classmethod
     def create(cls, path: Path, *, ontology: str, title: str = "", **sheet: str) -> Study:
@@ -85,7 +58,7 @@ class Study:
             StudyError: The folder holds something else, or a study with another ontology.
         """
         wanted = load_ontology(ontology)
-        if (path / _SHEET).is_file():
+        if (path / SHEET).is_file():
             existing = cls(path)
             if existing.ontology != wanted:
                 raise StudyError(
@@ -108,7 +81,7 @@ class Study:
             # A copy: the study must not change, nor break, with a file elsewhere.
             write_text_atomically(path / name, Path(ontology).read_text("utf8"))
         content = StudySheet(str(uuid.uuid4()), title or path.name, name, utc_now(), **sheet)
-        write_text_atomically(path / _SHEET, tomli_w.dumps({"study": asdict(content)}))
+        write_text_atomically(path / SHEET, tomli_w.dumps({"study": asdict(content)}))
         return cls(path)
 
     @property
@@ -350,22 +323,3 @@ def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
         pair=slide.pair,
         marker=slide.marker,
     )
-
-
-def _read_sheet(path: Path) -> StudySheet:
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text("utf8"))["study"]
-        sheet = StudySheet(**raw)
-        if not all(isinstance(value, str) for value in raw.values()):
-            raise ValueError("every field is text")
-        uuid.UUID(sheet.uuid)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, OntologyError) as error:
-        raise StudyError(
-            "malformed study sheet",
-            where=_SHEET,
-            found=str(error),
-            allowed="a [study] table of " + ", ".join(StudySheet.__dataclass_fields__),
-        ) from error
-    if sheet.journal:
-        check_journal_url(sheet.journal)
-    return sheet
