@@ -6,11 +6,12 @@ import errno
 import os
 import sys
 import traceback
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Sequence
 from pathlib import Path
 
 from pathoai import __version__, entry_points
+from pathoai.cli.audited import audited
 from pathoai.cli.command import Command
 from pathoai.errors import MissingDependencyError, PathoaiError, PreemptedError
 
@@ -75,7 +76,14 @@ def run_words(words: Sequence[str]) -> None:
     """
     options = _parse(list(words))
     command: Command = options.command
-    command.run(options)
+    with audited(options, _command_words(command, options.actions, words)):
+        command.run(options)
+
+
+def _command_words(command: Command, actions: frozenset[str], words: Sequence[str]) -> str:
+    """The command's words without its arguments, which may name a person or a place."""
+    action = next((word for word in words[1:2] if word in actions), "")
+    return f"{command.name} {action}".rstrip()
 
 
 def _fail(message: str) -> int:
@@ -123,7 +131,13 @@ def _add(words: object, name: str) -> None:
         allow_abbrev=False,
     )
     command.configure(parser)
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, actions=_actions(parser))
+
+
+def _actions(parser: ArgumentParser) -> frozenset[str]:
+    # argparse keeps the only list of them private.
+    branches = (a for a in parser._actions if isinstance(a, _SubParsersAction))
+    return frozenset(word for branch in branches for word in branch.choices)
 
 
 def _unavailable(name: str, error: MissingDependencyError) -> Command:

@@ -212,12 +212,13 @@ def _seals(place: Path) -> list[Path]:
 
 
 def _digests(place: Path) -> dict[str, str]:
-    """SHA-256 of all that is made by its place; records say when, locks and holders who."""
+    """SHA-256 of all that is made by its place; some files say when and who."""
     files = (file for file in place.rglob("*") if file.is_file())
     return {
         file.relative_to(place).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
-        if "provenance" not in file.parts and file.suffix not in (".lock", ".holder")
+        if not {"provenance", "audit_trail"} & {*file.parts}
+        and file.suffix not in (".lock", ".holder")
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import shutil
 import stat
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pathoai.errors import StudyError
-from pathoai.privacy.pseudonym import code, is_code, load_or_create_key, vault_folder
+from pathoai.privacy.pseudonym import (
+    StudySecret,
+    code,
+    is_code,
+    load_or_create_key,
+    load_or_create_secret,
+    vault_folder,
+    write_secret_once,
+)
 
 _KEY, _OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 
@@ -88,3 +97,45 @@ def test_the_vault_lies_where_the_user_says_or_in_the_users_data(
     monkeypatch.delenv("PATHOAI_VAULT")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert vault_folder("uuid").parts[-3:] == ("pathoai", "vault", "uuid")
+
+
+def test_a_key_is_derived_by_hkdf_for_one_purpose_in_one_project() -> None:
+    """Computed here by the definition of RFC 5869: extract, then expand by one block."""
+    extracted = hmac.new(bytes(32), _KEY, hashlib.sha256).digest()
+    info = b"pathoai audit\0" + b"project-1"
+    expected = hmac.new(extracted, info + b"\1", hashlib.sha256).digest()
+    assert StudySecret(_KEY, "project-1").subkey("audit") == expected
+
+
+def test_codes_of_two_projects_cannot_be_linked_even_with_one_secret(tmp_path: Path) -> None:
+    keys = [load_or_create_key(tmp_path / project) for project in ("one", "two")]
+    (tmp_path / "copied").mkdir()
+    shutil.copy2(tmp_path / "one" / "key", tmp_path / "copied" / "key")
+    keys.append(load_or_create_key(tmp_path / "copied"))
+    identifiers = [f"patient {number}" for number in range(200)]
+    codes = [{code(key, "patient", one) for one in identifiers} for key in keys]
+    assert [len(found) for found in codes] == [200, 200, 200]
+    assert not codes[0] & codes[1]
+    assert not codes[0] & codes[2]
+
+
+def test_a_study_from_before_keys_were_derived_keeps_its_codes(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(_KEY.hex())
+    (tmp_path / "key").chmod(0o600)
+    assert load_or_create_key(tmp_path) == _KEY
+    assert load_or_create_secret(tmp_path).subkey("audit") != _KEY
+
+
+@pytest.mark.parametrize("word", ["hkdf-sha512", "hkdf-sha256 hkdf-sha256"])
+def test_another_derivation_is_refused(tmp_path: Path, word: str) -> None:
+    (tmp_path / "key").write_text(f"{word}\n{_KEY.hex()}")
+    (tmp_path / "key").chmod(0o600)
+    with pytest.raises(StudyError, match=r"damaged.*hkdf-sha256 and 64"):
+        load_or_create_key(tmp_path)
+
+
+def test_a_key_that_was_made_meanwhile_stays(tmp_path: Path) -> None:
+    write_secret_once(tmp_path / "key", "first")
+    write_secret_once(tmp_path / "key", "second")
+    assert (tmp_path / "key").read_text() == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["key"]
