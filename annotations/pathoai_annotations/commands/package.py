@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.command import Command
+from pathoai_annotations.commands import package_sharing
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.study.study import Study
@@ -25,12 +26,13 @@ _APPROVE = (
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="build|approve|verify", required=True)
+    words = parser.add_subparsers(metavar="WORD", required=True)
     _configure_build(_word(words, "build", "package what readers signed off", _BUILD))
     _configure_approve(_word(words, "approve", "let a finished package go", _APPROVE))
     verify = _word(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     verify.set_defaults(package_run=_verify)
+    package_sharing.add_words(words)
 
 
 def _word(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - argparse keeps the type private

@@ -16,16 +16,14 @@ from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.approve import write_approval
 from pathoai_annotations.package.audits import audits_of, last_audit, write_audits
 from pathoai_annotations.package.bag import write_bag
-from pathoai_annotations.package.landing_page import landing_page
+from pathoai_annotations.package.catalogue.write_catalogue import write_catalogue
 from pathoai_annotations.package.licence import find_licence
 from pathoai_annotations.package.payload import PayloadWork, Plan
-from pathoai_annotations.package.readme import licence_text, readme_text
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.ro_crate import write_metadata
 from pathoai_annotations.package.selection import select
 from pathoai_annotations.package.staging import check_place, publish, staged
 from pathoai_annotations.package.summary import (
-    PackageSummary,
     check_version,
     one_line,
     package_id_of,
@@ -105,7 +103,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         work = PayloadWork(study, journal, folder, selection, plan)
         summary = work.write(tuple(one.marker for one in audits), advance)
         write_audits(folder / layout.PAYLOAD, audits)
-        _write_descriptions(folder / layout.PAYLOAD, summary)
+        write_catalogue(folder / layout.PAYLOAD, summary)
         write_metadata(folder, summary)
         write_bag(folder, summary)
         _refuse_findings(folder)
@@ -115,16 +113,6 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         publish(folder, out)
     record_package(study, record)
     return BuiltPackage(out, selection.waiting)
-
-
-def _write_descriptions(payload: Path, summary: PackageSummary) -> None:
-    texts = {
-        layout.README: readme_text(summary),
-        layout.LICENCE: licence_text(summary.licence),
-        layout.LANDING_PAGE: landing_page(summary),
-    }
-    for name, text in texts.items():
-        (payload / name).write_text(text, "utf8", newline="\n")
 
 
 def _release(approval: Approval | Release) -> Release:

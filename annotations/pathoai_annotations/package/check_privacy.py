@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from pathoai_annotations.package import layout
+from pathoai_annotations.package.catalogue.landing_page import PAGE_TEMPLATE
+from pathoai_annotations.package.catalogue.readme import README_TEMPLATE
 from pathoai_annotations.package.finding import Finding
-from pathoai_annotations.package.landing_page import PAGE_TEMPLATE
-from pathoai_annotations.package.readme import README_TEMPLATE
 
 _REMEDY = "do not pass the package on; take the text out at its source and build it again"
 # Each starts with the rare sign itself and looks behind it: that is far quicker on long texts.

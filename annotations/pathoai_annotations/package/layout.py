@@ -10,7 +10,9 @@
         ro-crate-metadata.json  README.md  LICENSE.txt  index.html
         annotations/geojson/<slide_id>.geojson
         tables/*.csv                      see table.py
-        vocab/classes.csv
+        vocab/classes.{csv,ttl}
+        CITATION.cff  datapackage.json  croissant.json
+        catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
         privacy/release.json
         provenance/journal-<slide_id>.jsonl
         audits/<marker>.json            where labels were audited
@@ -43,6 +45,13 @@ SLIDES = table.SLIDES.path
 ANNOTATIONS = table.ANNOTATIONS.path
 ANNOTATORS = table.ANNOTATORS.path
 CLASSES = table.CLASSES.path
+CLASSES_SKOS = "vocab/classes.ttl"
+CITATION = "CITATION.cff"
+DATAPACKAGE = "datapackage.json"
+CROISSANT = "croissant.json"
+DATACITE = "catalogue/datacite.json"
+DATACITE_XML = "catalogue/datacite.xml"
+HEALTHDCAT = "catalogue/healthdcat-ap.ttl"
 CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 GEOJSON_FOLDER = "annotations/geojson"
@@ -50,19 +59,29 @@ JOURNAL_FOLDER = "provenance"
 AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
+    ".cff": "application/yaml",
     ".csv": "text/csv",
     ".geojson": "application/geo+json",
     ".html": "text/html",
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".md": "text/markdown",
+    ".ttl": "text/turtle",
     ".txt": "text/plain",
+    ".xml": "application/xml",
 }
 _DESCRIPTIONS = {
     README: "What this package holds, for people",
     LICENCE: "The licence",
     CHANGES: "What this version adds, changes and removes, and why",
     LANDING_PAGE: "Landing page, with schema.org metadata inside",
+    CLASSES_SKOS: "The classes as a SKOS concept scheme, English and French, with codes",
+    CITATION: "How to cite the package (Citation File Format 1.2)",
+    DATAPACKAGE: "The tables, their columns and how they join (Frictionless Data Package)",
+    CROISSANT: "The package as machine learning loads it (Croissant 1.1, RAI 1.0)",
+    DATACITE: "Record for a DOI (DataCite 4.5, JSON)",
+    DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
+    HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
     RELEASE: "How far the package may travel, who exported it, when objections were applied",
 }
 _TABLES = {table.path: table.description for table in TABLES}

@@ -98,3 +98,8 @@ def find_licence(spdx: str) -> Licence:
         allowed=", ".join(_KNOWN),
         remedy=f"did you mean {near[0]}?" if near else "choose one of these",
     )
+
+
+def is_licence(iri: str) -> bool:
+    """True for the IRI of one of these licences."""
+    return any(licence.iri == iri for licence in _KNOWN.values())

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from html import escape
+from pathlib import Path
 from string import Template
 
 from pathoai_annotations.package import layout
+from pathoai_annotations.package.catalogue.class_chart import class_chart
+from pathoai_annotations.package.catalogue.dataset_facts import citation
+from pathoai_annotations.package.catalogue.payload_file import write_payload_text
+from pathoai_annotations.package.catalogue.schema_org import schema_org
 from pathoai_annotations.package.summary import PackageSummary
 
 PAGE_TEMPLATE = """\
@@ -17,11 +22,16 @@ PAGE_TEMPLATE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <link rel="describedby" type="application/ld+json" href="$metadata">
+<link rel="describedby" type="application/vnd.mlcommons-croissant+json" href="$croissant">
+<link rel="describedby" type="text/turtle" href="$healthdcat">
 <link rel="license" href="$licence_iri">
+<link rel="type" href="https://schema.org/Dataset">
 <style>
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font-family: sans-serif; }
 table { border-collapse: collapse; }
 th, td { border: 1px solid #767676; padding: 0.3rem 0.6rem; text-align: left; }
+svg { max-width: 100%; height: auto; }
+blockquote { border-left: 3px solid #767676; margin-left: 0; padding-left: 1rem; }
 .warning { border: 3px solid #a40000; padding: 0.6rem; font-weight: bold; }
 </style>
 <script type="application/ld+json">
@@ -35,10 +45,15 @@ $warning<p>$description</p>
 <dl>
 <dt>Version</dt><dd>$version</dd>
 <dt>Identifier</dt><dd>$identifier</dd>
+<dt>Date</dt><dd>$issued</dd>
 <dt>Licence</dt><dd><a href="$licence_iri">$licence</a></dd>
 <dt>Access</dt><dd>$access</dd>
-<dt>Objections applied</dt><dd>$opposition_date</dd>
 </dl>
+<h2>Annotations by class</h2>
+$chart
+<h2>How to cite</h2>
+<blockquote>$citation</blockquote>
+<p>For reference managers: <a href="$citation_file">CITATION.cff</a>.</p>
 <h2>Counts</h2>
 <table>
 <caption>$total annotations</caption>
@@ -50,7 +65,7 @@ $counts
 </table>
 <h2>Slides</h2>
 <table>
-<thead><tr><th scope="col">slide</th><th scope="col">stain</th><th scope="col">annotations</th></tr>
+<thead><tr><th scope="col">slide</th><th scope="col">stain</th></tr>
 </thead>
 <tbody>
 $slides
@@ -63,32 +78,54 @@ $slides
 """
 
 
-def landing_page(summary: PackageSummary) -> str:
-    """The page, in HTML."""
+def write_landing_page(payload: Path, summary: PackageSummary) -> None:
+    """Write ``index.html``."""
+    write_payload_text(payload, layout.LANDING_PAGE, landing_page(payload, summary))
+
+
+def landing_page(payload: Path, summary: PackageSummary) -> str:
+    """The page, in HTML.
+
+    Pictures of slides are not shown: what may be shown of a slide lies in its image file.
+    """
     warning = f'<p class="warning">{escape(summary.warning)}</p>\n' if summary.warning else ""
     return Template(PAGE_TEMPLATE).substitute(
         title=escape(summary.title),
         metadata=layout.METADATA,
+        croissant=layout.CROISSANT,
+        healthdcat=layout.HEALTHDCAT,
         readme=layout.README,
         licence=escape(summary.licence.name),
         licence_iri=escape(summary.licence.iri),
-        linked_data=_linked_data(summary),
+        linked_data=_linked_data(payload, summary),
         warning=warning,
         description=escape(summary.description),
         version=escape(summary.version),
         identifier=summary.package_id.urn,
-        access=summary.tier.access.words,
-        opposition_date=summary.release.opposition_date,
-        total=summary.counts.total,
+        issued=summary.day,
+        access=escape(summary.tier.access.words),
+        chart=class_chart(_classes(summary)),
+        citation=escape(citation(summary)),
+        citation_file=layout.CITATION,
+        total=escape(summary.counts.total),
         counts="\n".join(_row(*line) for line in summary.counts.lines()),
         slides="\n".join(_slide_row(summary)),
     )
 
 
+def _classes(summary: PackageSummary) -> list[tuple[str, str, str]]:
+    ontology = summary.ontology
+    return [
+        (ontology[value].name, ontology[value].colour, count)
+        for dimension, value, count in summary.counts.lines()
+        if dimension == "class"
+    ]
+
+
 def _slide_row(summary: PackageSummary) -> list[str]:
     return [
         f'<tr><td><a href="{layout.geojson_name(s.slide_id)}">{s.slide_id}</a></td>'
-        f"<td>{escape(s.stain)}</td><td>{s.annotations}</td></tr>"
+        f"<td>{escape(s.stain)}</td></tr>"
         for s in summary.slides
     ]
 
@@ -97,24 +134,7 @@ def _row(*cells: object) -> str:
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 
-def _linked_data(summary: PackageSummary) -> str:
-    dataset = {
-        "@context": "https://schema.org/",
-        "@type": "Dataset",
-        "name": summary.title,
-        "description": summary.description,
-        "identifier": summary.package_id.urn,
-        "version": summary.version,
-        "license": summary.licence.iri,
-        "datePublished": summary.day.isoformat(),
-        "conditionsOfAccess": summary.tier.access.words,
-        "isAccessibleForFree": summary.tier.access.is_free,
-        "keywords": ["digital pathology", "whole-slide imaging", "annotation"],
-        "creator": [
-            {"@type": "Person", "name": f"Annotator {row['code']}", "identifier": row["code"]}
-            for row in summary.counts.annotators
-            if row["kind"] == "reader"
-        ],
-    }
+def _linked_data(payload: Path, summary: PackageSummary) -> str:
+    text = json.dumps(schema_org(payload, summary), indent=1, sort_keys=True)
     # A title that holds "</script>" must not end the block it stands in.
-    return json.dumps(dataset, indent=1, sort_keys=True).replace("<", "\\u003c")
+    return text.replace("<", "\\u003c")

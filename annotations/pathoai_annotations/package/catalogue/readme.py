@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from string import Template
 
+from pathoai_annotations.package import layout
+from pathoai_annotations.package.catalogue.dataset_facts import citation
+from pathoai_annotations.package.catalogue.payload_file import write_payload_text
+from pathoai_annotations.package.catalogue.tables_present import tables_present
 from pathoai_annotations.package.licence import Licence
 from pathoai_annotations.package.summary import PackageSummary
 
@@ -12,20 +17,22 @@ README_TEMPLATE = """\
 
 $warning$description
 
-Version $version, licence $licence ($licence_iri), identifier `$identifier`.
+Version $version of $issued, licence $licence ($licence_iri), identifier `$identifier`.
 
 ## What is in it
 
 | where | what |
 |---|---|
 | `annotations/geojson/` | one GeoJSON file per slide, as QuPath reads them: the annotations |
-| `tables/slides.csv` | slides by code, hash of the source file, scale (µm per pixel) and size |
-| `tables/annotations.csv` | one row per annotation |
-| `tables/annotators.csv` | who annotated, by code |
-| `vocab/classes.csv` | the classes, with codes of published terminologies |
+$tables
+| `vocab/classes.ttl` | the classes as SKOS, with codes of published terminologies |
 | `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
-| `privacy/release.json` | how far it may travel, who exported it, when objections were applied |
-$audits| `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
+$audits| `index.html` | the page to begin with |
+| `CITATION.cff` | how to cite |
+| `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
+| `datapackage.json` | every column: meaning, unit, type, keys (Frictionless) |
+| `croissant.json` | for machine learning (Croissant 1.1), as `mlcroissant` loads it |
+| `catalogue/` | records for DataCite (DOI) and catalogues of health data (HealthDCAT-AP) |
 
 Coordinates are pixels of level 0, origin at the top left of the file's full canvas, y down.
 Only annotations that were validated or corrected are included. The bag's own files
@@ -42,12 +49,16 @@ $counts
 
 Access is $access.
 Slides, patients and centres are named by codes that only the study can resolve; annotators are
-named by codes. The list of patients who objected was applied on $opposition_date. Who approved the
-package is in `approval.json`, one folder up.
+named by codes.
+
+## How to cite
+
+$citation
 
 ## Check it
 
     pathoai package verify FOLDER
+    pathoai package fair-check FOLDER
     bagit.py --validate FOLDER
 """
 
@@ -63,24 +74,31 @@ $iri
 """
 
 
-def readme_text(summary: PackageSummary) -> str:
+def write_readme(payload: Path, summary: PackageSummary) -> None:
+    """Write ``README.md`` and ``LICENSE.txt``."""
+    write_payload_text(payload, layout.README, readme_text(payload, summary))
+    write_payload_text(payload, layout.LICENCE, licence_text(summary.licence))
+
+
+def readme_text(payload: Path, summary: PackageSummary) -> str:
     """The README, in Markdown."""
-    counts = (
-        f"| {dimension} | {value} | {count} |" for dimension, value, count in summary.counts.lines()
-    )
+    rows = ("| {} | {} | {} |".format(*line) for line in summary.counts.lines())
+    tables = (f"| `{t.file.name}` | {t.table.description} |" for t in tables_present(payload))
     return Template(README_TEMPLATE).substitute(
         title=summary.title,
         audits=_AUDITS if summary.audits else "",
         warning=f"> **{summary.warning}**\n\n" if summary.warning else "",
         description=summary.description,
         version=summary.version,
+        issued=summary.day,
         licence=summary.licence.spdx,
         licence_iri=summary.licence.iri,
         identifier=summary.package_id.urn,
-        counts="\n".join(counts),
+        tables="\n".join(tables),
+        counts="\n".join(rows),
         total=summary.counts.total,
         access=summary.tier.access.words,
-        opposition_date=summary.release.opposition_date,
+        citation=citation(summary),
     )
 
 

@@ -1,0 +1,1 @@
+"""The FAIRsFAIR metrics, each examined on the files of a package."""
