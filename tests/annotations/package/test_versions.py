@@ -14,6 +14,7 @@ from pathoai.errors import PackageError
 from pathoai.study.package_ledger import forget_slide, read_packages
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Status
+from pathoai_annotations.formats import geojson
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package import payload
 from pathoai_annotations.package.approval import Approval
@@ -145,7 +146,7 @@ def test_a_killed_run_is_gone_on_with(
             journal.correct(one[0].id, author="R1", geometry=shapely.box(1, 2, 30, 40))
             journal.sign_off(kept.stem, author="R1")
     written: list[str] = []
-    write = payload.write_geojson
+    write = geojson.write_geojson
 
     def spy(path: Path, *words: object) -> None:
         written.append(path.stem)
