@@ -32,6 +32,12 @@ def configure(parser: ArgumentParser) -> None:
     verify = _word(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     verify.set_defaults(package_run=_verify)
+    opened = _word(
+        words, "open", "make a study of a package", "pathoai package open my-package my-study"
+    )
+    opened.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
+    opened.add_argument("study", type=Path, metavar="STUDY", help="the study folder to make")
+    opened.set_defaults(package_run=_open)
     package_sharing.add_words(words)
 
 
@@ -199,6 +205,13 @@ def _verify(options: Namespace) -> None:
     )
 
 
+def _open(options: Namespace) -> None:
+    from pathoai_annotations.package.open_package import open_package
+
+    study = open_package(options.out, options.study)
+    print(f"study {study.path.name}: {len(study.cohort)} slides; see `pathoai status STUDY`")
+
+
 COMMAND = Command(
-    "package", "package validated annotations, or verify a package", _BUILD, configure, run
+    "package", "package validated annotations, verify or open a package", _BUILD, configure, run
 )

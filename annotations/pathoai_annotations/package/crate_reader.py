@@ -49,6 +49,11 @@ class Crate:
             if identity in parts and "File" in _as_list(entity.get("@type"))
         }
 
+    @property
+    def title(self) -> str:
+        """The title of the package."""
+        return str(self._root.get("name", ""))
+
     def references(self, key: str) -> set[str]:
         """Identities that a property of the root points to."""
         return {str(v["@id"]) for v in _as_list(self._root.get(key)) if isinstance(v, dict)}

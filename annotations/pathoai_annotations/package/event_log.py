@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import shapely
 
-from pathoai.errors import PackageError
-from pathoai_annotations.annotation import Annotation
-from pathoai_annotations.journal.event import Event
+from pathoai.errors import AnnotationError, PackageError
+from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.journal.event import Event, Operation
 
 State = dict[str, Any]
 """What an annotation is after an edit, in the words of the log."""
 
-_ABOUT_THE_EDIT = frozenset({"seq", "at", "author", "tool", "operation", "annotation_id"})
+_ABOUT_THE_EDIT = frozenset(
+    {"seq", "event_id", "at", "author", "tool", "operation", "annotation_id"}
+)
 
 
 def state_of(annotation: Annotation) -> State:
@@ -50,12 +53,77 @@ def _record(event: Event, before: Annotation | None) -> dict[str, Any]:
         **state_of(event.state),
         **outline,
         "seq": event.seq,
+        "event_id": str(event.event_id),
         "at": event.at,
         "author": event.author,
         "tool": event.tool,
         "operation": event.operation,
         "annotation_id": str(event.state.id),
     }
+
+
+def read_event_log(
+    path: Path, slide_id: str, measurements: Mapping[uuid.UUID, Mapping[str, float]]
+) -> Iterator[Event]:
+    """The edits of a log, oldest first, as a journal holds them.
+
+    Args:
+        path: The file.
+        slide_id: Code of the slide.
+        measurements: Of each annotation, which the log does not repeat.
+
+    Raises:
+        PackageError: It is absent, or a line is malformed.
+    """
+    last: dict[uuid.UUID, Annotation] = {}
+    try:
+        with path.open(encoding="utf8") as file:
+            for record in map(json.loads, file):
+                identity = uuid.UUID(record["annotation_id"])
+                state = _annotation(record, slide_id, last.get(identity))
+                state = replace(state, measurements=measurements.get(identity, {}))
+                last[identity] = state
+                yield _event(record, state)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, AnnotationError) as error:
+        raise PackageError(
+            "the log of edits cannot be read", where=path.name, found=repr(error)
+        ) from error
+
+
+def _annotation(record: Mapping[str, Any], slide_id: str, before: Annotation | None) -> Annotation:
+    if "geometry" in record:
+        geometry = shapely.geometry.shape(record["geometry"])
+    elif before is not None:
+        geometry = before.geometry
+    else:
+        raise ValueError("an annotation without an outline")
+    return Annotation(
+        uuid.UUID(record["annotation_id"]),
+        slide_id,
+        record["label"],
+        geometry,
+        Origin(record["origin"]),
+        record["author"],
+        Status(record["status"]),
+        record["confidence"],
+        record["derived_from"],
+    )
+
+
+def _event(record: Mapping[str, Any], state: Annotation) -> Event:
+    return Event(
+        record["seq"],
+        record["at"],
+        record["author"],
+        record["tool"],
+        Operation(record["operation"]),
+        state,
+        state.slide_id,
+        state.id,
+        uuid.UUID(record["event_id"]),
+        record["at"],
+        stands=True,
+    )
 
 
 class EventLog:
