@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import StudyError
+from pathoai.privacy.tombstones import tombstone_hash
 from pathoai.study.study import Study
 
 _TOMBSTONE = re.compile("[0-9a-f]{64}")
@@ -90,7 +90,7 @@ def is_tombstone(slide_id: str) -> bool:
 
 def _forget(study: Study, code: str) -> int:
     found = [r for r in read_packages(study) if code in r.slides or code in r.patients]
-    stone = sha256(code.encode()).hexdigest()
+    stone = tombstone_hash(code)
     for record in found:
         slides = {stone if k == code else k: v for k, v in record.slides.items()}
         patients = tuple(sorted(stone if one == code else one for one in record.patients))

@@ -22,6 +22,8 @@ _REQUIRED = (
     layout.LICENCE,
     layout.LANDING_PAGE,
     layout.RELEASE,
+    layout.ERASURE,
+    layout.CHANGES,
     *(table.path for table in TABLES),
 )
 

@@ -13,7 +13,7 @@
         vocab/classes.{csv,ttl}
         CITATION.cff  datapackage.json  croissant.json
         catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
-        privacy/release.json
+        privacy/{release,erasure}.json
         provenance/journal-<slide_id>.jsonl
         audits/<marker>.json            where labels were audited
 """
@@ -54,6 +54,7 @@ DATACITE_XML = "catalogue/datacite.xml"
 HEALTHDCAT = "catalogue/healthdcat-ap.ttl"
 CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
+ERASURE = "privacy/erasure.json"
 GEOJSON_FOLDER = "annotations/geojson"
 JOURNAL_FOLDER = "provenance"
 AUDIT_FOLDER = "audits"
@@ -82,6 +83,7 @@ _DESCRIPTIONS = {
     DATACITE: "Record for a DOI (DataCite 4.5, JSON)",
     DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
     HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
+    ERASURE: "Who was taken out of the study: hashes of codes",
     RELEASE: "How far the package may travel, who exported it, when objections were applied",
 }
 _TABLES = {table.path: table.description for table in TABLES}

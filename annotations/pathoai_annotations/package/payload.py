@@ -16,6 +16,7 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.changes import changes_since
 from pathoai_annotations.package.csv_file import Row, write_table
 from pathoai_annotations.package.entities import entity_rows
+from pathoai_annotations.package.erasure import erasure_text
 from pathoai_annotations.package.event_log import write_event_log
 from pathoai_annotations.package.images import images_by_reference
 from pathoai_annotations.package.licence import Licence
@@ -100,6 +101,7 @@ class PayloadWork:
         self._write_tables(summary)
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
         self._write_text(layout.RELEASE, release)
+        self._write_text(layout.ERASURE, erasure_text(self.study))
         self._write_text(layout.CHANGES, summary.changes.text())
         return summary
 

@@ -13,7 +13,9 @@ from pathoai_annotations.package.check_approval import check_approval
 from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_privacy import check_privacy
+from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
+from pathoai_annotations.package.protection.signature import check_signature
 
 
 def verify_package(path: Path) -> VerificationReport:
@@ -24,6 +26,8 @@ def verify_package(path: Path) -> VerificationReport:
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
+    * People: nobody is in it whom its own list of the erased names.
+    * Signature: where there is one, it holds.
     * Audits: what they say of labels follows from the tiles that were judged.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
@@ -62,7 +66,8 @@ def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], 
     # A second opinion: where we found damage, it would only repeat it.
     bag = [] if files else list(check_bag(path))
     content = annotations.run()
-    findings = [*files, *bag, *content, *check_audits(path), *check_privacy(path)]
+    people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
+    findings = [*files, *bag, *content, *people, *check_signature(path)]
     return findings, annotations.last_day
 
 

@@ -364,6 +364,26 @@ def test_a_damaged_log(package: Path, damage: str) -> None:
     )
 
 
+# --- erasure ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("column", "kind"), [(0, "slide"), (1, "patient")])
+def test_somebody_who_was_erased(package: Path, column: int, kind: str) -> None:
+    code = (package / "data/tables/slides.csv").read_text("utf8").splitlines()[1].split(",")[column]
+    stone = {"sha256": hashlib.sha256(code.encode()).hexdigest(), "kind": kind}
+    (package / "data/privacy/erasure.json").write_text(json.dumps({"erased": [stone]}))
+    _reseal(package)
+    found = _findings(package)
+    assert set(found) == {f"a {kind} that was erased or opposed is in it"}
+    assert code not in "".join(map(str, found))
+
+
+def test_a_list_of_the_erased_that_cannot_be_read(package: Path) -> None:
+    (package / "data/privacy/erasure.json").write_text("{}")
+    _reseal(package)
+    assert _findings(package) == {"no readable list of who was erased": "data/privacy/erasure.json"}
+
+
 # --- approval --------------------------------------------------------------------------------
 
 

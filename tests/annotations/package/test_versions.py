@@ -11,6 +11,7 @@ import pytest
 import shapely
 
 from pathoai.errors import PackageError
+from pathoai.privacy.tombstones import TABLE, Reason, TombstoneKind, Tombstones
 from pathoai.study.package_ledger import forget_slide, read_packages
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Status
@@ -88,6 +89,17 @@ def test_an_erased_slide_is_told_by_the_hash_of_its_code(
     assert "Erased after opposition or on demand" in text
     assert erased not in text
     assert not any(erased.encode() in content for content in _bytes_of(package).values())
+
+
+def test_nobody_who_has_a_tombstone_is_packaged(
+    study: Study, approval: Approval, tmp_path: Path
+) -> None:
+    patient = next(iter(study.cohort)).patient_id
+    stones = Tombstones().added([patient], TombstoneKind.PATIENT, Reason.OPPOSITION)
+    stones.write(study.path / TABLE)
+    with pytest.raises(PackageError, match="would not verify") as caught:
+        build_package(study, tmp_path / "p", approval=approval)
+    assert "a patient that was erased or opposed is in it" in str(caught.value)
 
 
 def test_a_version_made_again_is_the_same_whatever_came_after(
