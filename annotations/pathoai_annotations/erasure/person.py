@@ -37,6 +37,10 @@ class Person:
         blocks = {row.block_id for row in self.rows}
         return tuple(sorted({self.patient, *self.slides, *blocks} - {""}))
 
+    def is_named_in(self, text: str) -> bool:
+        """True where a text holds a trace of him, or what an interrupted run put in its place."""
+        return any(trace in text or instead in text for trace, instead in self.hashes.items())
+
     @property
     def hashes(self) -> dict[str, str]:
         """Each trace → what stands in its place."""

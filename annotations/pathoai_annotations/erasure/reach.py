@@ -71,7 +71,7 @@ def reach_of(study: Study, code: str) -> Reach:
         tuple(splits),
         tuple(files),
         tuple(sorted(_models(study, person))),
-        tuple(path.stem for path in files if path.parent == study.path / "packages"),
+        tuple(_packages(study, person)),
         tuple(sorted(_rooms(study, person))),
     )
 
@@ -88,13 +88,18 @@ def _models(study: Study, person: Person) -> Iterator[str]:
     """Models whose bundle names him, or that a run made which read his slides."""
     there = {path.parent.name: path for path in (study.path / "models").glob("*/bundle.json")}
     for name, bundle in there.items():
-        text = bundle.read_text("utf8")
-        if any(trace in text for trace in person.traces):
+        if person.is_named_in(bundle.read_text("utf8")):
             yield name
     for record in _records(study, person):
         if str(record.get("command", "")).startswith("train"):
             told = json.dumps([record.get("parameters"), record.get("outputs")])
             yield from (name for name in there if f'"{name}"' in told or f"/{name}" in told)
+
+
+def _packages(study: Study, person: Person) -> Iterator[str]:
+    for path in sorted((study.path / "packages").glob("*.json")):
+        if person.is_named_in(path.read_text("utf8")):
+            yield path.stem
 
 
 def _rooms(study: Study, person: Person) -> Iterator[str]:
@@ -107,5 +112,5 @@ def _rooms(study: Study, person: Person) -> Iterator[str]:
 def _records(study: Study, person: Person) -> Iterator[dict[str, Any]]:
     for path in sorted(study.provenance_path.glob("*.json")):
         text = path.read_text("utf8")
-        if any(trace in text for trace in person.traces):
+        if person.is_named_in(text):
             yield json.loads(text)

@@ -34,8 +34,14 @@ def edits_about(journal: JournalQueries, codes: Sequence[str]) -> list[int]:
         codes: Codes of the slides and persons.
     """
     named = sa.or_(*(events.c[name].contains(code) for name in _TEXTS for code in codes))
-    owners = sa.select(events.c.annotation_id).where(named, events.c.annotation_id.is_not(None))
-    query = sa.select(events.c.seq).where(sa.or_(named, events.c.annotation_id.in_(owners)))
+    is_one = events.c.annotation_id.is_not(None)
+    first = sa.select(events.c.annotation_id).where(named, is_one)
+    theirs = first.cte("theirs", recursive=True)
+    source = sa.literal("annotation:") + theirs.c.annotation_id
+    carried = sa.select(events.c.annotation_id).join(theirs, events.c.derived_from == source)
+    theirs = theirs.union(carried)
+    owned = events.c.annotation_id.in_(sa.select(theirs.c.annotation_id))
+    query = sa.select(events.c.seq).where(sa.or_(named, owned))
     with journal.database.reading() as connection:
         return list(connection.scalars(query.order_by(events.c.seq)))
 

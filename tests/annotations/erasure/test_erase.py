@@ -63,7 +63,6 @@ def _furnish(study: Study, slides: list[str]) -> None:
     with Journal.open(study) as journal:
         journal.propose([_outline(s, n) for s in slides for n in "abc"])
         journal.validate([deterministic_id(s, "a") for s in slides], author="R1")
-        journal.comment(f"as on {he}", slide_id=twin, author="R1")
         journal.sign_off(he, author="R1")
         journal.delete([deterministic_id(he, "b")], author="R2")
     for slide in slides:
