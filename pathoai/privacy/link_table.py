@@ -44,6 +44,10 @@ class LinkTable:
                 self._path, json.dumps(table, indent=1, sort_keys=True), mode=0o600
             )
 
+    def sources(self) -> dict[str, str]:
+        """Where each slide's file lay when it was added."""
+        return self._read()
+
     def file_names(self) -> dict[str, str]:
         """The name of each slide's file, without its folder, wherever it lies now."""
         return {slide_id: Path(source).name for slide_id, source in self._read().items()}

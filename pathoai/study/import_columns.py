@@ -10,6 +10,7 @@ from typing import Any
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.privacy.pseudonym import Kind, code, load_or_create_key
 from pathoai.study.cohort import CohortRow, opened_table
+from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
 from pathoai.study.study import Study
 from pathoai.study.submission import is_submission, read_submission
@@ -60,6 +61,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
             )
         seen[known.slide_id] = CohortRow(known.slide_id, **columns)
     check_grades(study.ontology, (row.grade for row in seen.values()))
+    refuse_erased(study.path, seen.values())
     merged = cohort.merged(seen.values())
     merged.write(study.path / "cohort.csv")
     return [merged[slide_id] for slide_id in seen]

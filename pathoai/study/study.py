@@ -16,6 +16,7 @@ from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
+from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
 from pathoai.study.slide_place import SlidePlace, table_name
 from pathoai.study.study_sheet import SHEET, StudySheet, read_sheet
@@ -121,7 +122,8 @@ class Study:
         Raises:
             MissingFileError: A slide's file does not exist; none of them is entered.
             OntologyError: A grade is no class of the ontology.
-            StudyError: The study has slides, but its key is not here.
+            StudyError: The study has slides, but its key is not here; or one is of somebody who was
+                taken out of the study.
         """
         incoming = list(slides)
         check_grades(self.ontology, (slide.grade for slide in incoming))
@@ -131,6 +133,7 @@ class Study:
         known = self.cohort
         key = load_or_create_key(self.vault, may_create=not len(known))
         rows = [_coded(key, slide) for slide in incoming]
+        refuse_erased(self.path, rows)
         LinkTable(self.vault).update(
             {row.slide_id: slide.path for row, slide in zip(rows, incoming, strict=True)}
         )

@@ -66,6 +66,10 @@ class Database(ABC):
     def is_damage(self, error: BaseException) -> bool:
         """True where what lies there is no database, or a broken one."""
 
+    @abstractmethod
+    def scrub(self) -> None:
+        """Write the tables anew, so that nothing erased stays behind in free pages."""
+
     @property
     @abstractmethod
     def remedy(self) -> str:

@@ -34,6 +34,8 @@ class Operation(StrEnum):
     """A reader has read a region of a slide; without an outcome: he takes that back."""
     READING_TIME = "reading_time"
     """Time on a slide that no other entry tells."""
+    REDACT = "redact"
+    """What was entered here of a slide was erased; the comment is its hash, see redact.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.append import append_states
 from pathoai_annotations.journal.current import rebuild_current
 from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
+from pathoai_annotations.journal.edit_trail import EditTrail
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.remarks import JournalRemarks
 from pathoai_annotations.journal.restore import restore_edit, restore_states
@@ -55,7 +56,13 @@ class Journal(JournalRemarks):
     @classmethod
     def open(cls, study: Study) -> Journal:
         """The journal of a study: its file, or the database that its sheet names."""
-        return cls(study.sheet.journal or study.journal_path)
+        journal = cls(study.sheet.journal or study.journal_path)
+        try:
+            journal.edit_trail = EditTrail.of(study, journal.database)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     def propose(
         self,
@@ -90,7 +97,7 @@ class Journal(JournalRemarks):
             raise AnnotationError(
                 "new annotations are proposals", where=judged[0].id, found=judged[0].status
             )
-        with self._writing() as connection:
+        with self.writing() as connection:
             known = known_states(connection, list(unique))
             fresh = [a for a in unique.values() if a.id not in known]
             differing = [unique[i] for i, state in known.items() if not is_same(unique[i], state)]
@@ -121,7 +128,7 @@ class Journal(JournalRemarks):
         self, operation: Operation, ids: Iterable[uuid.UUID], status: Status, edit: Edit
     ) -> None:
         wanted = list(dict.fromkeys(ids))
-        with self._writing() as connection:
+        with self.writing() as connection:
             states = required_states(connection, wanted)
             # Saying the same again is no edit; a correction that is validated stays a correction.
             keep = {status, Status.CORRECTED} if status is Status.VALIDATED else {status}
@@ -204,7 +211,7 @@ class Journal(JournalRemarks):
         if given.keys() & {"geometry", "label"} or operation is Operation.CORRECT:
             # A model's numbers were of its own outline and class, not of these.
             given |= {"confidence": None, "measurements": {}}
-        with self._writing() as connection:
+        with self.writing() as connection:
             state = required_states(connection, [annotation_id])[annotation_id]
             changed = replace(state, author=edit.author, **given)
             append_states(connection, operation, [changed], edit.columns)
@@ -217,7 +224,7 @@ class Journal(JournalRemarks):
             AnnotationError: One is unknown; none is deleted.
         """
         edit, wanted = Edit(**details), list(dict.fromkeys(ids))
-        with self._writing() as connection:
+        with self.writing() as connection:
             check_known(wanted, known_states(connection, wanted))
             # Saying the same again is no edit.
             here = states_now(connection, wanted).values()
@@ -245,7 +252,7 @@ class Journal(JournalRemarks):
             AnnotationError: One was not there then; none is changed.
         """
         edit = Edit(**details)
-        with self._writing() as connection:
+        with self.writing() as connection:
             return restore_states(connection, at, edit, ids=ids)
 
     def restore_slide(
@@ -264,7 +271,7 @@ class Journal(JournalRemarks):
             Those that changed by it, as they are now or, deleted, were.
         """
         edit = Edit(**details)
-        with self._writing() as connection:
+        with self.writing() as connection:
             return restore_states(connection, at, edit, slide_id=slide_id)
 
     def restore_edit(self, seq: int, **details: Unpack[EditDetails]) -> Annotation:
@@ -278,7 +285,7 @@ class Journal(JournalRemarks):
             AnnotationError: There is no such edit of an annotation.
         """
         edit = Edit(**details)
-        with self._writing() as connection:
+        with self.writing() as connection:
             return restore_edit(connection, seq, edit)
 
     def undo(self, slide_id: str, **details: Unpack[EditDetails]) -> Undone | None:
@@ -297,7 +304,7 @@ class Journal(JournalRemarks):
             AnnotationError: Somebody else changed one of the annotations since; nothing is undone.
         """
         edit = Edit(**details)
-        with self._writing() as connection:
+        with self.writing() as connection:
             return undo_last(connection, slide_id, edit)
 
     def redo(self, slide_id: str, **details: Unpack[EditDetails]) -> Undone | None:
@@ -314,10 +321,10 @@ class Journal(JournalRemarks):
             AnnotationError: Somebody else changed one of the annotations since; nothing is redone.
         """
         edit = Edit(**details)
-        with self._writing() as connection:
+        with self.writing() as connection:
             return redo_last(connection, slide_id, edit)
 
     def rebuild_present(self) -> None:
         """Make the table of present states again from the log."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             rebuild_current(connection)

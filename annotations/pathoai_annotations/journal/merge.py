@@ -9,7 +9,7 @@ is set aside, where its present state was made after our present state had becom
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.journal.append import append_rows
 from pathoai_annotations.journal.current import insert_current, update_current
+from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.history import Difference
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.rows import STATE, events_in, states_in
@@ -112,10 +113,20 @@ def merge_journal(ours: Journal, theirs: Journal, slide_ids: Collection[str]) ->
     with theirs.database.reading() as connection:
         found = connection.execute(sa.select(events).order_by(events.c.seq)).all()
     events_in(found)  # refuses what is damaged
-    rows = [dict(row._mapping) for row in found]
+    rows = [dict(row._mapping) for row in _unredacted(ours, found)]
     _check_slides(rows, slide_ids)
-    with ours.database.writing() as connection:
+    with ours.writing() as connection:
         return _merge(connection, rows)
+
+
+def _unredacted(ours: Journal, found: Sequence[Any]) -> Iterator[Any]:
+    """Rows with content, less those that were erased here: they do not come back."""
+    query = sa.select(events.c.event_id).where(events.c.operation == Operation.REDACT.value)
+    with ours.database.reading() as connection:
+        erased = set(connection.scalars(query))
+    for row in found:
+        if row.operation != Operation.REDACT and row.event_id not in erased:
+            yield row
 
 
 def _check_slides(rows: _Rows, slide_ids: Collection[str]) -> None:

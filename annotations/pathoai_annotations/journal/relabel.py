@@ -36,7 +36,7 @@ def relabel(
         AnnotationError: One is unknown or deleted; none is changed.
     """
     edit, wanted = Edit(**details), list(dict.fromkeys(ids))
-    with journal.database.writing() as connection:
+    with journal.writing() as connection:
         states = required_states(connection, wanted)
         changed = [
             replace(

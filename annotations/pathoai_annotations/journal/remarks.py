@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Unpack
 
 import sqlalchemy as sa
 
-from pathoai.errors import AnnotationError
+from pathoai.errors import AnnotationError, AuditError
 from pathoai.geometry import Region
 from pathoai.privacy.pseudonym import is_code
 from pathoai_annotations.journal.append import append_remark
 from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
+from pathoai_annotations.journal.edit_trail import EditTrail
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.queries import JournalQueries, is_signed
 from pathoai_annotations.journal.region_reading import (
@@ -30,8 +32,18 @@ _GRADE = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 class JournalRemarks(JournalQueries):
     """A journal, as those see it who read slides without changing annotations."""
 
-    def _writing(self) -> AbstractContextManager[sa.Connection]:
-        return self.database.writing()
+    edit_trail: EditTrail | None = None
+    """Where edits are entered once they are kept; none for a copy that is only looked at."""
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that writes; what it entered is then entered in the audit trail."""
+        with self.database.writing() as connection:
+            yield connection
+        if self.edit_trail is not None:
+            # The edit is kept: an error here would say it is not. The next one catches up.
+            with suppress(OSError, AuditError):
+                self.edit_trail.note()
 
     def comment(
         self,
@@ -60,7 +72,7 @@ class JournalRemarks(JournalQueries):
         edit = Edit(author, tool, comment=text, action=action)
         if (annotation_id is None) == (slide_id is None):
             raise AnnotationError("a comment is on one annotation or on one slide")
-        with self._writing() as connection:
+        with self.writing() as connection:
             about = dict(edit.columns)
             if annotation_id is not None:
                 # Also a deleted annotation: why it is gone is worth a word.
@@ -100,7 +112,7 @@ class JournalRemarks(JournalQueries):
             check_model(model)
             about["model"] = model
         about |= {"outcome": outcome.value, "kind": kind.value, "with_model": with_model}
-        with self._writing() as connection:
+        with self.writing() as connection:
             append_remark(connection, Operation.READ_REGION, slide_id, about)
 
     def note_time(self, slide_id: str, seconds: float, *, author: str, tool: str = TOOL) -> None:
@@ -116,7 +128,7 @@ class JournalRemarks(JournalQueries):
             AnnotationError: A part is malformed.
         """
         about = _slide_remark(slide_id, Edit(author, tool, seconds))
-        with self._writing() as connection:
+        with self.writing() as connection:
             append_remark(connection, Operation.READING_TIME, slide_id, about)
 
     def sign_off(
@@ -139,7 +151,7 @@ class JournalRemarks(JournalQueries):
             AnnotationError: A part is malformed.
         """
         about = _slide_remark(slide_id, Edit(**details), grade) | {"with_model": with_model}
-        with self._writing() as connection:
+        with self.writing() as connection:
             append_remark(connection, Operation.SIGN_OFF, slide_id, about)
 
     def reopen(self, slide_id: str, **details: Unpack[EditDetails]) -> None:
@@ -154,7 +166,7 @@ class JournalRemarks(JournalQueries):
         """
         edit = Edit(**details)
         about = _slide_remark(slide_id, edit)
-        with self._writing() as connection:
+        with self.writing() as connection:
             if not is_signed(connection, slide_id, edit.author):
                 raise AnnotationError(
                     "there is no sign-off to be taken back",
@@ -177,7 +189,7 @@ class JournalRemarks(JournalQueries):
             AnnotationError: A part is malformed.
         """
         about = _slide_remark(slide_id, Edit(**details), grade)
-        with self._writing() as connection:
+        with self.writing() as connection:
             append_remark(connection, Operation.ADJUDICATE, slide_id, about)
 
 

@@ -119,3 +119,16 @@ _POSTGRESQL_TRIGGERS = (
 for _dialect, _statements in (("sqlite", _SQLITE_TRIGGERS), ("postgresql", _POSTGRESQL_TRIGGERS)):
     for _statement in _statements:
         sa.event.listen(events, "after_create", sa.DDL(_statement).execute_if(dialect=_dialect))
+
+
+def forbid_updates(connection: sa.Connection, *, forbidden: bool) -> None:
+    """Lift the trigger that keeps rows of the log from being changed, or set it again.
+
+    For a redaction alone, within its one transaction.
+    """
+    if connection.dialect.name == "sqlite":
+        statement = _SQLITE_TRIGGERS[0] if forbidden else "DROP TRIGGER no_update"
+    else:
+        word = "ENABLE" if forbidden else "DISABLE"
+        statement = f"ALTER TABLE events {word} TRIGGER no_change"
+    connection.execute(sa.text(statement))

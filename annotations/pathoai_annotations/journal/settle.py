@@ -38,7 +38,7 @@ def settle(journal: Journal, finals: Sequence[Annotation], **details: Unpack[Edi
             where=undecided[0].id,
             found=undecided[0].status,
         )
-    with journal.database.writing() as connection:
+    with journal.writing() as connection:
         known = known_states(connection, [one.id for one in finals])
         required_states(connection, list(known))
         signed = [replace(one, author=edit.author) for one in finals]

@@ -40,6 +40,7 @@ class SqliteDatabase(Database):
         sa.event.listen(engine, "connect", _configure)
         sa.event.listen(engine, "begin", _begin)
         super().__init__(path.name, engine)
+        self._path = path
         self._next = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_FOR_OTHERS_S)
 
     @contextmanager
@@ -68,6 +69,20 @@ class SqliteDatabase(Database):
         finally:
             # The lock's file stays: removing it would let two be the next one.
             self._next.release()
+
+    def scrub(self) -> None:
+        """Write the file anew, and empty the log beside it."""
+        self.close()  # a connection that is kept for later would hold pages
+        # Outside of any transaction, which SQLAlchemy would begin.
+        with (
+            self.errors(),
+            closing(
+                sqlite3.connect(self._path, timeout=WAIT_FOR_OTHERS_S, isolation_level=None)
+            ) as bare,
+        ):
+            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM"):
+                bare.execute(statement)
+            bare.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @property
     def remedy(self) -> str:

@@ -57,6 +57,8 @@ def _refuse_foreign_work(study: Study, sheet: RoomSheet, events: Iterable[Event]
     """A room holds proposals, by whatever program, and its reader's own work."""
     cohort = study.cohort
     for event in events:
+        if event.operation is Operation.REDACT:
+            continue
         foreign = event.author != sheet.reader and event.operation is not Operation.PROPOSE
         if foreign or event.slide_id not in cohort:
             raise StudyError(

@@ -1,0 +1,115 @@
+"""``pathoai erase`` and ``pathoai oppose``: a person leaves a study."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathoai.cli.command import Command
+from pathoai.errors import InvalidValueError
+from pathoai.study.study import Study
+
+if TYPE_CHECKING:  # the journal is heavy, and needed only once the command runs
+    from pathoai.privacy.tombstones import Reason
+    from pathoai_annotations.erasure.reach import Reach
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be reached, and change nothing"
+    )
+
+
+def configure_erase(parser: ArgumentParser) -> None:
+    _configure(parser)
+    parser.add_argument("code", metavar="CODE", help="code of the patient, or of one of his slides")
+
+
+def configure_oppose(parser: ArgumentParser) -> None:
+    _configure(parser)
+    parser.add_argument(
+        "code", nargs="?", metavar="CODE", help="code of the patient, or of one of his slides"
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE",
+        help="everybody who opposes: a code or an identifier of a patient on each line; "
+        "identifiers are coded with the study's key and not kept",
+    )
+
+
+def run_erase(options: Namespace) -> None:
+    from pathoai.privacy.tombstones import Reason
+
+    _take_out(Study(options.study), options.code, Reason.ERASURE, dry_run=options.dry_run)
+
+
+def run_oppose(options: Namespace) -> None:
+    from pathoai.privacy.opposition import note_opposition_applied
+    from pathoai.privacy.tombstones import Reason
+    from pathoai_annotations.erasure.opposition_list import codes_on_list, in_study, keep_out
+
+    if (options.code is None) == (options.list is None):
+        raise InvalidValueError("who opposes?", allowed="either CODE or --list FILE")
+    study = Study(options.study)
+    if options.list is None:
+        _take_out(study, options.code, Reason.OPPOSITION, dry_run=options.dry_run)
+        return
+    codes = codes_on_list(study, options.list)
+    here = in_study(study, codes)
+    print(f"{len(codes)} on the list, {len(here)} of them in the study")
+    for code in here:
+        _take_out(study, code, Reason.OPPOSITION, dry_run=options.dry_run)
+    if not options.dry_run:
+        keep_out(study, codes)
+        note_opposition_applied(study.path)
+
+
+def _take_out(study: Study, code: str, reason: Reason, *, dry_run: bool) -> None:
+    from pathoai_annotations.erasure.erase import erase_person
+    from pathoai_annotations.erasure.reach import reach_of
+
+    if dry_run:
+        _print(study, reach_of(study, code), "would be taken out")
+        print("nothing was changed")
+    else:
+        _print(study, erase_person(study, code, reason), "taken out")
+
+
+def _print(study: Study, reach: Reach, done: str) -> None:
+    rows = reach.person.rows
+    print(f"{done}: {len(rows)} slides, {len(reach.edits)} edits of the journal")
+    for noun, paths in (
+        ("copy", reach.copies),
+        ("label of a twin", reach.labels),
+        ("split", reach.splits),
+        ("file that names him", reach.files),
+    ):
+        for path in paths:
+            print(f"  {noun}: {path.relative_to(study.path).as_posix()}")
+    for noun, names, remedy in (
+        ("model trained with him", reach.models, "train it again without him"),
+        ("package that contains him", reach.packages, "the next version leaves him out"),
+        ("reading room with his slides", reach.rooms, "run the same command on the room"),
+    ):
+        for name in names:
+            print(f"  {noun}: {name} ({remedy})")
+
+
+ERASE = Command(
+    "erase",
+    "take a person out of a study, with all that was made of him",
+    "pathoai erase my-study 0123456789ABCDEF --dry-run",
+    configure_erase,
+    run_erase,
+)
+OPPOSE = Command(
+    "oppose",
+    "apply an opposition, or the list of all: these people leave, and do not come back",
+    "pathoai oppose my-study --list oppositions.txt",
+    configure_oppose,
+    run_oppose,
+)
