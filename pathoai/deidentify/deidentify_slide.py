@@ -14,7 +14,7 @@ from typing import Any
 
 from pathoai import __version__
 from pathoai.atomic_file import write_text_atomically
-from pathoai.deidentify import dicom_slide, ndpi_slide, tiff_slide
+from pathoai.deidentify import dicom_slide, mirax_slide, ndpi_slide, tiff_slide
 from pathoai.deidentify.byte_search import ByteSearch
 from pathoai.deidentify.deidentified import REPORT, Deidentified, file_facts, files_in, finished
 from pathoai.deidentify.left_behind import SHORTEST, LeftBehind
@@ -30,6 +30,7 @@ _KINDS: Mapping[str, ModuleType] = {
     "dicom": dicom_slide,
     "generic-tiff": tiff_slide,
     "hamamatsu": ndpi_slide,
+    "mirax": mirax_slide,
     "ome-tiff": tiff_slide,
 }
 """Who rewrites the slides of a vendor, as readers name it."""
