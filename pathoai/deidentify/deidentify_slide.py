@@ -78,6 +78,23 @@ def deidentify_slide(
         return Deidentified(folder, report)
 
 
+def level_hashes(path: Path) -> tuple[str, ...]:
+    """SHA-256 of the decoded tiles of every level, finest first, as reports state them.
+
+    So that a copy can be held to its report by its pixels, not by its bytes alone.
+
+    Args:
+        path: A slide, e.g. `Deidentified.path`.
+
+    Raises:
+        NotASlideError: No reader knows the file.
+        DamagedSlideError: It is damaged or cut short.
+        DeidentificationError: Slides of its kind are not rewritten.
+    """
+    hashes: tuple[str, ...] = _kind(describe_slide(path).vendor).hashes(path, lambda: None)
+    return hashes
+
+
 @dataclass(frozen=True, eq=False)
 class _Work:
     """One slide under way.
