@@ -14,7 +14,7 @@ from typing import Any
 
 from pathoai import __version__
 from pathoai.atomic_file import write_text_atomically
-from pathoai.deidentify import dicom_slide, ndpi_slide, tiff_slide
+from pathoai.deidentify import dicom_slide, mirax_slide, ndpi_slide, tiff_slide
 from pathoai.deidentify.byte_search import ByteSearch
 from pathoai.deidentify.deidentified import REPORT, Deidentified, file_facts, files_in, finished
 from pathoai.deidentify.left_behind import SHORTEST, LeftBehind
@@ -30,6 +30,7 @@ _KINDS: Mapping[str, ModuleType] = {
     "dicom": dicom_slide,
     "generic-tiff": tiff_slide,
     "hamamatsu": ndpi_slide,
+    "mirax": mirax_slide,
     "ome-tiff": tiff_slide,
 }
 """Who rewrites the slides of a vendor, as readers name it."""
@@ -75,6 +76,23 @@ def deidentify_slide(
                 stage / REPORT, json.dumps(report, indent=1, sort_keys=True) + "\n"
             )
         return Deidentified(folder, report)
+
+
+def level_hashes(path: Path) -> tuple[str, ...]:
+    """SHA-256 of the decoded tiles of every level, finest first, as reports state them.
+
+    So that a copy can be held to its report by its pixels, not by its bytes alone.
+
+    Args:
+        path: A slide, e.g. `Deidentified.path`.
+
+    Raises:
+        NotASlideError: No reader knows the file.
+        DamagedSlideError: It is damaged or cut short.
+        DeidentificationError: Slides of its kind are not rewritten.
+    """
+    hashes: tuple[str, ...] = _kind(describe_slide(path).vendor).hashes(path, lambda: None)
+    return hashes
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from pathoai.deidentify.left_behind import LeftBehind
 from pathoai.deidentify.rewritten import NewIdentity, Rewritten, TileHash, drop_names
 from pathoai.deidentify.tiff_parts import Parts, check_provable
-from pathoai.deidentify.tiff_tags import drop_picture, drop_tag, kept_entries
+from pathoai.deidentify.tiff_tags import DESCRIPTION, drop_picture, drop_tag, kept_entries
 from pathoai.deidentify.tiff_words import description
 from pathoai.deidentify.tiff_writer import LONG, Entry, TiffWriter
 from pathoai.errors import DeidentificationError
@@ -19,7 +19,6 @@ from pathoai.slide.ome_xml import read_ome_xml
 from pathoai.slide.tiff_directory import Directory, TiffSource
 from pathoai.slide.tiff_levels import TiffLevel, TiffPyramid, tiff_pyramid
 
-_DESCRIPTION = 270
 _STRIPS, _TILES = (273, 279), (324, 325)
 _SUFFIXES = {"aperio": ".svs", "ome-tiff": ".ome.tiff", "generic-tiff": ".tiff"}
 _CLASSIC_BYTES = 4_000_000_000
@@ -118,14 +117,14 @@ class _Copy:
             clean = parts.may_leave(data, visible, self.left)
             index[:, number] = self.writer.put(clean), len(clean)
         entries = kept_entries(level.directory, self.left)
-        if _DESCRIPTION in level.directory:
-            drop_tag(level.directory, _DESCRIPTION, self.left)
+        if DESCRIPTION in level.directory:
+            drop_tag(level.directory, DESCRIPTION, self.left)
         text = description(self.pyramid, level.size_px, finest=level is self.pyramid.levels[0])
         places, counts = _TILES if level.tiled else _STRIPS
         entries += [
             Entry.numbers(places, self.writer.place_kind, index[0].tolist()),
             Entry.numbers(counts, LONG, index[1].tolist()),
-            *([Entry.text(_DESCRIPTION, text)] if text else []),
+            *([Entry.text(DESCRIPTION, text)] if text else []),
         ]
         return entries, digest.hexadecimal
 

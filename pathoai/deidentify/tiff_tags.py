@@ -11,7 +11,7 @@ from pathoai.deidentify.tiff_writer import LONG, RATIONAL, SHORT, UNDEFINED, Ent
 from pathoai.errors import DeidentificationError
 from pathoai.slide.tiff_directory import Directory
 
-_SUBFILE_TYPE, _JPEG_TABLES, _ICC = 254, 347, 34675
+_JPEG_TABLES, _ICC = 347, 34675
 _INTEGERS: dict[int, tuple[int, int]] = {
     254: (LONG, 1),  # NewSubfileType
     256: (LONG, 1),  # ImageWidth
@@ -35,10 +35,11 @@ _INTEGERS: dict[int, tuple[int, int]] = {
 """Tag → type it is written in, and the most values it may have."""
 _RATIONALS = {282: 1, 283: 1, 529: 3, 532: 6}
 """Resolution, YCbCrCoefficients and ReferenceBlackWhite."""
-WRITTEN_ANEW = {270, 273, 279, 324, 325, 330}
+DESCRIPTION = 270
+WRITTEN_ANEW = {DESCRIPTION, 273, 279, 324, 325, 330}
 """Description, and where parts and directories lie."""
 _LARGEST = {SHORT: 2**16, LONG: 2**32}
-_TINY = 4 * 2**20
+_MOST_BYTES = 4 * 2**20
 
 
 def kept_entries(directory: Directory, left: LeftBehind) -> list[Entry]:
@@ -70,7 +71,7 @@ def drop_tag(directory: Directory, tag: int, left: LeftBehind) -> None:
         DamagedSlideError: It lies outside the file.
     """
     field = directory.fields[tag]
-    within = min(field.count, _TINY, directory.source.size - field.offset)
+    within = min(field.count, _MOST_BYTES, directory.source.size - field.offset)
     left.drop(f"TIFF tag {tag}", directory.source.read(field.offset, within))
 
 
@@ -78,7 +79,8 @@ def drop_picture(directory: Directory, kind: str, left: LeftBehind) -> None:
     """Leave a whole picture behind, with all its tags."""
     left.drop(kind)
     for tag in directory.fields:
-        if tag not in _INTEGERS and tag not in _RATIONALS and tag not in WRITTEN_ANEW - {270}:
+        # Tables of a JPEG are numbers that may look like words, and the levels may share them.
+        if tag not in {*_INTEGERS, *_RATIONALS, _JPEG_TABLES, *WRITTEN_ANEW} or tag == DESCRIPTION:
             drop_tag(directory, tag, left)
 
 

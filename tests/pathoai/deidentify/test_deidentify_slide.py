@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tifffile
 
 from pathoai.cli.main import main
 from pathoai.deidentify.byte_search import ByteSearch
-from pathoai.deidentify.deidentify_slide import deidentify_slide
+from pathoai.deidentify.deidentify_slide import deidentify_slide, level_hashes
 from pathoai.deidentify.left_behind import LeftBehind
 from pathoai.errors import DeidentificationError, InvalidValueError
 from pathoai.study.study import Study
@@ -56,6 +57,20 @@ def test_a_finished_copy_is_checked_and_kept(
         file.write(b"altered")
     with pytest.raises(DeidentificationError, match="not as it was written"):
         deidentify_slide(generated[0], tmp_path, code=_CODE, uid_key=_KEY)
+
+
+def test_pixels_that_were_encoded_again_are_noticed(
+    generated: tuple[Path, SlideTruth], tmp_path: Path
+) -> None:
+    done = deidentify_slide(generated[0], tmp_path, code=_CODE, uid_key=_KEY)
+    assert level_hashes(done.path) == done.level_sha256 == level_hashes(generated[0])
+    with tifffile.TiffFile(done.path) as tiff:
+        pixels = tiff.pages.first.asarray()
+    again = tmp_path / "again.tiff"
+    tifffile.imwrite(
+        again, pixels, tile=(256, 256), compression="jpeg", photometric="ycbcr", metadata=None
+    )
+    assert level_hashes(again) != done.level_sha256
 
 
 def test_the_same_slide_gives_the_same_bytes(
