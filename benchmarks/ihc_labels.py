@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import color, filters
 
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import MarkerRecipe, load_recipe
 from pathoai.ihc.trust import Trust
 from pathoai.ihc.warp import MovingCells, warped
@@ -165,15 +166,17 @@ class _Pair:
         moving = _stored(path, folder / f"{name.upper():0>16}.zarr", "ihc")
         return cls(fixed, moving, twin, true_registration(fixed, moving, twin), ontology)
 
+    def seen(self, recipe: MarkerRecipe) -> MarkedPair:
+        """What is known of both before a pixel is labelled."""
+        return MarkedPair.seen(self.fixed, self.moving, self.registration, recipe, self.ontology)
+
     def label(self, recipe: MarkerRecipe) -> NDArray[np.uint8]:
         """The trusted label."""
-        stores = (self.fixed, self.moving, self.registration)
-        return label_marker(*stores, recipe, self.ontology, device=_CPU).read_all()
+        return label_marker(self.seen(recipe), device=_CPU).read_all()
 
     def unmasked(self, recipe: MarkerRecipe) -> NDArray[np.uint8]:
         """The label, whether trusted or not."""
-        stores = (self.fixed, self.moving, self.registration)
-        return label_unmasked(*stores, recipe, self.ontology, device=_CPU).read_all()
+        return label_unmasked(self.seen(recipe), device=_CPU).read_all()
 
     def truth(self, chromogen: str) -> _Mask:
         """Where an antibody binds, on the raster of the H&E slide."""
