@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import color, filters
 
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import MarkerRecipe, load_recipe
 from pathoai.ihc.trust import Trust
 from pathoai.ihc.warp import MovingCells, warped
@@ -63,6 +64,9 @@ def main() -> None:
     parser.add_argument("--markers", nargs="+", default=list(MARKERS))
     parser.add_argument("--seeds", type=int, default=2, help="slides for each marker")
     parser.add_argument("--side", type=int, default=2048, help="of a slide, pixels of 0.5 µm")
+    parser.add_argument(
+        "--snap", action="store_true", help="label whole nuclei of the H&E slide: nuclear markers"
+    )
     options = parser.parse_args()
     rows: list[_Row] = []
     for marker in options.markers:
@@ -72,10 +76,10 @@ def main() -> None:
                 recipe = SlideRecipe(
                     options.side, options.side, mpp=0.5, seed=seed + 3, organ=organ
                 )
-                found = _measured(Path(folder), recipe, marker)
+                found = _measured(Path(folder), recipe, _recipe(marker, snaps=options.snap))
             rows += found
             print(*found, sep="\n", flush=True)
-    options.out.write_text(_report(rows, options.side), encoding="utf-8")
+    options.out.write_text(_report(rows, options.side, snaps=options.snap), encoding="utf-8")
     print(f"wrote {options.out}")
 
 
@@ -93,14 +97,20 @@ class _Row:
     false_share: dict[str, float]
 
 
-def _measured(folder: Path, slide: SlideRecipe, marker: str) -> list[_Row]:
+def _recipe(marker: str, *, snaps: bool) -> MarkerRecipe:
+    """The shipped recipe, or the same with its first target snapped to nuclei."""
+    recipe = load_recipe(marker)
+    if not snaps:
+        return recipe
+    first, *others = recipe.targets
+    return replace(recipe, targets=(replace(first, snap_to_nuclei=True), *others))
+
+
+def _measured(folder: Path, slide: SlideRecipe, recipe: MarkerRecipe) -> list[_Row]:
     source = generate_slide(folder / "he.svs", slide)
     fixed = _stored(folder / "he.svs", folder / "A000000000000000.zarr", "h-and-e")
-    twin = plan_ihc_twin(source, marker=marker, seed=slide.seed)
-    pair, recipe = (
-        _Pair.made(folder, "twin", fixed, twin, load_ontology(slide.organ)),
-        load_recipe(marker),
-    )
+    twin = plan_ihc_twin(source, marker=recipe.key, seed=slide.seed)
+    pair = _Pair.made(folder, "twin", fixed, twin, load_ontology(slide.organ))
     label, unmasked = pair.label(recipe), pair.unmasked(recipe)
     trust = fixed.label(recipe.trust_label).read_all()
     tissue, trusted = trust != NOT_ASSESSED, trust == Trust.TRUSTED
@@ -116,7 +126,7 @@ def _measured(folder: Path, slide: SlideRecipe, marker: str) -> list[_Row]:
         known = peers if target.chromogen == "dab" else {}
         rows.append(
             _Row(
-                marker,
+                recipe.key,
                 target.class_key,
                 slide.seed,
                 _dice(label == index, truth, trusted),
@@ -165,15 +175,17 @@ class _Pair:
         moving = _stored(path, folder / f"{name.upper():0>16}.zarr", "ihc")
         return cls(fixed, moving, twin, true_registration(fixed, moving, twin), ontology)
 
+    def seen(self, recipe: MarkerRecipe) -> MarkedPair:
+        """What is known of both before a pixel is labelled."""
+        return MarkedPair.seen(self.fixed, self.moving, self.registration, recipe, self.ontology)
+
     def label(self, recipe: MarkerRecipe) -> NDArray[np.uint8]:
         """The trusted label."""
-        stores = (self.fixed, self.moving, self.registration)
-        return label_marker(*stores, recipe, self.ontology, device=_CPU).read_all()
+        return label_marker(self.seen(recipe), device=_CPU).read_all()
 
     def unmasked(self, recipe: MarkerRecipe) -> NDArray[np.uint8]:
         """The label, whether trusted or not."""
-        stores = (self.fixed, self.moving, self.registration)
-        return label_unmasked(*stores, recipe, self.ontology, device=_CPU).read_all()
+        return label_unmasked(self.seen(recipe), device=_CPU).read_all()
 
     def truth(self, chromogen: str) -> _Mask:
         """Where an antibody binds, on the raster of the H&E slide."""
@@ -251,7 +263,7 @@ _PEERS: dict[str, Callable[[_Picture, _Mask], _Mask]] = {
 }
 
 
-def _report(rows: list[_Row], side: int) -> str:
+def _report(rows: list[_Row], side: int, *, snaps: bool) -> str:
     names = ["pathoai", *_PEERS]
 
     def table(found: dict[str, dict[str, float]], form: str) -> list[str]:
@@ -269,7 +281,7 @@ def _report(rows: list[_Row], side: int) -> str:
 
     places = {f"{r.marker} | {r.target} | {r.seed}": r for r in rows}
     lines = [
-        "# Labels from restained twins",
+        "# Labels from restained twins" + (", snapped to nuclei of the H&E slide" if snaps else ""),
         "",
         f"Generated slides of {side} px at 0.5 µm, true transform. Goals: Dice where trusted ≥ "
         "0.95; the trust mask catches ≥ 95 % of what is wrong and keeps ≥ 80 % of what is right.",

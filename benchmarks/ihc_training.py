@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from pathoai.cli.main import run_words
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import load_recipe
 from pathoai.ihc.write_labels import label_marker, label_unmasked
 from pathoai.ontology import NOT_ASSESSED
@@ -161,9 +162,9 @@ def write_labels(study: Study, truths: dict[str, TwinTruth], plan: Plan) -> dict
         fixed = SlideStore(study.store_path(slide_id))
         moving = SlideStore(study.store_path(code(number, twin=True)))
         registration = _registration(fixed, moving, truths[slide_id], plan)
-        inputs = (fixed, moving, registration, recipe, study.ontology)
-        label_marker(*inputs, device=_CPU)
-        label_unmasked(*inputs, device=_CPU)
+        pair = MarkedPair.seen(fixed, moving, registration, recipe, study.ontology)
+        label_marker(pair, device=_CPU)
+        label_unmasked(pair, device=_CPU)
         true = true_values(study, truths[slide_id], fixed)
         own = (study.ontology[recipe.class_key],)
         writer = LabelWriter(

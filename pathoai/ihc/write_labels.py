@@ -15,38 +15,23 @@ from numpy.typing import NDArray
 
 from pathoai.ihc.label_window import Fitness, LabelledWindow, WindowLabeller
 from pathoai.ihc.marked_pair import MarkedPair
-from pathoai.ihc.recipe import MarkerRecipe
 from pathoai.ihc.trust import TRUST_CLASSES
 from pathoai.ihc.vetoes import without_eosin
-from pathoai.ontology import Ontology
 from pathoai.progress import Advance, silent
-from pathoai.registration.saved_registration import Registration
 from pathoai.store.label_image import LabelImage, is_label_complete
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
-from pathoai.store.slide_store import SlideStore
 from pathoai.store.store_lock import locked
 
 _Part = Callable[[LabelledWindow], NDArray[np.uint8]]
 
 
 def label_marker(
-    fixed: SlideStore,
-    moving: SlideStore,
-    registration: Registration,
-    recipe: MarkerRecipe,
-    ontology: Ontology,
-    *,
-    device: torch.device,
-    advance: Advance = silent,
+    pair: MarkedPair, *, device: torch.device, advance: Advance = silent
 ) -> LabelImage:
     """Write the labels ``ihc/<marker>`` and ``trust/<marker>`` of an H&E slide.
 
     Args:
-        fixed: The H&E slide's store; the labels lie there.
-        moving: The same section, restained.
-        registration: Of these two stores.
-        recipe: Of the marker.
-        ontology: Has the classes of the recipe.
+        pair: The slides, the marker, and what is known of both; the labels lie in the H&E store.
         device: Where pixels are fetched and stains are told apart.
         advance: Told of shards done and shards in all.
 
@@ -55,34 +40,24 @@ def label_marker(
         where the other label says that this cannot be trusted (`pathoai.ihc.trust.Trust`).
 
     Raises:
-        StoreError: The registration is of other pixels than these stores hold, another run writes
-            one of them, or one is too coarse to look for artefacts.
-        OntologyError: A class of the recipe is not in the ontology.
+        StoreError: Another run writes one of the stores, or one is too coarse to look for
+            artefacts.
     """
-    pair = MarkedPair.seen(fixed, moving, registration, recipe, ontology)
     parts: dict[str, _Part] = {
-        recipe.trust_label: lambda window: window.trust,
-        recipe.label: lambda window: window.masked,
+        pair.recipe.trust_label: lambda window: window.trust,
+        pair.recipe.label: lambda window: window.masked,
     }
     return _written(pair, parts, device, advance)
 
 
 def label_unmasked(
-    fixed: SlideStore,
-    moving: SlideStore,
-    registration: Registration,
-    recipe: MarkerRecipe,
-    ontology: Ontology,
-    *,
-    device: torch.device,
-    advance: Advance = silent,
+    pair: MarkedPair, *, device: torch.device, advance: Advance = silent
 ) -> LabelImage:
     """Write ``ihc/<marker>.unmasked``: as if all that the stain says could be trusted.
 
     It is for measuring what trust is worth; arguments and errors are those of `label_marker`.
     """
-    pair = MarkedPair.seen(fixed, moving, registration, recipe, ontology)
-    parts: dict[str, _Part] = {f"{recipe.label}.unmasked": lambda window: window.unmasked}
+    parts: dict[str, _Part] = {f"{pair.recipe.label}.unmasked": lambda window: window.unmasked}
     return _written(pair, parts, device, advance)
 
 

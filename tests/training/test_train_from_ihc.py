@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import load_recipe
 from pathoai.ihc.trust import Trust
 from pathoai.ihc.write_labels import label_marker
@@ -76,14 +77,10 @@ def test_a_network_learns_from_ihc_and_ignores_what_is_not_trusted(
     fixed = SlideStore(study.store_path(row.slide_id))
     _judged_clean(fixed.path, fixed.header)
     moving = _restained(fixed, tmp_path / "R000000000000000.zarr")
-    label = label_marker(
-        fixed,
-        moving,
-        _registration(fixed, moving),
-        load_recipe("AE1AE3"),
-        study.ontology,
-        device=torch.device("cpu"),
-    ).read_all()
+    pair = MarkedPair.seen(
+        fixed, moving, _registration(fixed, moving), load_recipe("AE1AE3"), study.ontology
+    )
+    label = label_marker(pair, device=torch.device("cpu")).read_all()
     trust = fixed.label("trust/AE1AE3").read_all()
     np.testing.assert_array_equal(label == NOT_ASSESSED, trust != Trust.TRUSTED)
     assert (label[:, :_REFUSED_PX] == NOT_ASSESSED).all()

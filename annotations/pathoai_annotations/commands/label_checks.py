@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pathoai.errors import InvalidValueError
-from pathoai.progress import Advance, progress_bar
+from pathoai.progress import progress_bar
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:  # zarr and torch are heavy, and needed only once the command runs
+    from collections.abc import Callable
+
     from pathoai.ihc.audit_sample import AuditSample
+    from pathoai.ihc.intensity_bins import IntensityBins
+    from pathoai.ihc.marked_pair import MarkedPair
     from pathoai.ihc.precision import LabelPrecision
     from pathoai.ihc.recipe import MarkerRecipe
+    from pathoai.ihc.stained_nuclei import StainedNuclei
     from pathoai.metrics.exact_interval import Share
     from pathoai.metrics.stratified_share import StratifiedShare
     from pathoai.store.label_image import LabelImage
@@ -45,6 +51,14 @@ def configure_checks(parser: ArgumentParser) -> None:
         help="marker: positive cells and area, index and H-score by region, as CSV and JSON; "
         "proposals, no diagnosis",
     )
+    parser.add_argument(
+        "--bins",
+        type=float,
+        nargs=3,
+        metavar=("WEAK", "MODERATE", "STRONG"),
+        help="counts: from which optical density (natural logarithm) a nucleus is weak, moderate "
+        "or strong (default: once, twice and three times each slide's own threshold)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="audit: of what is drawn (default: 0)")
     parser.add_argument(
         "--tile",
@@ -59,8 +73,10 @@ def wants_check(options: Namespace) -> bool:
     """Whether finished labels are asked about, and none are to be made.
 
     Raises:
-        InvalidValueError: No marker is named.
+        InvalidValueError: No marker is named, or bins for what is not counted.
     """
+    if options.bins and not options.counts:
+        raise InvalidValueError("bins are of counts", where="--bins", remedy="add --counts")
     wanted = options.audit is not None or options.precision or options.counts
     if wanted and not options.marker:
         raise InvalidValueError(
@@ -217,28 +233,55 @@ def _share(share: Share | StratifiedShare) -> str:
 
 def _count(study: Study, options: Namespace, recipe: MarkerRecipe) -> None:
     from pathoai.cli.each_slide import for_each_slide
+    from pathoai.ihc.stained_nuclei import find_stained_nuclei
+    from pathoai.preprocess.device import choose_device
     from pathoai_annotations.audit.draw_audit import labelled_slides
 
+    bins = _bins(options, recipe)
     labelled = {s.slide_id: (s, la) for s, la in labelled_slides(study, recipe.key, options.slides)}
     for_each_slide(
         [study.cohort[slide_id] for slide_id in labelled],
         f"counting {recipe.key}",
-        lambda row, advance: _count_slide(study, options, recipe, labelled[row.slide_id], advance),
+        lambda row, advance: _count_slide(
+            study,
+            recipe,
+            labelled[row.slide_id],
+            partial(
+                find_stained_nuclei,
+                device=choose_device(options.device),
+                bins=bins,
+                advance=advance,
+            ),
+        ),
     )
     print("Proposals for a doctor to check, no diagnosis.")
 
 
+def _bins(options: Namespace, recipe: MarkerRecipe) -> IntensityBins | None:
+    """Bins of intensity that were asked for."""
+    from pathoai.ihc.intensity_bins import IntensityBins
+
+    if options.bins is None:
+        return None
+    if recipe.compartment != "nucleus":
+        raise InvalidValueError(
+            "only nuclei are told apart by intensity",
+            where="--bins",
+            found=f"{recipe.key}: {recipe.compartment}",
+            allowed="a marker of nuclei",
+        )
+    return IntensityBins(*options.bins)
+
+
 def _count_slide(
     study: Study,
-    options: Namespace,
     recipe: MarkerRecipe,
     labelled: tuple[SlideStore, LabelImage],
-    advance: Advance,
+    find: Callable[[MarkedPair, LabelImage], StainedNuclei],
 ) -> str:
     from pathoai.ihc.marked_pair import MarkedPair
-    from pathoai.ihc.stained_nuclei import find_stained_nuclei, has_cells
+    from pathoai.ihc.stained_nuclei import has_cells
     from pathoai.inference.marker_counts import MarkedSlide, count_marker, counts_paths
-    from pathoai.preprocess.device import choose_device
     from pathoai.registration.saved_registration import Registration
     from pathoai.store.slide_store import SlideStore
     from pathoai_annotations.annotated_areas import outlined_areas
@@ -253,9 +296,7 @@ def _count_slide(
         study.ontology,
     )
     trust = store.label(recipe.trust_label)
-    device = choose_device(options.device)
-    cells = has_cells(pair)
-    nuclei = find_stained_nuclei(pair, trust, device=device, advance=advance) if cells else None
+    nuclei = find(pair, trust) if has_cells(pair) else None
     areas = outlined_areas(study, store)
     slide = MarkedSlide(store, label, trust, nuclei, areas if len(areas) else None)
     counts = count_marker(slide)

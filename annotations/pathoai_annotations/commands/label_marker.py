@@ -71,6 +71,7 @@ def _label(
     study: Study, options: Namespace, pair: SlidePair, recipe: MarkerRecipe, advance: Advance
 ) -> str:
     from pathoai.ihc.label_words import label_words
+    from pathoai.ihc.marked_pair import MarkedPair
     from pathoai.ihc.write_labels import label_marker
     from pathoai.preprocess.device import choose_device
     from pathoai.registration.saved_registration import Registration
@@ -81,15 +82,9 @@ def _label(
         study.registration_path(pair.fixed.slide_id, pair.moving.slide_id)
     )
     store = SlideStore(study.store_path(pair.fixed.slide_id))
-    label = label_marker(
-        store,
-        SlideStore(study.store_path(pair.moving.slide_id)),
-        registration,
-        recipe,
-        study.ontology,
-        device=choose_device(options.device),
-        advance=advance,
-    )
+    moving = SlideStore(study.store_path(pair.moving.slide_id))
+    seen = MarkedPair.seen(store, moving, registration, recipe, study.ontology)
+    label = label_marker(seen, device=choose_device(options.device), advance=advance)
     restained = {
         f"store/{pair.moving.slide_id}": label.about["restained_sha256"],
         f"registration/{pair.name}": label.about["registration_sha256"],

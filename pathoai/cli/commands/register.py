@@ -31,8 +31,9 @@ def configure(parser: ArgumentParser) -> None:
         "--landmarks",
         type=Path,
         metavar="FOLDER",
-        help="points marked on both slides, to measure by: a file SLIDE_ID.csv for each slide, "
-        "with columns X and Y (level-0 pixels), after one with the points' names or none",
+        help="points to measure by: a folder, no file, with SLIDE_ID.csv for each slide: columns X "
+        "and Y (level-0 pixels), after one with the points' names or none; each point of a pair "
+        "must be marked on both of its slides",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
@@ -55,7 +56,11 @@ def run(options: Namespace) -> None:
     if options.workers is not None and options.workers < 1:
         raise InvalidValueError("workers", found=options.workers, allowed="1 or more")
     if options.landmarks is not None and not options.landmarks.is_dir():
-        raise MissingFileError("no such folder", where="--landmarks")
+        raise MissingFileError(
+            "no such folder",
+            where="--landmarks",
+            remedy="name the folder that holds a SLIDE_ID.csv for each slide",
+        )
     chosen_slides(study, options.slides)
     cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
     execution = Execution(

@@ -30,6 +30,7 @@ from tests.annotations.restained_discs import HE, IHC
 
 Capture = pytest.CaptureFixture[str]
 MARKER = "AE1AE3"
+_COUNTS = f"ihc.{MARKER}.counts.json"
 
 
 def _label(study: Study, *words: str) -> int:
@@ -182,12 +183,39 @@ def test_what_cannot_be_audited_says_why(study: Study, capsys: Capture) -> None:
     assert "tiles of an audit" in _error(capsys)
 
 
+_NUCLEAR = """
+key: AE1AE3
+title: AE1/AE3, counted as if it were in nuclei
+targets:
+  - {class: epithelial_cell, chromogen: dab, compartment: nucleus, lowest_od: 0.3, highest_od: 0.9}
+"""
+
+
+def test_nuclei_are_graded_by_the_bins_that_were_asked_for(
+    study: Study, tmp_path: Path, capsys: Capture
+) -> None:
+    recipe = tmp_path / "nuclear.yaml"
+    recipe.write_text(_NUCLEAR, "utf8")
+    asked = ("--counts", "--bins", "0.25", "0.5", "0.75")
+    assert _label(study, *asked, "--recipe", str(recipe)) == 0
+    raw = json.loads((study.objects_path(HE, f"ihc/{MARKER}").parent / _COUNTS).read_text("utf8"))
+    assert '"bins_od": {"weak": 0.25, "moderate": 0.5, "strong": 0.75}' in json.dumps(raw)
+    capsys.readouterr()
+    assert _label(study, *asked) == 1
+    assert "only nuclei" in _error(capsys)
+    assert _label(study, *asked[1:]) == 1
+    assert "add --counts" in _error(capsys)
+    wrong = ("--counts", "--bins", "0.5", "0.25", "0.75", "--recipe", str(recipe))
+    assert _label(study, *wrong) == 1
+    assert "weak < moderate < strong" in _error(capsys)
+
+
 def test_counts_are_written_beside_the_objects(study: Study, capsys: Capture) -> None:
     assert _label(study, "--counts") == 0
     told = capsys.readouterr().out
     assert "no diagnosis" in told
     folder = study.objects_path(HE, f"ihc/{MARKER}").parent
-    raw = json.loads((folder / f"ihc.{MARKER}.counts.json").read_text("utf8"))
+    raw = json.loads((folder / _COUNTS).read_text("utf8"))
     assert raw["restained_slide"] == IHC
     assert "no diagnosis" in raw["warning"]
     assert raw["regions"][0]["positive_mm2"] > 0

@@ -33,9 +33,8 @@ AREAS = [shapely.box(200.5, 300.2, 700, 800), shapely.Point(900, 600).buffer(250
 
 def _labelled(pair: Pair, marker: str) -> tuple[MarkedPair, MarkedSlide]:
     recipe = load_recipe(marker)
-    inputs = (pair.fixed, pair.moving, pair.registration, recipe, BREAST)
-    label = label_marker(*inputs, device=CPU)
-    seen = MarkedPair.seen(*inputs)
+    seen = MarkedPair.seen(pair.fixed, pair.moving, pair.registration, recipe, BREAST)
+    label = label_marker(seen, device=CPU)
     trust = pair.fixed.label(recipe.trust_label)
     nuclei = find_stained_nuclei(seen, trust, device=CPU)
     areas = Regions(np.array(AREAS, object), {"source": "test", "sha256": "0"})

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pathoai.errors import OntologyError, StoreError
 from pathoai.ihc.label_words import label_words
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import MarkerRecipe, load_recipe
 from pathoai.ihc.trust import Trust
 from pathoai.ihc.write_labels import label_marker, label_unmasked
@@ -37,14 +38,16 @@ CPU = torch.device("cpu")
 BREAST = load_ontology("breast")
 
 
+def _seen(pair: Pair, recipe: MarkerRecipe) -> MarkedPair:
+    return MarkedPair.seen(pair.fixed, pair.moving, pair.registration, recipe, BREAST)
+
+
 def _label(pair: Pair, recipe: MarkerRecipe) -> LabelImage:
-    return label_marker(pair.fixed, pair.moving, pair.registration, recipe, BREAST, device=CPU)
+    return label_marker(_seen(pair, recipe), device=CPU)
 
 
 def _unmasked(pair: Pair, recipe: MarkerRecipe) -> NDArray[np.uint8]:
-    return label_unmasked(
-        pair.fixed, pair.moving, pair.registration, recipe, BREAST, device=CPU
-    ).read_all()
+    return label_unmasked(_seen(pair, recipe), device=CPU).read_all()
 
 
 def _truth(pair: Pair, chromogen: str = "dab") -> NDArray[np.bool_]:
@@ -134,9 +137,8 @@ def test_a_negative_slide_has_no_positives(make_pair: MakePair, tmp_path: Path) 
     pair = make_pair("AE1AE3").copy(tmp_path)
     registration = _identity(pair)
     for key in ("AE1AE3", "MKI67", "HER2"):
-        label = label_marker(
-            pair.fixed, pair.fixed, registration, load_recipe(key), BREAST, device=CPU
-        )
+        own = MarkedPair.seen(pair.fixed, pair.fixed, registration, load_recipe(key), BREAST)
+        label = label_marker(own, device=CPU)
         found = label.read_all()
         assert not label.about["thresholds"][0]["seen"]
         assert not ((found != 0) & (found != NOT_ASSESSED)).any()
@@ -196,13 +198,12 @@ def test_a_registration_of_other_pixels_is_refused(make_pair: MakePair) -> None:
     transform = pair.registration.transform
     other = replace(transform, moving=replace(transform.moving, identity="0" * 64))
     with pytest.raises(StoreError, match=r"other pixels.*pathoai register"):
-        label_marker(
+        MarkedPair.seen(
             pair.fixed,
             pair.moving,
             replace(pair.registration, transform=other),
             load_recipe("AE1AE3"),
             BREAST,
-            device=CPU,
         )
 
 
@@ -215,6 +216,7 @@ _RUN = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import load_recipe
 from pathoai.ihc.write_labels import label_marker
 from pathoai.ontology import load_ontology
@@ -229,10 +231,11 @@ def advance(done, total):
     if done == int(shards):
         os.kill(os.getpid(), signal.SIGKILL)
 
-label_marker(
+pair = MarkedPair.seen(
     SlideStore(Path(store)), SlideStore(Path(store)), Registration.load(Path(registration)),
-    load_recipe(Path(recipe)), load_ontology("cervix"), device=torch.device("cpu"), advance=advance,
+    load_recipe(Path(recipe)), load_ontology("cervix"),
 )
+label_marker(pair, device=torch.device("cpu"), advance=advance)
 """
 # Density that eosin shares with DAB passes for brown: the H&E slide is its own restained twin.
 _RECIPE = """
@@ -262,7 +265,8 @@ def test_killed_half_way_it_goes_on_to_the_same_bytes(
             assert _run(*map(str, words)).returncode == -9
             assert recipe.label not in SlideStore(path).labels
         store, cervix = SlideStore(path), load_ontology("cervix")
-        label = label_marker(store, store, registration, recipe, cervix, device=CPU)
+        own = MarkedPair.seen(store, store, registration, recipe, cervix)
+        label = label_marker(own, device=CPU)
         assert len(np.unique(label.read_all())) == 3
         digests.append(_digest(path))
     assert digests[0] == digests[1]
