@@ -11,6 +11,7 @@ from pathoai_annotations.package.bag import payload_files
 from pathoai_annotations.package.check_annotations import AnnotationCheck
 from pathoai_annotations.package.check_approval import check_approval
 from pathoai_annotations.package.check_audits import check_audits
+from pathoai_annotations.package.check_catalogue import check_catalogue
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.erasure import check_erasure
@@ -22,7 +23,7 @@ def verify_package(path: Path) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
-      hashes, and the ``bagit`` library finds the bag valid.
+      hashes, and the ``bagit`` library finds the bag valid; Croissant and datapackage agree.
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
@@ -64,7 +65,7 @@ def content_findings(path: Path) -> tuple[list[Finding], date | None]:
 def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], date | None]:
     files = list(check_files(path))
     # A second opinion: where we found damage, it would only repeat it.
-    bag = [] if files else list(check_bag(path))
+    bag = [] if files else [*check_bag(path), *check_catalogue(path)]
     content = annotations.run()
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
     findings = [*files, *bag, *content, *people, *check_signature(path)]

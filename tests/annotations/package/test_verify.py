@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -33,9 +34,11 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _reseal(package: Path) -> None:
+def _reseal(package: Path, *, descriptions: bool = True) -> None:
     """State the right hashes everywhere again, as a careful forger would."""
     data = package / "data"
+    if descriptions:
+        _reseal_descriptions(data)
     crate = data / "ro-crate-metadata.json"
     document = json.loads(crate.read_text("utf8"))
     for entity in document["@graph"]:
@@ -55,6 +58,19 @@ def _reseal(package: Path) -> None:
     tags = ["approval.json", "bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
     tags = [name for name in tags if (package / name).exists()]
     _write_manifest(package, "tagmanifest-sha256.txt", [package / name for name in tags])
+
+
+def _reseal_descriptions(data: Path) -> None:
+    """The tables first: one description lists the other."""
+    for name, listed, path, key, prefix in (
+        ("datapackage.json", "resources", "path", "hash", "sha256:"),
+        ("croissant.json", "distribution", "contentUrl", "sha256", ""),
+    ):
+        document = json.loads((data / name).read_text("utf8"))
+        for one in document[listed]:
+            if path in one and (data / one[path]).is_file():
+                one[key] = prefix + _sha256(data / one[path])
+        (data / name).write_text(json.dumps(document), "utf8")
 
 
 def _write_manifest(package: Path, name: str, files: list[Path]) -> None:
@@ -169,6 +185,13 @@ def test_another_hash_in_the_crate(package: Path) -> None:
         [p for p in sorted((package / "data").rglob("*")) if p.is_file()],
     )
     assert _findings(package)["has another hash than the crate states"] == "data/README.md"
+
+
+def test_another_hash_in_a_description(package: Path) -> None:
+    path = package / "data/datapackage.json"
+    path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text("utf8")))
+    _reseal(package, descriptions=False)
+    assert "data/datapackage.json" in _findings(package).values()
 
 
 def test_another_hash_in_the_manifest(package: Path) -> None:
