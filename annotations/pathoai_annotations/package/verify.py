@@ -14,9 +14,10 @@ from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.finding import Finding, VerificationReport
+from pathoai_annotations.package.protection.signature import check_signature
 
 
-def verify_package(path: Path) -> VerificationReport:
+def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
@@ -24,24 +25,29 @@ def verify_package(path: Path) -> VerificationReport:
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
+    * Signature: where there is one, it holds.
     * Audits: what they say of labels follows from the tiles that were judged.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
 
     Args:
         path: The folder of the package.
+        signed_by: File of the public key that must have signed it; where None, any key will do,
+            and no signature, too.
 
     Returns:
         All findings; ``ok`` where there is none.
 
     Raises:
-        MissingFileError: Nothing lies there.
+        MissingFileError: Nothing lies there, or there is no such key.
         PackageError: What lies there is no package.
+        ProtectionError: ``signed_by`` is no public key.
     """
     require_package(path)
     annotations = AnnotationCheck(path)
     content, last_edit = _findings(path, annotations)
-    findings = [*content, *check_approval(path, last_edit)]
+    signature = check_signature(path, signed_by)
+    findings = [*content, *check_approval(path, last_edit), *signature]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations
