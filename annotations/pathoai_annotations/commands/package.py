@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.command import Command
-from pathoai_annotations.commands import package_sharing
+from pathoai_annotations.commands import package_protection, package_sharing
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.study.study import Study
@@ -31,6 +31,9 @@ def configure(parser: ArgumentParser) -> None:
     _configure_approve(_word(words, "approve", "let a finished package go", _APPROVE))
     verify = _word(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
+    verify.add_argument(
+        "--signed-by", type=Path, metavar="FILE", help="public key (.pub) that must have signed it"
+    )
     verify.set_defaults(package_run=_verify)
     opened = _word(
         words, "open", "make a study of a package", "pathoai package open my-package my-study"
@@ -39,6 +42,7 @@ def configure(parser: ArgumentParser) -> None:
     opened.add_argument("study", type=Path, metavar="STUDY", help="the study folder to make")
     opened.set_defaults(package_run=_open)
     package_sharing.add_words(words)
+    package_protection.add_words(words)
 
 
 def _word(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - argparse keeps the type private
@@ -189,7 +193,7 @@ def _verify(options: Namespace) -> None:
     from pathoai.errors import PackageError
     from pathoai_annotations.package.verify import verify_package
 
-    report = verify_package(options.out)
+    report = verify_package(options.out, signed_by=options.signed_by)
     for finding in report.findings:
         print(finding)
     if not report.ok:

@@ -19,7 +19,7 @@ from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.protection.signature import check_signature
 
 
-def verify_package(path: Path) -> VerificationReport:
+def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
@@ -35,18 +35,22 @@ def verify_package(path: Path) -> VerificationReport:
 
     Args:
         path: The folder of the package.
+        signed_by: File of the public key that must have signed it; where None, any key will do,
+            and no signature, too.
 
     Returns:
         All findings; ``ok`` where there is none.
 
     Raises:
-        MissingFileError: Nothing lies there.
+        MissingFileError: Nothing lies there, or there is no such key.
         PackageError: What lies there is no package.
+        ProtectionError: ``signed_by`` is no public key.
     """
     require_package(path)
     annotations = AnnotationCheck(path)
     content, last_edit = _findings(path, annotations)
-    findings = [*content, *check_approval(path, last_edit)]
+    signature = check_signature(path, signed_by)
+    findings = [*content, *check_approval(path, last_edit), *signature]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations

@@ -26,9 +26,7 @@ from pathoai_annotations.package.protection.keys import (
     public_bytes,
 )
 
-SIGNATURE = "signature.ed25519"
-PUBLIC_KEY = "signature.pub"
-SIGNATURE_FILES = (SIGNATURE, PUBLIC_KEY)
+SIGNATURE_FILES = (layout.SIGNATURE, layout.SIGNER)
 _BYTES = 89  # 64 bytes in base 64, and the end of the line
 _SIGN = "ask its sender to sign it with `pathoai package sign`"
 
@@ -61,8 +59,10 @@ def sign_package(path: Path, private_key_file: Path) -> str:
         )
     key = load_signing_key(private_key_file)
     # The key first: a run killed in between leaves a signature that verification refuses.
-    write_bytes_atomically(path / PUBLIC_KEY, public_bytes(key.public_key()))
-    write_bytes_atomically(path / SIGNATURE, b64encode(key.sign(signed.read_bytes())) + b"\n")
+    write_bytes_atomically(path / layout.SIGNER, public_bytes(key.public_key()))
+    write_bytes_atomically(
+        path / layout.SIGNATURE, b64encode(key.sign(signed.read_bytes())) + b"\n"
+    )
     return fingerprint(key.public_key())
 
 
@@ -82,28 +82,30 @@ def check_signature(path: Path, signed_by: Path | None = None) -> Iterator[Findi
     there = [name for name in SIGNATURE_FILES if (path / name).exists()]
     if not there:
         if demanded is not None:
-            yield Finding("the package is not signed", SIGNATURE, _SIGN)
+            yield Finding("the package is not signed", layout.SIGNATURE, _SIGN)
         return
     if len(there) == 1:
-        missing = PUBLIC_KEY if there == [SIGNATURE] else SIGNATURE
+        (missing,) = set(SIGNATURE_FILES) - set(there)
         yield Finding("half of a signature: the other file is missing", missing, _SIGN)
         return
     try:
-        key = load_public_key(path / PUBLIC_KEY)
+        key = load_public_key(path / layout.SIGNER)
     except PathoaiError:
-        yield Finding("the public key of the signature cannot be read", PUBLIC_KEY, _SIGN)
+        yield Finding("the public key of the signature cannot be read", layout.SIGNER, _SIGN)
         return
     if demanded is not None and fingerprint(demanded) != fingerprint(key):
-        yield Finding("signed by another key than the one asked for", PUBLIC_KEY, _SIGN)
+        yield Finding("signed by another key than the one asked for", layout.SIGNER, _SIGN)
     if not _holds(key, path):
         yield Finding(
-            "the signature does not hold: the package changed after it was signed", SIGNATURE, _SIGN
+            "the signature does not hold: the package changed after it was signed",
+            layout.SIGNATURE,
+            _SIGN,
         )
 
 
 def _holds(key: Ed25519PublicKey, path: Path) -> bool:
     try:
-        signature, signed = path / SIGNATURE, path / layout.TAG_MANIFEST
+        signature, signed = path / layout.SIGNATURE, path / layout.TAG_MANIFEST
         if signature.stat().st_size != _BYTES:
             return False
         key.verify(b64decode(signature.read_bytes()), signed.read_bytes())
