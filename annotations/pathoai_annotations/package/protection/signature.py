@@ -90,6 +90,9 @@ def check_signature(path: Path, signed_by: Path | None = None) -> Iterator[Findi
         return
     try:
         key = load_public_key(path / layout.SIGNER)
+        # Nobody looks for names in base 64, so nothing may stand beside the key.
+        if (path / layout.SIGNER).read_bytes() != public_bytes(key):
+            raise ProtectionError("more than a public key", where=layout.SIGNER)
     except PathoaiError:
         yield Finding("the public key of the signature cannot be read", layout.SIGNER, _SIGN)
         return
@@ -108,7 +111,9 @@ def _holds(key: Ed25519PublicKey, path: Path) -> bool:
         signature, signed = path / layout.SIGNATURE, path / layout.TAG_MANIFEST
         if signature.stat().st_size != _BYTES:
             return False
-        key.verify(b64decode(signature.read_bytes()), signed.read_bytes())
+        key.verify(
+            b64decode(signature.read_bytes().rstrip(b"\n"), validate=True), signed.read_bytes()
+        )
     except (InvalidSignature, OSError, ValueError):
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pathoai.errors import MissingFileError, PackageError, ProtectionError
+from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.protection.keys import make_signing_key, public_path
 from pathoai_annotations.package.protection.signature import check_signature, sign_package
 
@@ -73,6 +75,22 @@ def test_half_of_a_signature(signed: Path, name: str) -> None:
 def test_a_public_key_that_is_none(signed: Path) -> None:
     (signed / "signature.pub").write_text("no key\n")
     assert _whats(signed) == ["the public key of the signature cannot be read"]
+
+
+def test_nothing_stands_beside_the_key(signed: Path) -> None:
+    with (signed / "signature.pub").open("a") as file:
+        file.write("Jane Roe\n")
+    assert _whats(signed) == ["the public key of the signature cannot be read"]
+
+
+def test_a_signature_that_looks_like_a_path(package: Path, tmp_path: Path) -> None:
+    for number in range(100):
+        key = tmp_path / f"{number}.pem"
+        make_signing_key(key)
+        sign_package(package, key)
+        if re.search(r"/\w+/\w", (package / "signature.ed25519").read_text()):
+            break
+    assert not any(f.where.startswith("signature") for f in check_privacy(package))
 
 
 def test_a_signature_that_is_cut_off(signed: Path) -> None:
