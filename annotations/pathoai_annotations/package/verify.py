@@ -61,7 +61,7 @@ def content_findings(path: Path) -> tuple[list[Finding], date | None]:
     """What is wrong with a package that may still await its approval.
 
     Returns:
-        All findings but those on the approval, and the day (UTC) of the last edit, where known.
+        All findings but those on approval and signature, and the day (UTC) of the last edit.
     """
     return _findings(path, AnnotationCheck(path))
 
@@ -72,8 +72,7 @@ def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], 
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
     content = annotations.run()
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
-    findings = [*files, *bag, *content, *people, *check_signature(path)]
-    return findings, annotations.last_day
+    return [*files, *bag, *content, *people], annotations.last_day
 
 
 def require_package(path: Path) -> None:
