@@ -72,7 +72,8 @@ def _configure_build(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--opposition-date",
         metavar="YYYY-MM-DD",
-        help="the day on which the list of patients who objected was last applied",
+        help="the day on which the list of patients who objected was last applied (default: as "
+        "`pathoai oppose` noted it)",
     )
     parser.add_argument(
         "--approved-on",
@@ -115,8 +116,8 @@ def _build(options: Namespace) -> None:
     from pathoai_annotations.package.build import build_package
     from pathoai_annotations.record import told_waiting
 
-    approval = _who_answers(options)
     study, started = Study(options.study), utc_now()
+    approval = _who_answers(options, study)
     with progress_bar("packaging") as advance:
         built = build_package(
             study,
@@ -139,13 +140,16 @@ def _build(options: Namespace) -> None:
         print(f"  once read: {built.waiting[0].remedies[0]}")
 
 
-def _who_answers(options: Namespace) -> Approval | Release:
+def _who_answers(options: Namespace, study: Study) -> Approval | Release:
     """Who approves, inside the institution; else who exports what awaits its approval."""
     from pathoai.errors import PackageError
+    from pathoai.privacy.opposition import opposition_applied
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.release import Release
 
-    approval = (options.approved_by, options.role, options.opposition_date, options.approved_on)
+    noted = opposition_applied(study.path)
+    opposition_date = options.opposition_date or (noted.isoformat() if noted else None)
+    approval = (options.approved_by, options.role, opposition_date, options.approved_on)
     if options.tier == "internal" and not options.exported_by:
         return Approval.from_text(*approval)
     if options.approved_by or options.role or options.approved_on:
@@ -155,7 +159,7 @@ def _who_answers(options: Namespace) -> Approval | Release:
             allowed="--exported-by CODE alone",
             remedy="build it without, then let it be approved: `pathoai package approve OUT`",
         )
-    return Release.from_text(options.tier, options.exported_by, options.opposition_date)
+    return Release.from_text(options.tier, options.exported_by, opposition_date)
 
 
 def _approve(options: Namespace) -> None:

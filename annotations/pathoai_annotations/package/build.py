@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pathoai.errors import PackageError
@@ -80,9 +81,10 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         Where it is, and what was left out.
 
     Raises:
-        PackageError: Nothing is validated and signed off, an annotation's slide is not in the
-            cohort, ``out`` holds something else, the approval is older than the last edit, or the
-            finished package does not verify (e.g. the title holds an e-mail address).
+        PackageError: The study's retention has ended, nothing is validated and signed off, an
+            annotation's slide is not in the cohort, ``out`` holds something else, the approval is
+            older than the last edit, or the finished package does not verify (e.g. the title holds
+            an e-mail address).
         StudyError: The audit of a marker's labels, a split or a record of a package is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
@@ -94,6 +96,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         _release(approval),
         why,
     )
+    _check_retention(study)
     check_place(out, package_id_of(study))
     with Journal.open(study) as journal, staged(out) as folder:
         selection = select(journal, study.cohort)
@@ -113,6 +116,18 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         publish(folder, out)
     record_package(study, record)
     return BuiltPackage(out, selection.waiting)
+
+
+def _check_retention(study: Study) -> None:
+    until = study.sheet.retention_until
+    if until and date.today() > date.fromisoformat(until):
+        raise PackageError(
+            "the data should not be kept any longer, so none of them leaves",
+            where="study.toml",
+            found=f"retention_until {until}",
+            allowed=f"from today, {date.today()}",
+            remedy="erase the study, or have its retention prolonged and enter the new day",
+        )
 
 
 def _release(approval: Approval | Release) -> Release:

@@ -61,7 +61,7 @@ def content_findings(path: Path) -> tuple[list[Finding], date | None]:
     """What is wrong with a package that may still await its approval.
 
     Returns:
-        All findings but those on the approval, and the day (UTC) of the last edit, where known.
+        All findings but those on approval and signature, and the day (UTC) of the last edit.
     """
     return _findings(path, AnnotationCheck(path))
 

@@ -251,6 +251,15 @@ def test_what_its_reader_has_not_signed_off_stays_in_the_study(
     assert verify_package(package).annotations == 2
 
 
+def test_refuses_a_study_whose_retention_has_ended(study: Study, tmp_path: Path) -> None:
+    sheet = study.path / "study.toml"
+    text = re.sub("(?m)^(created|retention_until) = .*\n", "", sheet.read_text("utf8"))
+    ended = 'created = "2020-01-01T00:00:00+00:00"\nretention_until = "2024-12-31"\n'
+    sheet.write_text(text.replace("[study]\n", f"[study]\n{ended}"), "utf8")
+    error = _refused(Study(study.path), tmp_path / "package")
+    assert "should not be kept any longer" in error.what
+
+
 def test_refuses_an_annotation_of_an_unknown_slide(study: Study, tmp_path: Path) -> None:
     first = next(iter(study.cohort)).slide_id
     study.cohort.without([first]).write(study.path / "cohort.csv")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pathoai.cli.main import main
+from pathoai.privacy.opposition import note_opposition_applied
 from pathoai.study.study import Study
 from pathoai_annotations.commands import package as command
 from pathoai_annotations.journal.journal import Journal
@@ -88,6 +89,26 @@ def test_a_missing_part_of_the_approval_is_explained(
     assert missing in said
     assert "Remedy" in said
     assert "usage" not in said
+
+
+def test_what_leaves_the_institution_is_approved_by_somebody_else(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "package"
+    note_opposition_applied(study.path)
+    export = ("build", study.path, out, "--tier", "open", "--exported-by", "DM1")
+    assert _package(*export, *_APPROVAL) == 1
+    assert "does not approve it in one go" in capsys.readouterr().err
+    assert _package(*export) == 0
+    assert "somebody else must approve it" in capsys.readouterr().out
+    assert _package("verify", out) == 1
+    assert "approval.json: no approval" in capsys.readouterr().out
+    reasons = ("--individualisation", "codes", "--correlation", "codes", "--inference", "none")
+    approve = ("approve", out, "--role", "officer", *reasons, "--approved-by")
+    assert _package(*approve, "DM1") == 1
+    assert "cannot approve it" in capsys.readouterr().err
+    assert _package(*approve, "DPO1") == 0
+    assert _package("verify", out) == 0
 
 
 def test_verifying_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
