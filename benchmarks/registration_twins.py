@@ -156,7 +156,7 @@ def cases(step_degrees: int, side_um: float) -> Iterator[Case]:
             yield Case(f"wrong pairs{size}", number, number % _SECTIONS, other, wrong, side)
     angles = np.arange(0, 360, step_degrees)
     for number, (mirrored, angle) in enumerate((m, a) for m in (False, True) for a in angles):
-        group = "mirrored, all rotations" if mirrored else "all rotations"
+        group = f"{'mirrored, ' if mirrored else ''}turned in steps of {step_degrees}°"
         turned = options(20_000 + number, rotation_degrees=float(angle), mirrored=mirrored)
         yield Case(group, number, number % _SECTIONS, number % _SECTIONS, turned, side_um)
 
@@ -262,7 +262,8 @@ def main() -> None:
         type=Path,
         required=True,
         help="folder for what was found of each pair; pairs that it holds already are not "
-        "registered again, so take an empty one for another state of the code",
+        "registered again, so take an empty one for another state of the code, and for other "
+        "options than --step-degrees and --only",
     )
     parser.add_argument("--mpp", type=float, default=1.0, help="of the H&E slides")
     parser.add_argument("--side-um", type=float, default=1200.0, help="height of the slides")
