@@ -2,6 +2,7 @@
 
 One file for two profiles: the French Health Data Hub's (which wants ``csvw:titles``, a sample and a
 described publisher) and HealthDCAT-AP Release 8 (``hasStructuredData``, variables, contact points).
+Code values are left out: one wants nodes, the other literals; the classes' own file has the codes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathoai_annotations.package.catalogue.dataset_facts import (
     keywords,
 )
 from pathoai_annotations.package.catalogue.payload_file import payload_size, write_payload_text
-from pathoai_annotations.package.catalogue.skos import coding_iri, scheme_iri
+from pathoai_annotations.package.catalogue.skos import scheme_iri
 from pathoai_annotations.package.catalogue.tables_present import TableFile, tables_present
 from pathoai_annotations.package.catalogue.turtle import (
     Statement,
@@ -33,6 +34,7 @@ _EU = "http://publications.europa.eu/resource/authority/"
 _HEALTH_EU = "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
 _PREFIXES = {
     "adms": "http://www.w3.org/ns/adms#",
+    "cv": "http://data.europa.eu/m8g/",
     "csvw": "http://www.w3.org/ns/csvw#",
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcatap": "http://data.europa.eu/r5r/",
@@ -45,7 +47,6 @@ _PREFIXES = {
     "odrl": "http://www.w3.org/ns/odrl/2/",
     "prov": "http://www.w3.org/ns/prov#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
-    "skos": "http://www.w3.org/2004/02/skos/core#",
     "vcard": "http://www.w3.org/2006/vcard/ns#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
@@ -135,9 +136,6 @@ def _period(summary: PackageSummary) -> Term:
 
 
 def _health(summary: PackageSummary) -> list[Statement]:
-    codings = [one for label in summary.ontology.classes for one in label.codings]
-    codes = sorted({found for one in codings if (found := coding_iri(one)) is not None})
-    used: list[Statement] = [("healthdcatap:hasCodeValues", [*map(_code, codes)])] if codes else []
     return [
         ("dcatap:applicableLegislation", iri(_EHDS)),
         ("healthdcatap:healthCategory", iri(f"{_HEALTH_EU}healthcategories/EINS")),
@@ -146,15 +144,7 @@ def _health(summary: PackageSummary) -> list[Statement]:
         ("dpv:hasLegalBasis", [iri(f"{_GDPR}A6-1-e"), iri(f"{_GDPR}A9-2-j")]),
         ("dpv:hasPurpose", name("dpv:ResearchAndDevelopment")),
         ("dpv:hasPersonalData", name("dpv:HealthData")),
-        *used,
     ]
-
-
-def _code(code: str) -> Term:
-    scheme = code[: max(code.rfind("/"), code.rfind("_")) + 1]
-    return blank(
-        [("dct:identifier", literal(code, datatype="xsd:anyURI")), ("skos:inScheme", iri(scheme))]
-    )
 
 
 def _people(publisher: Publisher) -> list[Statement]:
@@ -178,7 +168,7 @@ def _agent(agent: Publisher, more: list[Statement]) -> Term:
             ("foaf:name", literal(agent.name)),
             ("foaf:homepage", iri(_resolved(agent.homepage))),
             ("foaf:mbox", iri(_resolved(agent.contact))),
-            ("dcat:contactPoint", _contact(agent)),
+            ("cv:contactPoint", _contact(agent)),
             *more,
         ]
     )
@@ -210,6 +200,7 @@ def _files(summary: PackageSummary, size: int) -> list[Statement]:
     sample: list[Statement] = [
         ("a", name("dcat:Distribution")),
         ("dct:title", literal("Description of every column", language="en")),
+        ("dcatap:applicableLegislation", iri(_EHDS)),
         ("dcat:accessURL", iri(_in_package(layout.DATAPACKAGE))),
     ]
     return [("dcat:distribution", blank(whole)), ("adms:sample", blank(sample))]
@@ -220,7 +211,12 @@ def _labelled(kind: str, text: str) -> Term:
 
 
 def _variables(tables: list[TableFile]) -> Term:
-    return blank([("a", name("csvw:TableGroup")), ("csvw:table", [*map(_table, tables)])])
+    group: list[Statement] = [
+        ("a", name("csvw:TableGroup")),
+        ("dct:title", literal("Tables of the package", language="en")),
+        ("csvw:table", [_table(one) for one in tables]),
+    ]
+    return blank(group)
 
 
 def _table(one: TableFile) -> Term:

@@ -128,3 +128,28 @@ def test_the_chart_tells_numbers_to_screen_readers_and_hides_masked_lengths() ->
     assert widths == [("340", "#ffffff"), ("17", "url(#masked)")]
     ElementTree.fromstring(chart)
     assert class_chart([]) == ""
+
+
+def test_the_health_record_has_what_release_8_asks_beyond_the_french_shapes(data: Path) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    graph = rdflib.Graph().parse(data / layout.HEALTHDCAT, format="turtle")
+    dcat, dct = rdflib.DCAT, rdflib.DCTERMS
+    csvw = rdflib.Namespace("http://www.w3.org/ns/csvw#")
+    health = rdflib.Namespace("http://healthdataportal.eu/ns/health#")
+    contact = rdflib.URIRef("http://data.europa.eu/m8g/contactPoint")
+    custodian = rdflib.URIRef("http://data.europa.eu/930/custodian")
+    legislation = rdflib.URIRef("http://data.europa.eu/r5r/applicableLegislation")
+    (dataset,) = graph.subjects(rdflib.RDF.type, dcat.Dataset)
+    assert graph.value(dataset, health.hasStructuredData).toPython() is True
+    for role in (health.hdab, dct.publisher, custodian):
+        (agent,) = graph.objects(dataset, role)
+        assert len(list(graph.objects(agent, contact))) == 1
+    for distribution in graph.subjects(rdflib.RDF.type, dcat.Distribution):
+        assert (distribution, legislation, None) in graph
+    (group,) = graph.objects(dataset, health.hasVariables)
+    assert (group, dct.title, None) in graph
+    tables = list(graph.objects(group, csvw.table))
+    assert len(tables) == sum((data / table.path).exists() for table in TABLES)
+    for column in graph.subjects(rdflib.RDF.type, csvw.Column):
+        for said in (csvw.name, csvw.datatype, csvw.title, csvw.titles, dct.description):
+            assert len(list(graph.objects(column, said))) == 1

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from pathoai.study.study import Study
+from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.release import Release
+from pathoai_annotations.package.tier import Tier
 
 pytestmark = pytest.mark.long
 
@@ -78,10 +85,25 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module", params=["internal", "open"])
+def bag(
+    request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A package of a tier, not to be changed: in an open one, small counts are hidden."""
+    if request.param == "internal":
+        return made / "package"
+    folder = tmp_path_factory.mktemp("open")
+    study = Study(shutil.copytree(made / "study", folder / "study"))
+    release = Release(Tier(request.param), "DM1", date(2026, 1, 31))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATHOAI_VAULT", str(made / "vault"))
+        return build_package(study, folder / "package", approval=release).path
+
+
 @pytest.fixture(scope="module")
-def data(made: Path) -> Path:
-    """The payload of a package, not to be changed."""
-    return made / "package" / "data"
+def data(bag: Path) -> Path:
+    """Its payload."""
+    return bag / "data"
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +184,8 @@ def test_a_class_that_is_not_in_the_dictionary_breaks_the_datapackage(package: P
     assert "foreign-key" in done.stdout
 
 
-def test_the_bag_is_valid(made: Path) -> None:
-    _output(_python("-m", "bagit", "--validate", made / "package"))
+def test_the_bag_is_valid(bag: Path) -> None:
+    _output(_python("-m", "bagit", "--validate", bag))
 
 
 def test_the_health_record_has_the_shapes_of_the_health_data_hub(data: Path) -> None:
