@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def _page(public: PublicSheet, language: Language, name: str, portal: bool) -> s
 
 def _facts(facts: StudyFacts, language: Language) -> list[tuple[str, str]]:
     words = WORDS[language]
-    packages = [words["package"].format(version=p.version, day=p.day) for p in facts.packages]
+    packages = [words["package"].format(**asdict(one)) for one in facts.packages]
     return [
         (words["slides"], facts.slides),
         (words["patients"], facts.patients),

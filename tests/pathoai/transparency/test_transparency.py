@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import tomllib
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import tomli_w
 from pathoai.cli.commands import study as command
 from pathoai.cli.main import main
 from pathoai.errors import InvalidValueError, StudyError
-from pathoai.provenance import ProvenanceRecord
+from pathoai.privacy.opposition import note_opposition_applied
 from pathoai.study.cohort import IncomingSlide
+from pathoai.study.package_ledger import PackageRecord, record_package
 from pathoai.study.study import Study
 from pathoai.transparency.portal import write_portal
 from pathoai.transparency.public_sheet import PublicSheet, transparency_json
@@ -90,14 +92,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return _made(tmp_path, "Outlines")
 
 
-def _build(study: Study, version: str, ended: str, opposition: str) -> None:
-    parameters = {"version": version, "opposition_date": opposition}
-    ProvenanceRecord("package build", parameters, {}, {}, ended, ended).write(study.provenance_path)
+def _build(study: Study, version: str, day: str) -> None:
+    record_package(study, PackageRecord(version, "open", "0" * 64, day, {}))
 
 
 def test_a_sheet_says_what_the_sheet_and_the_records_say(study: Study, tmp_path: Path) -> None:
-    _build(study, "1.0.0", "2026-01-03T10:00:00+00:00", "2026-01-02")
-    _build(study, "1.1.0", "2026-02-03T10:00:00+00:00", "2026-02-01")
+    _build(study, "1.0.0", "2026-01-03")
+    _build(study, "1.1.0", "2026-02-03")
+    note_opposition_applied(study.path)
     study.model_path("unet").mkdir(parents=True)
     (study.model_path("unet") / "bundle.json").write_text("{}")
     write_study_sheet(study, tmp_path / "out")
@@ -109,10 +111,10 @@ def test_a_sheet_says_what_the_sheet_and_the_records_say(study: Study, tmp_path:
         "patients": "<11",
         "models": ["unet"],
         "packages": [
-            {"version": "1.0.0", "day": "2026-01-03"},
-            {"version": "1.1.0", "day": "2026-02-03"},
+            {"version": "1.0.0", "tier": "open", "day": "2026-01-03"},
+            {"version": "1.1.0", "tier": "open", "day": "2026-02-03"},
         ],
-        "opposition_applied": "2026-02-01",
+        "opposition_applied": date.today().isoformat(),
     }
 
 
@@ -144,15 +146,15 @@ def test_a_sheet_that_is_not_filled_in_is_refused(study: Study, tmp_path: Path) 
 
 def test_the_same_study_gives_its_packages_the_same_sheet(study: Study) -> None:
     before = transparency_json(study)
-    _build(study, "1.0.0", "2026-01-03T10:00:00+00:00", "2026-01-02")
+    _build(study, "1.0.0", "2026-01-03")
     assert transparency_json(study) == before
     assert set(before["records"]) == {"slides", "patients", "models"}
 
 
 def test_a_damaged_record_is_named(study: Study) -> None:
-    study.provenance_path.mkdir(exist_ok=True)
-    (study.provenance_path / "package-build-1.json").write_text("{}")
-    with pytest.raises(StudyError, match=r"provenance/package-build-1.json"):
+    _build(study, "1.0.0", "2026-01-03")
+    (study.path / "packages" / "1.0.0-open.json").write_text("{}")
+    with pytest.raises(StudyError, match="malformed record of a package"):
         PublicSheet.of(study)
 
 
