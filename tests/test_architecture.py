@@ -115,7 +115,8 @@ def _with_extras(requirement: str) -> set[str]:
 
 def test_conda_installs_every_dependency_of_use() -> None:
     """Those of the core and of each extra, but for the tools of developers."""
-    extras = ",".join(set(_project()["optional-dependencies"]) - {"dev"})
+    # Others' validators have an environment of their own: they ask for another version of rich.
+    extras = ",".join(set(_project()["optional-dependencies"]) - {"dev", "fair-check"})
     wanted = _with_extras(f".[{extras}]")
     assert len(wanted) > 20
     environment = yaml.safe_load((_ROOT / "environment.yml").read_text("utf8"))
