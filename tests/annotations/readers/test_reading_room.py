@@ -100,6 +100,7 @@ def test_no_file_tells_of_the_other_reader(study: Study, tmp_path: Path, model: 
         assert not list(journal.events())
     assert {path.name for path in room_path.iterdir()} == {
         *("study.toml", "cohort.csv", "stores", "readers", "journal.sqlite"),
+        "audit_trail",
         ".journal.sqlite.lock",  # by which its writers queue
         *(["objects"] if model else []),
     }
