@@ -217,7 +217,7 @@ def _open(options: Namespace) -> None:
     from pathoai_annotations.package.open_package import open_package
 
     study = open_package(options.out, options.study)
-    print(f"study {study.path.name}: {len(study.cohort)} slides; see `pathoai status STUDY`")
+    print(f"study {study.path.name}: {len(study.cohort)} slides; see `pathoai cohort show STUDY`")
 
 
 COMMAND = Command(

@@ -70,7 +70,7 @@ def reach_of(study: Study, code: str) -> Reach:
         tuple(_edits(study, person)),
         tuple(splits),
         tuple(files),
-        tuple(sorted(_models(study, person))),
+        tuple(sorted(set(_models(study, person)))),
         tuple(_packages(study, person)),
         tuple(sorted(_rooms(study, person))),
     )

@@ -54,6 +54,11 @@ class Crate:
         """The title of the package."""
         return str(self._root.get("name", ""))
 
+    @property
+    def published(self) -> str:
+        """The day of publication, as the root states it; empty where it does not."""
+        return str(self._root.get("datePublished", ""))
+
     def references(self, key: str) -> set[str]:
         """Identities that a property of the root points to."""
         return {str(v["@id"]) for v in _as_list(self._root.get(key)) if isinstance(v, dict)}

@@ -258,6 +258,22 @@ MUTATIONS: dict[str, tuple[Mutation, str]] = {
     ),
     "edits reordered": (_sealed(_reversed_log), "edit 2 is out of order"),
     "edits cut off": (_sealed(_cut_off_log), "the log of edits cannot be read"),
+    "no licence": (
+        _in_crate(lambda entities: entities["./"].pop("license")),
+        "no licence is stated",
+    ),
+    "licence that nothing describes": (
+        _in_crate(lambda entities: entities["./"].update(license={"@id": "#mine"})),
+        "the licence is named, and not described",
+    ),
+    "bad date of publication": (
+        _in_crate(lambda entities: entities["./"].update(datePublished="soon")),
+        "no day of publication is stated",
+    ),
+    "code not in the dictionary": (
+        _in_table("data/vocab/classes.csv", "codings", "SCT:999 (Made up)"),
+        "a code that is not in the dictionary",
+    ),
     "address": (_append("data/README.md", ADDRESS), "an e-mail address in the text"),
     "path of a machine": (_append("data/README.md", FOLDER), "an absolute path in the text"),
     "text that is none": (_sealed(_bytes_that_are_no_text), "not text in UTF-8"),
