@@ -10,6 +10,7 @@ from pathoai.cli.command import Command
 from pathoai_annotations.commands import package_protection, package_sharing
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
+    from pathoai.errors import PathoaiError
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.release import Release
@@ -87,6 +88,14 @@ def _configure_build(parser: ArgumentParser) -> None:
         "--licence", default="CC-BY-4.0", metavar="SPDX", help="of the data (default: CC-BY-4.0)"
     )
     parser.add_argument("--title", help="one line (default: the study's own)")
+    parser.add_argument(
+        "--encrypt-to",
+        action="append",
+        default=[],
+        metavar="RECIPIENT",
+        help="write OUT.age as well, which whoever has this key alone can read (age1…, or "
+        "'ssh-ed25519 …'; needs [fair]); may be given more than once",
+    )
     parser.set_defaults(package_run=_build)
 
 
@@ -114,10 +123,13 @@ def _build(options: Namespace) -> None:
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.build import build_package
+    from pathoai_annotations.package.protection.encryption import encrypt_beside
     from pathoai_annotations.record import told_waiting
 
     study, started = Study(options.study), utc_now()
     approval = _who_answers(options, study)
+    if options.encrypt_to and not isinstance(approval, Approval):
+        raise _not_yet_to_send()
     with progress_bar("packaging") as advance:
         built = build_package(
             study,
@@ -135,9 +147,22 @@ def _build(options: Namespace) -> None:
     else:
         said = "built; somebody else must approve it: pathoai package approve OUT"
     print(f"package {built.path.name}: {said}")
+    if options.encrypt_to:
+        encrypted = encrypt_beside(options.out, options.encrypt_to)
+        print(f"{encrypted.name}: the same, encrypted; the folder stays here")
     if built.waiting:
         print(f"left out: {told_waiting(built.waiting)}")
         print(f"  once read: {built.waiting[0].remedies[0]}")
+
+
+def _not_yet_to_send() -> PathoaiError:
+    from pathoai.errors import PackageError
+
+    return PackageError(
+        "nothing is sent before somebody approved it",
+        where="--encrypt-to",
+        remedy="build it without, let it be approved, then `pathoai package encrypt OUT FILE.age`",
+    )
 
 
 def _who_answers(options: Namespace, study: Study) -> Approval | Release:

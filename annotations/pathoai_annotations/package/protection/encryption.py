@@ -65,6 +65,17 @@ def encrypt_package(path: Path, recipients: Sequence[str], out: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def encrypt_beside(path: Path, recipients: Sequence[str]) -> Path:
+    """Encrypt a package to a file of its name with ``.age`` added, and say where it is.
+
+    Raises:
+        InvalidValueError: As :func:`encrypt_package`, and so are its other errors.
+    """
+    out = path.with_name(f"{path.name}.age")
+    encrypt_package(path, recipients, out)
+    return out
+
+
 def decrypt_package(file: Path, out: Path, identity: Path) -> None:
     """Decrypt a package into a new folder that its owner alone can read.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pathoai.cli.main import main
+from pathoai.study.study import Study
 from pathoai_annotations.commands import package as command
 
 pytest.importorskip("pyrage")
@@ -60,3 +61,23 @@ def test_a_signature_that_no_longer_holds_is_replaced(package: Path, tmp_path: P
     assert _package("verify", package) == 1
     assert _package("sign", package, "--key", tmp_path / "export.pem") == 0
     assert _package("verify", package) == 0
+
+
+def test_a_package_is_encrypted_as_it_is_built(study: Study, tmp_path: Path) -> None:
+    assert _package("keygen", tmp_path / "reader.txt", "--for", "reading") == 0
+    recipient = (tmp_path / "reader.txt.pub").read_text().strip()
+    who = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
+    out = tmp_path / "sent"
+    assert _package("build", study.path, out, *who, "--encrypt-to", recipient) == 0
+    identity = ("--identity", tmp_path / "reader.txt")
+    assert _package("decrypt", tmp_path / "sent.age", tmp_path / "got", *identity) == 0
+    assert _package("verify", tmp_path / "got") == 0
+
+
+def test_what_awaits_its_approval_is_not_encrypted(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = ("--tier", "open", "--exported-by", "DM1", "--opposition-date", "2026-01-31")
+    assert _package("build", study.path, tmp_path / "sent", *who, "--encrypt-to", "age1") == 1
+    assert "nothing is sent before somebody approved it" in capsys.readouterr().err
+    assert not (tmp_path / "sent").exists()
