@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,8 +34,9 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("vault")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder))
-        # Codes decide which area is held out: with a key of chance each run would measure another.
-        patch.setattr(pseudonym, "secrets", SimpleNamespace(token_hex=lambda size: "00" * size))
+        # Codes decide which area is held out: with a key of chance, or one that is derived for a
+        # study made just now, each run would measure another.
+        patch.setattr(pseudonym.StudySecret, "coding_key", bytes(32))
         yield folder
 
 
