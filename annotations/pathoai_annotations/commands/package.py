@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
 from pathoai_annotations.commands import package_protection, package_sharing
+from pathoai_annotations.commands.package_word import add_word
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.errors import PathoaiError
@@ -28,15 +29,15 @@ _APPROVE = (
 
 def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="WORD", required=True)
-    _configure_build(_word(words, "build", "package what readers signed off", _BUILD))
-    _configure_approve(_word(words, "approve", "let a finished package go", _APPROVE))
-    verify = _word(words, "verify", "check a package", "pathoai package verify my-package")
+    _configure_build(add_word(words, "build", "package what readers signed off", _BUILD))
+    _configure_approve(add_word(words, "approve", "let a finished package go", _APPROVE))
+    verify = add_word(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     verify.add_argument(
         "--signed-by", type=Path, metavar="FILE", help="public key (.pub) that must have signed it"
     )
     verify.set_defaults(package_run=_verify)
-    opened = _word(
+    opened = add_word(
         words, "open", "make a study of a package", "pathoai package open my-package my-study"
     )
     opened.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
@@ -44,17 +45,6 @@ def configure(parser: ArgumentParser) -> None:
     opened.set_defaults(package_run=_open)
     package_sharing.add_words(words)
     package_protection.add_words(words)
-
-
-def _word(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - argparse keeps the type private
-    parser: ArgumentParser = words.add_parser(
-        name,
-        help=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    return parser
 
 
 def _configure_build(parser: ArgumentParser) -> None:

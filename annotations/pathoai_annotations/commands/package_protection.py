@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from pathoai_annotations.commands.package_word import add_word
 
 _EXAMPLES = {
     "keygen": "pathoai package keygen ~/keys/export.pem",
@@ -62,14 +64,7 @@ def _word(
     summary: str,
     action: Callable[[Namespace], None],
 ) -> ArgumentParser:
-    parser: ArgumentParser = words.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {_EXAMPLES[name]}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_word(words, name, summary, _EXAMPLES[name])
     parser.set_defaults(package_run=action)
     return parser
 

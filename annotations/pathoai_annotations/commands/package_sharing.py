@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
+
+from pathoai_annotations.commands.package_word import add_word
 
 _CHECK = "pathoai package fair-check my-package"
 _PUBLISH = (
@@ -15,10 +17,10 @@ _PUBLISH = (
 
 def add_words(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
     """Add both words to the parser of ``pathoai package``."""
-    check = _word(words, "fair-check", "how FAIR a package is, by 17 metrics", _CHECK)
+    check = add_word(words, "fair-check", "how FAIR a package is, by 17 metrics", _CHECK)
     check.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     check.set_defaults(package_run=_fair_check)
-    publish = _word(
+    publish = add_word(
         words, "publish", "write what a repository asks for at a deposit; sends nothing", _PUBLISH
     )
     publish.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
@@ -36,17 +38,6 @@ def add_words(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type to 
         "--doi", default="", help="the DOI that the repository reserved, once it has"
     )
     publish.set_defaults(package_run=_publish)
-
-
-def _word(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - likewise
-    parser: ArgumentParser = words.add_parser(
-        name,
-        help=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    return parser
 
 
 def _fair_check(options: Namespace) -> None:

@@ -36,6 +36,13 @@ def responsible_ai(summary: PackageSummary) -> dict[str, object]:
             "Coordinates are pixels of level 0 of the full canvas; outlines are written with two "
             "decimals."
         ],
+        **_use(summary),
+    }
+
+
+def _use(summary: PackageSummary) -> dict[str, object]:
+    """What the data may serve for, and what they do not say."""
+    return {
         "rai:dataUseCases": [
             "Training and evaluation of segmentation and detection on whole-slide images",
             "Studies of agreement between readers",
