@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pathoai.errors import PackageError
@@ -13,6 +13,7 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files, read_manifest, tag_hashes
 from pathoai_annotations.package.crate_reader import Crate
 from pathoai_annotations.package.finding import Finding
+from pathoai_annotations.package.parts import parts_of, store_of
 from pathoai_annotations.package.table import TABLES
 
 _ADDED = "take the file out, or build the package again"
@@ -32,14 +33,15 @@ def check_files(root: Path) -> Iterator[Finding]:
     """Compare the three lists of files, and the hashes that two of them hold."""
     yield from _outside_payload(root)
     disk = payload_files(root)
-    manifest, declared = {}, {}
+    manifest, declared, stores = {}, {}, {}
     try:
         prefix = f"{layout.PAYLOAD}/"
         manifest = {name.removeprefix(prefix): h for name, h in read_manifest(root).items()}
     except PackageError as error:
         yield Finding(error.what, layout.MANIFEST)
     try:
-        declared = Crate(root).files()
+        crate = Crate(root)
+        declared, stores = crate.files(), crate.stores()
     except PackageError as error:
         yield Finding(error.what, _payload(layout.METADATA))
     for name in sorted({*disk, *manifest, *declared, *_REQUIRED}):
@@ -52,6 +54,23 @@ def check_files(root: Path) -> Iterator[Finding]:
             )
         else:
             yield from _compare(name, path, manifest, declared)
+    yield from _check_stores(disk, declared, stores)
+
+
+def _check_stores(
+    disk: Mapping[str, Path], declared: Mapping[str, str], stores: Mapping[str, str]
+) -> Iterator[Finding]:
+    """A store is declared as one part, by a hash over all its files."""
+    found = {name: path for name, path in disk.items() if store_of(name) and path.is_file()}
+    on_disk = {part.name: part.sha256 for part in parts_of(found)}
+    for store in sorted({*on_disk, *stores}):
+        if store not in on_disk:
+            yield Finding("missing store", _payload(store))
+        elif store not in stores:
+            if declared:  # else the crate could not be read, which is told
+                yield Finding("not declared in the crate", _payload(store), _ADDED)
+        elif stores[store] != on_disk[store]:
+            yield Finding("has another hash than the crate states", _payload(store))
 
 
 def _payload(name: str) -> str:
@@ -76,8 +95,8 @@ def _compare(
     where = _payload(name)
     if manifest and name not in manifest:
         yield Finding("not in the bag's manifest", where, _ADDED)
-    # A crate cannot state the hash of the file that states it.
-    in_crate = name == layout.METADATA or not declared
+    # A crate cannot state the hash of the file that states it; of a store it states one for all.
+    in_crate = name == layout.METADATA or not declared or bool(store_of(name))
     if not in_crate and name not in declared:
         yield Finding("not declared in the crate", where, _ADDED)
     found = sha256_of_file(path)

@@ -15,6 +15,8 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.catalogue.landing_page import PAGE_TEMPLATE
 from pathoai_annotations.package.catalogue.readme import README_TEMPLATE
 from pathoai_annotations.package.finding import Finding
+from pathoai_annotations.package.parts import Content, content_of
+from pathoai_annotations.package.printable_runs import printable_runs
 
 _REMEDY = "do not pass the package on; take the text out at its source and build it again"
 # Each starts with the rare sign itself and looks behind it: that is far quicker on long texts.
@@ -53,6 +55,10 @@ def check_privacy(root: Path) -> Iterator[Finding]:
         if where in (layout.SIGNATURE, layout.SIGNER):
             # Base 64 may look like a path; the check of the signature allows nothing else.
             continue
+        content = content_of(where.removeprefix(f"{layout.PAYLOAD}/"))
+        if content is not Content.TEXT:
+            yield from _search_bytes(path, where, names)
+            continue
         try:
             text = path.read_text("utf8")
         except UnicodeDecodeError:
@@ -62,6 +68,18 @@ def check_privacy(root: Path) -> Iterator[Finding]:
         for what, position in _leaks(plain, names):
             line = plain.count("\n", 0, position) + 1
             yield Finding(f"{what} in the text", f"{where} line {line}", _REMEDY)
+
+
+def _search_bytes(path: Path, where: str, names: frozenset[str]) -> Iterator[Finding]:
+    """Look for names in what is no text; its own check says whether it is what it shall be.
+
+    Patterns are looked for in long runs of printable signs alone: in pixels, short ones come up by
+    chance.
+    """
+    for run in printable_runs(path):
+        for what, _ in _leaks(run, names):
+            yield Finding(f"{what} in the file", where, _REMEDY)
+            return
 
 
 def _plain(text: str, suffix: str) -> str:

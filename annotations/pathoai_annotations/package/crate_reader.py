@@ -42,11 +42,18 @@ class Crate:
 
         The hash is empty where the crate states none.
         """
+        return self._parts("File")
+
+    def stores(self) -> dict[str, str]:
+        """Stores that the crate declares as one part each: name → SHA-256 over their files."""
+        return {name.rstrip("/"): digest for name, digest in self._parts("Dataset").items()}
+
+    def _parts(self, kind: str) -> dict[str, str]:
         parts = self.references("hasPart")
         return {
             unquote(identity).removeprefix("./"): str(entity.get("sha256", ""))
             for identity, entity in self.entities.items()
-            if identity in parts and "File" in _as_list(entity.get("@type"))
+            if identity in parts and kind in _as_list(entity.get("@type"))
         }
 
     @property

@@ -9,6 +9,9 @@
       data/                               RO-Crate 1.3
         ro-crate-metadata.json  README.md  LICENSE.txt  index.html
         annotations/geojson/<slide_id>.geojson
+        annotations/dicom/<slide_id>.{ann,seg,sr}.dcm
+        masks/<slide_id>.ome.zarr/      one part, of many files
+        images/<slide_id>/…             de-identified copies, where it leaves the institution
         tables/*.csv                      see table.py
         vocab/classes.{csv,ttl}
         CITATION.cff  datapackage.json  croissant.json
@@ -56,20 +59,28 @@ CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 ERASURE = "privacy/erasure.json"
 GEOJSON_FOLDER = "annotations/geojson"
+DICOM_FOLDER = "annotations/dicom"
+MASK_FOLDER = "masks"
+IMAGE_FOLDER = "images"
 JOURNAL_FOLDER = "provenance"
 AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
     ".cff": "application/yaml",
     ".csv": "text/csv",
+    ".dcm": "application/dicom",
     ".geojson": "application/geo+json",
     ".html": "text/html",
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".md": "text/markdown",
     ".ttl": "text/turtle",
+    ".svs": "image/tiff",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
     ".txt": "text/plain",
     ".xml": "application/xml",
+    ".zarr": "application/vnd.zarr",
 }
 _DESCRIPTIONS = {
     README: "What this package holds, for people",
@@ -99,6 +110,16 @@ def journal_name(slide_id: str) -> str:
     return f"{JOURNAL_FOLDER}/journal-{slide_id}.jsonl"
 
 
+def mask_name(slide_id: str) -> str:
+    """The payload name of the folder that holds a slide's masks."""
+    return f"{MASK_FOLDER}/{slide_id}.ome.zarr"
+
+
+def image_folder(slide_id: str) -> str:
+    """The payload name of the folder that holds a slide's de-identified copy."""
+    return f"{IMAGE_FOLDER}/{slide_id}"
+
+
 def audit_name(marker: str) -> str:
     """The payload name of what the audit of a marker's labels found."""
     return f"{AUDIT_FOLDER}/{marker}.json"
@@ -123,6 +144,11 @@ def description(name: str) -> str:
     if name.startswith(AUDIT_FOLDER):
         marker = PurePosixPath(name).stem
         return f"How precise the labels of {marker} are, by tiles that pathologists judged"
+    if name.startswith(f"{MASK_FOLDER}/"):
+        code = PurePosixPath(name).name.partition(".")[0]
+        return f"Classes and numbers of the annotations of slide {code} as masks (OME-Zarr 0.5)"
+    if name.startswith(f"{IMAGE_FOLDER}/"):
+        return f"De-identified copy of slide {PurePosixPath(name).parts[1]}"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

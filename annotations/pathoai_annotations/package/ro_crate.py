@@ -16,10 +16,10 @@ from rocrate.model import ContextEntity, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from pathoai import __version__
-from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
 from pathoai_annotations.package.csv_file import Row
+from pathoai_annotations.package.parts import parts_of
 from pathoai_annotations.package.slides import PackagedSlide
 from pathoai_annotations.package.summary import PackageSummary
 from pathoai_annotations.package.tally import DEMONSTRATION, PROPOSER, count_id
@@ -70,15 +70,18 @@ def _add(crate: ROCrate, identity: str, kind: str | list[str], **properties: obj
 
 
 def _add_files(crate: ROCrate, root: Path) -> None:
-    for name, path in payload_files(root).items():
+    for part in parts_of(payload_files(root)):
         properties = {
-            "name": name,
-            "description": layout.description(name),
-            "encodingFormat": layout.media_type(name),
-            "contentSize": str(path.stat().st_size),
-            "sha256": sha256_of_file(path),
+            "name": part.name,
+            "description": layout.description(part.name),
+            "encodingFormat": layout.media_type(part.name),
+            "contentSize": str(part.size),
+            "sha256": part.sha256,
         }
-        crate.add_file(dest_path=name, properties=properties)
+        if part.is_store:
+            crate.add_directory(dest_path=f"{part.name}/", properties=properties)
+        else:
+            crate.add_file(dest_path=part.name, properties=properties)
 
 
 def _add_people(crate: ROCrate, summary: PackageSummary) -> None:
