@@ -32,7 +32,10 @@ def write_bag(root: Path, summary: PackageSummary) -> dict[str, str]:
         The payload manifest: name relative to the bag → SHA-256.
     """
     files = payload_files(root)
-    manifest = {f"{layout.PAYLOAD}/{name}": sha256_of_file(p) for name, p in files.items()}
+    known = summary.image_hashes
+    manifest = {
+        f"{layout.PAYLOAD}/{name}": known.get(name) or sha256_of_file(p) for name, p in files.items()
+    }
     size = sum(path.stat().st_size for path in files.values())
     info = {
         "Bag-Software-Agent": f"pathoai {__version__}",

@@ -18,11 +18,16 @@ from pathoai_annotations.package.approve import write_approval
 from pathoai_annotations.package.audits import audits_of, last_audit, write_audits
 from pathoai_annotations.package.bag import write_bag
 from pathoai_annotations.package.catalogue.write_catalogue import write_catalogue
+from pathoai_annotations.package.deidentified_images import (
+    ImageCopies,
+    deidentified_images,
+    forget_copies,
+)
 from pathoai_annotations.package.licence import find_licence
 from pathoai_annotations.package.payload import PayloadWork, Plan
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.ro_crate import write_metadata
-from pathoai_annotations.package.selection import select
+from pathoai_annotations.package.selection import Selection, select
 from pathoai_annotations.package.staging import check_place, publish, staged
 from pathoai_annotations.package.summary import (
     check_version,
@@ -59,12 +64,14 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     title: str | None = None,
     why: str | None = None,
     advance: Advance = silent,
+    advance_images: Advance = silent,
 ) -> BuiltPackage:
     """Package the annotations of record of a study: RO-Crate 1.3 in a BagIt 1.0 bag.
 
     All dates come from the release and the journal, so that an unchanged study gives the same
     bytes again. A package of the same study at ``out`` is replaced. What a killed run finished of
-    single slides is kept.
+    single slides is kept. Where the release says so, the package holds de-identified copies of its
+    slides; those that are finished are kept even where the build is refused.
 
     Args:
         study: The study.
@@ -76,6 +83,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         title: One line; the study's own where not given.
         why: Reason for this version.
         advance: Told of slides done and slides in all.
+        advance_images: Told of MiB of slides de-identified and in all, before.
 
     Returns:
         Where it is, and what was left out.
@@ -83,8 +91,8 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     Raises:
         PackageError: The study's retention has ended, nothing is validated and signed off, an
             annotation's slide is not in the cohort, ``out`` holds something else, the approval is
-            older than the last edit, or the finished package does not verify (e.g. the title holds
-            an e-mail address).
+            older than the last edit, a slide cannot be found or de-identified, or the finished
+            package does not verify (e.g. the title holds an e-mail address).
         StudyError: The audit of a marker's labels, a split or a record of a package is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
@@ -103,7 +111,8 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         audits = audits_of(study, journal)
         last_day = last_audit(audits, selection.last_edit)
         settled = approval.settled(last_day) if isinstance(approval, Approval) else None
-        work = PayloadWork(study, journal, folder, selection, plan)
+        copies = _copies(study, out, selection, plan.release, advance_images)
+        work = PayloadWork(study, journal, folder, selection, plan, copies)
         summary = work.write(tuple(one.marker for one in audits), advance)
         write_audits(folder / layout.PAYLOAD, audits)
         write_catalogue(folder / layout.PAYLOAD, summary)
@@ -114,8 +123,18 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
             write_approval(folder, settled)
         record = work.record(summary, sha256_of_file(folder / layout.MANIFEST))
         publish(folder, out)
+    forget_copies(out)
     record_package(study, record)
     return BuiltPackage(out, selection.waiting)
+
+
+def _copies(
+    study: Study, out: Path, selection: Selection, release: Release, advance: Advance
+) -> ImageCopies | None:
+    """De-identified copies of the slides; None where none goes into the package."""
+    if not release.holds_images:
+        return None
+    return deidentified_images(study, selection.slide_ids, out, advance)
 
 
 def _check_retention(study: Study) -> None:

@@ -1,12 +1,18 @@
-"""The images of a package's slides: named by hash inside the institution."""
+"""The images of a package's slides: named by hash inside the institution, else copies."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pathoai.study.cohort import CohortRow
+from pathoai_annotations.package import layout
 from pathoai_annotations.package.csv_file import Row, text
 from pathoai_annotations.package.tier import Tier
+
+Report = Mapping[str, Any]
+"""What a package says of how one slide was de-identified, as ``pathoai deidentify`` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,26 @@ def images_by_reference(row: CohortRow, tier: Tier) -> tuple[PackagedImage, ...]
     if tier.is_published or not row.source_sha256:
         return ()
     return (PackagedImage(row.slide_id, row.slide_id, row.source_sha256),)
+
+
+def images_of(slide_id: str, report: Report) -> Iterator[PackagedImage]:
+    """The files of a slide's copy, by name.
+
+    Args:
+        slide_id: The slide.
+        report: On its copy.
+
+    Raises:
+        LookupError: A part of the report is missing.
+    """
+    files = sorted(report["files"].items())
+    for number, (name, facts) in enumerate(files, start=1):
+        path = f"{layout.image_folder(slide_id)}/{name}"
+        yield PackagedImage(
+            slide_id if len(files) == 1 else f"{slide_id}-{number}",
+            slide_id,
+            facts["sha256"],
+            path,
+            layout.media_type(path),
+            facts["bytes"],
+        )

@@ -12,11 +12,13 @@
         annotations/dicom/<slide_id>.{ann,seg,sr}.dcm
         masks/<slide_id>.ome.zarr/      one part, of many files
         images/<slide_id>/…             de-identified copies, where it leaves the institution
+        pictures/<slide_id>.png         small ones of these, with the annotations drawn in
         tables/*.csv                      see table.py
         vocab/classes.{csv,ttl}
         CITATION.cff  datapackage.json  croissant.json
         catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
         privacy/{release,erasure}.json
+        privacy/deid-report.json        where there are images: how each was de-identified
         provenance/journal-<slide_id>.jsonl
         audits/<marker>.json            where labels were audited
 """
@@ -58,10 +60,12 @@ HEALTHDCAT = "catalogue/healthdcat-ap.ttl"
 CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 ERASURE = "privacy/erasure.json"
+DEID_REPORT = "privacy/deid-report.json"
 GEOJSON_FOLDER = "annotations/geojson"
 DICOM_FOLDER = "annotations/dicom"
 MASK_FOLDER = "masks"
 IMAGE_FOLDER = "images"
+PICTURE_FOLDER = "pictures"
 JOURNAL_FOLDER = "provenance"
 AUDIT_FOLDER = "audits"
 
@@ -73,7 +77,10 @@ _MEDIA_TYPES = {
     ".html": "text/html",
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
+    ".ini": "text/plain",
     ".md": "text/markdown",
+    ".ndpi": "image/tiff",
+    ".png": "image/png",
     ".ttl": "text/turtle",
     ".svs": "image/tiff",
     ".tif": "image/tiff",
@@ -95,6 +102,8 @@ _DESCRIPTIONS = {
     DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
     HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
     ERASURE: "Who was taken out of the study: hashes of codes",
+    DEID_REPORT: "How each slide's image was de-identified: kinds and counts of what was left "
+    "behind, hashes of files and of pixels",
     RELEASE: "How far the package may travel, who exported it, when objections were applied",
 }
 _TABLES = {table.path: table.description for table in TABLES}
@@ -118,6 +127,11 @@ def mask_name(slide_id: str) -> str:
 def image_folder(slide_id: str) -> str:
     """The payload name of the folder that holds a slide's de-identified copy."""
     return f"{IMAGE_FOLDER}/{slide_id}"
+
+
+def picture_name(slide_id: str) -> str:
+    """The payload name of a small picture of a slide with its annotations."""
+    return f"{PICTURE_FOLDER}/{slide_id}.png"
 
 
 def audit_name(marker: str) -> str:
@@ -149,6 +163,8 @@ def description(name: str) -> str:
         return f"Classes and numbers of the annotations of slide {code} as masks (OME-Zarr 0.5)"
     if name.startswith(f"{IMAGE_FOLDER}/"):
         return f"De-identified copy of slide {PurePosixPath(name).parts[1]}"
+    if name.startswith(f"{PICTURE_FOLDER}/"):
+        return f"Slide {PurePosixPath(name).stem} at a glance, its annotations drawn in"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

@@ -35,7 +35,7 @@ def content_of(name: str) -> Content:
     """
     if store_of(name):
         return Content.TEXT if PurePosixPath(name).name == _STORE_TEXT else Content.PIXELS
-    if name.startswith(f"{layout.IMAGE_FOLDER}/"):
+    if name.startswith((f"{layout.IMAGE_FOLDER}/", f"{layout.PICTURE_FOLDER}/")):
         return Content.PIXELS
     return Content.DICOM if name.startswith(f"{layout.DICOM_FOLDER}/") else Content.TEXT
 
@@ -68,11 +68,12 @@ class Part:
     is_store: bool
 
 
-def parts_of(files: Mapping[str, Path]) -> Iterator[Part]:
+def parts_of(files: Mapping[str, Path], known: Mapping[str, str] | None = None) -> Iterator[Part]:
     """The parts that files make up, in the order of their names.
 
     Args:
         files: Name relative to the payload → file, sorted.
+        known: SHA-256 of files that were just written, so that large ones are not read again.
 
     Raises:
         OSError: A file cannot be read.
@@ -80,7 +81,7 @@ def parts_of(files: Mapping[str, Path]) -> Iterator[Part]:
     for part, names in groupby(files, key=lambda name: store_of(name) or name):
         members = list(names)
         size = sum(files[name].stat().st_size for name in members)
-        digests = {name: sha256_of_file(files[name]) for name in members}
+        digests = {n: (known or {}).get(n) or sha256_of_file(files[n]) for n in members}
         if store_of(members[0]):
             yield Part(part, size, tree_sha256(part, digests), is_store=True)
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pathoai.progress import Advance
+from pathoai.study.cohort import CohortRow
 from pathoai.study.package_ledger import PackageRecord
 from pathoai.study.study import Study
 from pathoai_annotations.formats.geojson import write_geojson
@@ -15,11 +16,13 @@ from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.changes import changes_since
 from pathoai_annotations.package.csv_file import Row, write_table
+from pathoai_annotations.package.deidentified_images import ImageCopies
 from pathoai_annotations.package.entities import entity_rows
 from pathoai_annotations.package.erasure import erasure_text
 from pathoai_annotations.package.event_log import write_event_log
-from pathoai_annotations.package.images import images_by_reference
+from pathoai_annotations.package.images import PackagedImage, images_by_reference
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.pictures import write_pictures
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
 from pathoai_annotations.package.shown_counts import PackageCounts
@@ -69,6 +72,7 @@ class PayloadWork:
         folder: The staged folder.
         selection: What goes into the package.
         plan: What is said of it.
+        copies: De-identified slides; none where no image goes into the package.
     """
 
     study: Study
@@ -76,6 +80,7 @@ class PayloadWork:
     folder: Path
     selection: Selection
     plan: Plan
+    copies: ImageCopies | None = None
     digests: dict[str, str] = field(default_factory=dict)
     """Slide → SHA-256 of its annotations, of slides that are written."""
 
@@ -84,7 +89,7 @@ class PayloadWork:
         return self.folder / layout.PAYLOAD
 
     def write(self, audits: tuple[str, ...], advance: Advance) -> PackageSummary:
-        """Write annotations and tables.
+        """Write annotations, images and tables.
 
         Args:
             audits: Keys of the markers whose labels were audited.
@@ -97,6 +102,9 @@ class PayloadWork:
         tally = Tally()
         write_table(self._payload, ANNOTATIONS, self._annotations(files, tally, advance))
         files.forget()
+        if self.copies is not None:
+            self.copies.put_into(self._payload)
+            write_pictures(self._payload, self.study, self.copies)
         summary = self._summary(tally, audits)
         self._write_tables(summary)
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
@@ -146,7 +154,7 @@ class PayloadWork:
             slides=tuple(
                 describe_slide(self.study, row, counts.by_slide[row.slide_id], tier) for row in rows
             ),
-            images=tuple(image for row in rows for image in images_by_reference(row, tier)),
+            images=self._images(rows),
             counts=counts,
             demonstration=tally.by_demonstration,
             started=self.selection.started,
@@ -154,6 +162,12 @@ class PayloadWork:
             changes=changes_since(self.study, plan.version, tier, self.digests, plan.why),
             audits=audits,
         )
+
+    def _images(self, rows: list[CohortRow]) -> tuple[PackagedImage, ...]:
+        if self.copies is not None:
+            return self.copies.images
+        tier = self.plan.release.tier
+        return tuple(image for row in rows for image in images_by_reference(row, tier))
 
     def _write_tables(self, summary: PackageSummary) -> None:
         slides = [slide.row() for slide in summary.slides]

@@ -15,6 +15,8 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.tier import Tier
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_BY_HASH, _COPIES, _NONE = "by hash", "de-identified copies", "none"
+"""How a package holds the images of its slides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Release:
         tier: How far the package may travel.
         exporter: Code of who exports it, never a name.
         opposition_date: The day on which the list of patients who objected was last applied.
+        with_images: Whether a package that leaves the institution holds de-identified copies of its
+            slides; an internal one never does.
 
     Raises:
         PackageError: The code is none, or the day lies in the future.
@@ -33,14 +37,27 @@ class Release:
     tier: Tier
     exporter: str
     opposition_date: date
+    with_images: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what does not answer who and when."""
         check_code(self.exporter, "exporter")
         check_day(self.opposition_date, "opposition date")
 
+    @property
+    def holds_images(self) -> bool:
+        """True where de-identified copies of the slides lie in the package."""
+        return self.tier.is_published and self.with_images
+
     @classmethod
-    def from_text(cls, tier: str, exporter: str | None, opposition_date: str | None) -> Release:
+    def from_text(
+        cls,
+        tier: str,
+        exporter: str | None,
+        opposition_date: str | None,
+        *,
+        with_images: bool = True,
+    ) -> Release:
         """The same from a command line; each missing part is answered by why it is needed.
 
         Raises:
@@ -52,7 +69,7 @@ class Release:
                 "nobody exports the package: who does must be somebody else than who approves it",
                 "give the code of who exports it, e.g. --exported-by DM1",
             )
-        return cls(Tier(tier), exporter, opposition_day(opposition_date))
+        return cls(Tier(tier), exporter, opposition_day(opposition_date), with_images)
 
     @classmethod
     def read(cls, root: Path) -> Release:
@@ -69,14 +86,18 @@ class Release:
                 Tier(raw["tier"]),
                 str(raw["exported_by"]),
                 day_of(str(raw["opposition_date"]), "opposition_date"),
+                # What an older package does not say it does not hold.
+                raw.get("images", _NONE) == _COPIES,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PackageError("no readable record of the release", where=layout.RELEASE) from error
 
     def to_json(self) -> dict[str, str]:
         """As it is written into the package."""
+        images = _COPIES if self.holds_images else _NONE
         return {
             "exported_by": self.exporter,
+            "images": images if self.tier.is_published else _BY_HASH,
             "opposition_date": self.opposition_date.isoformat(),
             "tier": self.tier.value,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +45,7 @@ def write_metadata(root: Path, summary: PackageSummary) -> None:
         summary: What the package says of itself.
     """
     crate = ROCrate(version=_VERSION)
-    _add_files(crate, root)
+    _add_files(crate, root, summary.image_hashes)
     _add_people(crate, summary)
     slides = [_add_slide(crate, slide) for slide in summary.slides]
     _add_action(crate, summary, slides)
@@ -69,8 +70,8 @@ def _add(crate: ROCrate, identity: str, kind: str | list[str], **properties: obj
     return _to(identity)
 
 
-def _add_files(crate: ROCrate, root: Path) -> None:
-    for part in parts_of(payload_files(root)):
+def _add_files(crate: ROCrate, root: Path, known: Mapping[str, str]) -> None:
+    for part in parts_of(payload_files(root), known):
         properties = {
             "name": part.name,
             "description": layout.description(part.name),

@@ -84,6 +84,11 @@ class PackageSummary:
         return case_count(len({s.case_id for s in self.slides if s.case_id}), self.tier)
 
     @property
+    def image_hashes(self) -> dict[str, str]:
+        """SHA-256 of each image file in the package, by its name in the payload."""
+        return {image.path: image.sha256 for image in self.images if image.path}
+
+    @property
     def warning(self) -> str:
         """A plain sentence where the demonstration validated annotations; empty otherwise."""
         if self.demonstration == "none":
