@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pathoai_annotations.commands.package_word import add_word
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.errors import PathoaiError
+    from pathoai.progress import Advance
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.release import Release
@@ -56,6 +58,12 @@ def _configure_build(parser: ArgumentParser) -> None:
         default="internal",
         help="how far it may travel (default: internal); what leaves the institution is approved "
         "once it is built, by somebody else, with `pathoai package approve`",
+    )
+    parser.add_argument(
+        "--without-images",
+        action="store_true",
+        help="leave the slides out of a controlled or open package, which holds de-identified "
+        "copies of them otherwise; an internal one never does",
     )
     parser.add_argument("--exported-by", metavar="CODE", help="code of who exports; never a name")
     parser.add_argument("--approved-by", metavar="CODE", help="code of who approved; never a name")
@@ -108,7 +116,7 @@ def run(options: Namespace) -> None:
 
 
 def _build(options: Namespace) -> None:
-    from pathoai.progress import progress_bar
+    from pathoai.progress import progress_bars
     from pathoai.provenance import utc_now
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
@@ -120,7 +128,7 @@ def _build(options: Namespace) -> None:
     approval = _who_answers(options, study)
     if options.encrypt_to and not isinstance(approval, Approval):
         raise _not_yet_to_send()
-    with progress_bar("packaging") as advance:
+    with progress_bars() as bar:
         built = build_package(
             study,
             options.out,
@@ -129,7 +137,8 @@ def _build(options: Namespace) -> None:
             licence=options.licence,
             title=options.title,
             why=options.why,
-            advance=advance,
+            advance_images=_once_needed(bar, "de-identifying (MiB)"),
+            advance=_once_needed(bar, "packaging"),
         )
     _record(study, options, started)
     if isinstance(approval, Approval):
@@ -143,6 +152,18 @@ def _build(options: Namespace) -> None:
     if built.waiting:
         print(f"left out: {told_waiting(built.waiting)}")
         print(f"  once read: {built.waiting[0].remedies[0]}")
+
+
+def _once_needed(bar: Callable[[str], Advance], description: str) -> Advance:
+    """A bar that is shown once it is told something: not every package has images."""
+    shown: list[Advance] = []
+
+    def advance(done: int, total: int) -> None:
+        if not shown:
+            shown.append(bar(description))
+        shown[0](done, total)
+
+    return advance
 
 
 def _not_yet_to_send() -> PathoaiError:
@@ -174,15 +195,23 @@ def _who_answers(options: Namespace, study: Study) -> Approval | Release:
             allowed="--exported-by CODE alone",
             remedy="build it without, then let it be approved: `pathoai package approve OUT`",
         )
-    return Release.from_text(options.tier, options.exported_by, opposition_date)
+    return Release.from_text(
+        options.tier,
+        options.exported_by,
+        opposition_date,
+        with_images=not options.without_images,
+    )
 
 
 def _approve(options: Namespace) -> None:
+    from pathoai.progress import progress_bars
     from pathoai_annotations.package.approve import approval_of, approve_package
 
     who = (options.approved_by, options.role, options.approved_on)
     reasons = (options.individualisation, options.correlation, options.inference)
-    approve_package(options.out, approval_of(options.out, *who, reasons))
+    approval = approval_of(options.out, *who, reasons)
+    with progress_bars() as bar:
+        approve_package(options.out, approval, _once_needed(bar, "comparing pixels"))
     print(f"package {options.out.name}: approved; give the whole folder on, nothing less")
 
 
@@ -210,9 +239,14 @@ def _record(study: Study, options: Namespace, started: str) -> None:
 
 def _verify(options: Namespace) -> None:
     from pathoai.errors import PackageError
+    from pathoai.progress import progress_bars
     from pathoai_annotations.package.verify import verify_package
 
-    report = verify_package(options.out, signed_by=options.signed_by)
+    with progress_bars() as bar:
+        advance = _once_needed(bar, "comparing pixels")
+        report = verify_package(options.out, signed_by=options.signed_by, advance=advance)
+    for note in report.notes:
+        print(f"note: {note}")
     for finding in report.findings:
         print(finding)
     if not report.ok:

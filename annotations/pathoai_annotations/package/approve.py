@@ -8,10 +8,12 @@ from pathlib import Path
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import PackageError
+from pathoai.progress import Advance, silent
 from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval, Criteria
 from pathoai_annotations.package.bag import write_tag_manifest
+from pathoai_annotations.package.check_images import ImageCheck
 from pathoai_annotations.package.release import Release, day_of, missing
 from pathoai_annotations.package.verify import content_findings, require_package
 
@@ -49,17 +51,19 @@ def approval_of(
     return Approval(approved_by, role, Release.read(path).opposition_date, day, criteria)
 
 
-def approve_package(path: Path, approval: Approval) -> None:
+def approve_package(path: Path, approval: Approval, advance: Advance = silent) -> None:
     """Write an approval into a package that is otherwise sound.
 
     Args:
         path: The folder of the package.
         approval: With its day; an earlier approval is replaced.
+        advance: Told of slides whose pixels were compared, and slides in all.
 
     Raises:
         MissingFileError: Nothing lies there.
         PackageError: What lies there is no package or does not verify, was edited after that day,
-            is signed already, or the approval does not cover it: see
+            is signed already, its pixels cannot be compared here, or the approval does not cover
+            it: see
             :meth:`~pathoai_annotations.package.approval.Approval.check_release`.
     """
     require_package(path)
@@ -70,13 +74,18 @@ def approve_package(path: Path, approval: Approval) -> None:
             where=layout.SIGNATURE,
             remedy="approve first, then sign",
         )
-    findings, last_edit = content_findings(path)
+    images = ImageCheck(path, advance=advance)
+    findings, last_edit = content_findings(path, images)
     if findings:
         raise PackageError(
             "what does not verify cannot be approved",
             where=findings[0].where,
             found=f"{findings[0].what}, and {len(findings) - 1} other findings",
             remedy=findings[0].remedy,
+        )
+    if images.notes:
+        raise PackageError(
+            "what was not checked cannot be approved", found=images.notes[0], where=path.name
         )
     settled = approval if last_edit is None else approval.settled(last_edit)
     write_approval(path, settled)

@@ -33,7 +33,7 @@ from pathoai_annotations.package.deidentified_images import ImageCopies
 
 LONGEST_SIDE_PX = 512
 _FILL = 0.3
-_POINT_PX = 2.0
+_LINE_PX, _POINT_PX = 2, 2.0
 _NOBODY = "nobody"
 """Never used: a package's GeoJSON says who stands behind each annotation."""
 _BLACK = (0, 0, 0)
@@ -140,12 +140,12 @@ def _draw(image: Image.Image, label: LabelClass, shapes: list[BaseGeometry]) -> 
             for ring in shape.interiors:
                 fill.polygon(_corners(ring), fill=0)
             for ring in (shape.exterior, *shape.interiors):
-                line.line(_corners(ring), fill=255)
+                line.line(_corners(ring), fill=255, width=_LINE_PX)
         elif isinstance(shape, shapely.Point):
             x, y = shape.x, shape.y
             line.ellipse((x - _POINT_PX, y - _POINT_PX, x + _POINT_PX, y + _POINT_PX), fill=255)
         else:
-            line.line(_corners(shape), fill=255)
+            line.line(_corners(shape), fill=255, width=_LINE_PX)
     image.paste(label.rgb, mask=inside)
     image.paste(label.rgb, mask=edge)
 

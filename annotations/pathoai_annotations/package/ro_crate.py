@@ -29,7 +29,7 @@ _VERSION = "1.3"
 _CONFORMS_TO = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1")
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
-_EXPORTER, _ACTION = "#exporter", "#packaging"
+_EXPORTER, _ACTION, _DEIDENTIFICATION = "#exporter", "#packaging", "#deidentification"
 # A package URL (ECMA-427) names software and version without claiming that a web page is there.
 _SOFTWARE = f"pkg:generic/pathoai@{quote(__version__)}"
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -47,8 +47,9 @@ def write_metadata(root: Path, summary: PackageSummary) -> None:
     crate = ROCrate(version=_VERSION)
     _add_files(crate, root, summary.image_hashes)
     _add_people(crate, summary)
-    slides = [_add_slide(crate, slide) for slide in summary.slides]
+    slides = [_add_slide(crate, slide, _images_of(slide, summary)) for slide in summary.slides]
     _add_action(crate, summary, slides)
+    _add_deidentification(crate, summary, slides)
     _describe_root(crate, summary, slides)
     crate.metadata["conformsTo"] = [_to(iri) for iri in _CONFORMS_TO]
     document = crate.metadata.generate()
@@ -119,7 +120,11 @@ def _of_annotator(annotator: Row) -> str:
     return f"#annotator-{annotator['code']}"
 
 
-def _add_slide(crate: ROCrate, slide: PackagedSlide) -> Reference:
+def _images_of(slide: PackagedSlide, summary: PackageSummary) -> list[Reference]:
+    return [_to(i.path) for i in summary.images if i.path and i.slide_id == slide.slide_id]
+
+
+def _add_slide(crate: ROCrate, slide: PackagedSlide, images: list[Reference]) -> Reference:
     facts = {
         "mpp_x": ("scale along x", slide.mpp_x, "µm per pixel of level 0"),
         "mpp_y": ("scale along y", slide.mpp_y, "µm per pixel of level 0"),
@@ -143,12 +148,17 @@ def _add_slide(crate: ROCrate, slide: PackagedSlide) -> Reference:
     about: dict[str, Any] = {"additionalProperty": values} if values else {}
     if slide.source_sha256:
         about["sha256"] = slide.source_sha256
+    where = "its original image is not in this package"
+    if images:
+        where = "a de-identified copy of its image is in this package"
+        picture = _to(layout.picture_name(slide.slide_id))
+        about |= {"associatedMedia": images, "thumbnail": picture}
     return _add(
         crate,
         identity,
         ["CreativeWork", "ImageObject"],
         name=f"Slide {slide.slide_id}",
-        description=f"Glass slide, stain {slide.stain}; its original image is not in this package",
+        description=f"Glass slide, stain {slide.stain}; {where}",
         identifier=slide.slide_id,
         **about,
     )
@@ -169,6 +179,28 @@ def _add_action(crate: ROCrate, summary: PackageSummary, slides: list[Reference]
         result=[_to(layout.geojson_name(slide.slide_id)) for slide in summary.slides],
         startTime=summary.started,
         endTime=summary.ended,
+        actionStatus=_COMPLETED,
+    )
+
+
+def _add_deidentification(
+    crate: ROCrate, summary: PackageSummary, slides: list[Reference]
+) -> None:
+    """How the images came to be, where there are any; when is not said: it says nothing of them."""
+    if not summary.image_hashes:
+        return
+    _add(
+        crate,
+        _DEIDENTIFICATION,
+        "CreateAction",
+        name="De-identification of the slides",
+        description="Each image was written anew from what an allowlist names; the pixels of every "
+        f"level are proven to be those of the slide. {layout.DEID_REPORT} says what was left "
+        "behind.",
+        instrument=_to(_SOFTWARE),
+        agent=_to(_EXPORTER),
+        object=slides,
+        result=[_to(name) for name in summary.image_hashes],
         actionStatus=_COMPLETED,
     )
 
@@ -203,7 +235,10 @@ def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Referen
         "author": authors,
         "isBasedOn": slides,
         "keywords": ["digital pathology", "whole-slide imaging", "annotation"],
-        "mentions": _to(_ACTION),
+        "mentions": [
+            _to(_ACTION),
+            *([_to(_DEIDENTIFICATION)] if summary.image_hashes else []),
+        ],
         "variableMeasured": _add_counts(crate, summary),
     }
     for key, value in facts.items():

@@ -100,8 +100,20 @@ class PackageSummary:
         )
 
     @property
+    def image_statement(self) -> str:
+        """Where the slides' images are, in a sentence or two."""
+        if self.release.holds_images:
+            return (
+                "Images are copies from which everything was left behind that tells whose slide it "
+                "is; the pixels of every level are those of the slide, without its label and macro."
+            )
+        if self.tier.is_published:
+            return "The slides' images are not in this package; ask whoever passed it on for them."
+        return "The slides' images stay in the institution; tables/images.csv has their hashes."
+
+    @property
     def _where_images_are(self) -> str:
-        if any(image.path for image in self.images):
+        if self.release.holds_images:
             return "images are de-identified copies"
         return (
             "images are named by code and hash only" if self.images else "images are not included"

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from pathoai.errors import MissingFileError, PackageError
+from pathoai.progress import Advance, silent
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
 from pathoai_annotations.package.check_annotations import AnnotationCheck
@@ -13,6 +14,7 @@ from pathoai_annotations.package.check_approval import check_approval
 from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_catalogue import check_catalogue
 from pathoai_annotations.package.check_files import check_bag, check_files
+from pathoai_annotations.package.check_images import ImageCheck
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.check_statements import check_statements
 from pathoai_annotations.package.erasure import check_erasure
@@ -20,7 +22,9 @@ from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.protection.signature import check_signature
 
 
-def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
+def verify_package(
+    path: Path, *, signed_by: Path | None = None, advance: Advance = silent
+) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
@@ -32,6 +36,8 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
     * People: nobody is in it whom its own list of the erased names.
     * Signature: where there is one, it holds.
     * Audits: what they say of labels follows from the tiles that were judged.
+    * Images: each is the file that was de-identified, and its decoded pixels are those that were;
+      nothing lies beside them. What cannot be decoded here is told as a note.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
 
@@ -39,6 +45,7 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
         path: The folder of the package.
         signed_by: File of the public key that must have signed it; where None, any key will do,
             and no signature, too.
+        advance: Told of slides whose pixels were compared, and slides in all.
 
     Returns:
         All findings; ``ok`` where there is none.
@@ -49,33 +56,46 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
         ProtectionError: ``signed_by`` is no public key.
     """
     require_package(path)
-    annotations = AnnotationCheck(path)
-    content, last_edit = _findings(path, annotations)
+    annotations, images = AnnotationCheck(path), ImageCheck(path, advance=advance)
+    content, last_edit = _findings(path, annotations, images)
     signature = check_signature(path, signed_by)
     findings = [*content, *check_approval(path, last_edit), *signature]
     tally = annotations.tally
     return VerificationReport(
-        tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations
+        tuple(findings),
+        len(payload_files(path)),
+        len(tally.by_slide),
+        tally.annotations,
+        tuple(images.notes),
     )
 
 
-def content_findings(path: Path) -> tuple[list[Finding], date | None]:
+def content_findings(
+    path: Path, images: ImageCheck | None = None
+) -> tuple[list[Finding], date | None]:
     """What is wrong with a package that may still await its approval.
+
+    Args:
+        path: The folder of the package.
+        images: How images are checked; their pixels are compared where not given.
 
     Returns:
         All findings but those on approval and signature, and the day (UTC) of the last edit.
     """
-    return _findings(path, AnnotationCheck(path))
+    return _findings(path, AnnotationCheck(path), images or ImageCheck(path))
 
 
-def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], date | None]:
+def _findings(
+    path: Path, annotations: AnnotationCheck, images: ImageCheck
+) -> tuple[list[Finding], date | None]:
     files = list(check_files(path))
     # A second opinion: where we found damage, it would only repeat it.
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
     content = annotations.run()
     statements = list(check_statements(path))
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
-    return [*files, *bag, *statements, *content, *people], annotations.last_day
+    pictures = images.run()
+    return [*files, *bag, *statements, *content, *pictures, *people], annotations.last_day
 
 
 def require_package(path: Path) -> None:

@@ -14,6 +14,7 @@ from pathoai_annotations.package.catalogue.dataset_facts import (
     creators,
     keywords,
 )
+from pathoai_annotations.package.catalogue.image_sets import image_sets
 from pathoai_annotations.package.catalogue.payload_file import (
     PayloadFile,
     common_files,
@@ -126,6 +127,7 @@ def croissant(payload: Path, summary: PackageSummary) -> dict[str, Any]:
         "distribution": [
             *(_file_object(file) for file in common_files(payload)),
             _outlines(),
+            *image_sets(summary),
         ],
         "recordSet": [
             *(_record_set(one, summary, there) for one in tables if _has_rows(payload, one)),

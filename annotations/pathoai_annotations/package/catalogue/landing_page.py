@@ -12,6 +12,7 @@ from pathoai_annotations.package.catalogue.class_chart import class_chart
 from pathoai_annotations.package.catalogue.dataset_facts import citation
 from pathoai_annotations.package.catalogue.payload_file import write_payload_text
 from pathoai_annotations.package.catalogue.schema_org import schema_org
+from pathoai_annotations.package.catalogue.slide_gallery import slide_gallery
 from pathoai_annotations.package.summary import PackageSummary
 
 PAGE_TEMPLATE = """\
@@ -32,6 +33,12 @@ table { border-collapse: collapse; }
 th, td { border: 1px solid #767676; padding: 0.3rem 0.6rem; text-align: left; }
 svg { max-width: 100%; height: auto; }
 blockquote { border-left: 3px solid #767676; margin-left: 0; padding-left: 1rem; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
+figure { margin: 0; }
+img { max-width: 100%; border: 1px solid #767676; }
+.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; }
+.key { display: inline-block; width: 1em; height: 1em; margin-right: 0.4em; vertical-align: -0.15em;
+  border: 1px solid #595959; }
 .warning { border: 3px solid #a40000; padding: 0.6rem; font-weight: bold; }
 </style>
 <script type="application/ld+json">
@@ -51,7 +58,7 @@ $warning<p>$description</p>
 </dl>
 <h2>Annotations by class</h2>
 $chart
-<h2>How to cite</h2>
+$gallery<h2>How to cite</h2>
 <blockquote>$citation</blockquote>
 <p>For reference managers: <a href="$citation_file">CITATION.cff</a>.</p>
 <h2>Counts</h2>
@@ -64,6 +71,7 @@ $counts
 </tbody>
 </table>
 <h2>Slides</h2>
+<p>$where_images_are</p>
 <table>
 <thead><tr><th scope="col">slide</th><th scope="col">stain</th></tr>
 </thead>
@@ -84,10 +92,7 @@ def write_landing_page(payload: Path, summary: PackageSummary) -> None:
 
 
 def landing_page(payload: Path, summary: PackageSummary) -> str:
-    """The page, in HTML.
-
-    Pictures of slides are not shown: what may be shown of a slide lies in its image file.
-    """
+    """The page, in HTML; slides are shown where their pictures lie in the payload."""
     warning = f'<p class="warning">{escape(summary.warning)}</p>\n' if summary.warning else ""
     return Template(PAGE_TEMPLATE).substitute(
         title=escape(summary.title),
@@ -105,6 +110,8 @@ def landing_page(payload: Path, summary: PackageSummary) -> str:
         issued=summary.day,
         access=escape(summary.tier.access.words),
         chart=class_chart(_classes(summary)),
+        gallery=slide_gallery(payload, summary.slides, _colours(summary)),
+        where_images_are=escape(summary.image_statement),
         citation=escape(citation(summary)),
         citation_file=layout.CITATION,
         total=escape(summary.counts.total),
@@ -120,6 +127,10 @@ def _classes(summary: PackageSummary) -> list[tuple[str, str, str]]:
         for dimension, value, count in summary.counts.lines()
         if dimension == "class"
     ]
+
+
+def _colours(summary: PackageSummary) -> list[tuple[str, str]]:
+    return [(name, colour) for name, colour, _ in _classes(summary)]
 
 
 def _slide_row(summary: PackageSummary) -> list[str]:

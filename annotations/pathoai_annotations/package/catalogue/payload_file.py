@@ -10,7 +10,10 @@ from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 
 # One file or folder for each slide: descriptions name these as sets, the crate one by one.
-_OF_SLIDES = (layout.GEOJSON_FOLDER, layout.JOURNAL_FOLDER, "annotations", "masks", "images")
+_OF_SLIDES = (
+    *(layout.GEOJSON_FOLDER, layout.JOURNAL_FOLDER, "annotations", "masks", "images"),
+    layout.PICTURE_FOLDER,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ Version $version of $issued, licence $licence ($licence_iri), identifier `$ident
 $tables
 | `vocab/classes.ttl` | the classes as SKOS, with codes of published terminologies |
 | `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
-$audits| `index.html` | the page to begin with |
+$audits$images| `index.html` | the page to begin with |
 | `CITATION.cff` | how to cite |
 | `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
 | `datapackage.json` | every column: meaning, unit, type, keys (Frictionless) |
@@ -48,6 +48,7 @@ $counts
 ## Access and privacy
 
 Access is $access.
+$where_images_are
 Slides, patients and centres are named by codes that only the study can resolve; annotators are
 named by codes.
 
@@ -65,6 +66,13 @@ $citation
 _AUDITS = (
     "| `audits/` | per marker, how precise labels from immunohistochemistry are, as judged on "
     "random tiles |\n"
+)
+_IMAGES = (
+    "| `images/` | per slide, a folder with its de-identified copy; `tables/images.csv` lists the "
+    "files |\n"
+    "| `pictures/` | per slide, a small picture with the annotations drawn in |\n"
+    "| `privacy/deid-report.json` | how each copy was made: kinds and counts of what was left "
+    "behind, and hashes of its decoded pixels |\n"
 )
 _LICENCE_TEMPLATE = """\
 SPDX-License-Identifier: $spdx
@@ -87,6 +95,8 @@ def readme_text(payload: Path, summary: PackageSummary) -> str:
     return Template(README_TEMPLATE).substitute(
         title=summary.title,
         audits=_AUDITS if summary.audits else "",
+        images=_IMAGES if summary.release.holds_images else "",
+        where_images_are=summary.image_statement,
         warning=f"> **{summary.warning}**\n\n" if summary.warning else "",
         description=summary.description,
         version=summary.version,
