@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,7 +118,6 @@ def run(options: Namespace) -> None:
 
 
 def _build(options: Namespace) -> None:
-    from pathoai.progress import progress_bars
     from pathoai.provenance import utc_now
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
@@ -128,7 +129,7 @@ def _build(options: Namespace) -> None:
     approval = _who_answers(options, study)
     if options.encrypt_to and not isinstance(approval, Approval):
         raise _not_yet_to_send()
-    with progress_bars() as bar:
+    with _bars() as bar:
         built = build_package(
             study,
             options.out,
@@ -137,8 +138,8 @@ def _build(options: Namespace) -> None:
             licence=options.licence,
             title=options.title,
             why=options.why,
-            advance_images=_once_needed(bar, "de-identifying (MiB)"),
-            advance=_once_needed(bar, "packaging"),
+            advance_images=bar("de-identifying (MiB)"),
+            advance=bar("packaging"),
         )
     _record(study, options, started)
     if isinstance(approval, Approval):
@@ -154,16 +155,23 @@ def _build(options: Namespace) -> None:
         print(f"  once read: {built.waiting[0].remedies[0]}")
 
 
-def _once_needed(bar: Callable[[str], Advance], description: str) -> Advance:
-    """A bar that is shown once it is told something: not every package has images."""
-    shown: list[Advance] = []
+@contextmanager
+def _bars() -> Iterator[Callable[[str], Advance]]:
+    """Bars that are shown once they are told something: not every package has images."""
+    from pathoai.progress import progress_bars
 
-    def advance(done: int, total: int) -> None:
-        if not shown:
-            shown.append(bar(description))
-        shown[0](done, total)
+    shown: dict[str, Advance] = {}
+    with ExitStack() as stack:
+        bar: list[Callable[[str], Advance]] = []
 
-    return advance
+        def advance(description: str, done: int, total: int) -> None:
+            if not bar:
+                bar.append(stack.enter_context(progress_bars()))
+            if description not in shown:
+                shown[description] = bar[0](description)
+            shown[description](done, total)
+
+        yield lambda description: partial(advance, description)
 
 
 def _not_yet_to_send() -> PathoaiError:
@@ -204,14 +212,13 @@ def _who_answers(options: Namespace, study: Study) -> Approval | Release:
 
 
 def _approve(options: Namespace) -> None:
-    from pathoai.progress import progress_bars
     from pathoai_annotations.package.approve import approval_of, approve_package
 
     who = (options.approved_by, options.role, options.approved_on)
     reasons = (options.individualisation, options.correlation, options.inference)
     approval = approval_of(options.out, *who, reasons)
-    with progress_bars() as bar:
-        approve_package(options.out, approval, _once_needed(bar, "comparing pixels"))
+    with _bars() as bar:
+        approve_package(options.out, approval, bar("comparing pixels"))
     print(f"package {options.out.name}: approved; give the whole folder on, nothing less")
 
 
@@ -239,11 +246,10 @@ def _record(study: Study, options: Namespace, started: str) -> None:
 
 def _verify(options: Namespace) -> None:
     from pathoai.errors import PackageError
-    from pathoai.progress import progress_bars
     from pathoai_annotations.package.verify import verify_package
 
-    with progress_bars() as bar:
-        advance = _once_needed(bar, "comparing pixels")
+    with _bars() as bar:
+        advance = bar("comparing pixels")
         report = verify_package(options.out, signed_by=options.signed_by, advance=advance)
     for note in report.notes:
         print(f"note: {note}")

@@ -34,7 +34,8 @@ def write_bag(root: Path, summary: PackageSummary) -> dict[str, str]:
     files = payload_files(root)
     known = summary.image_hashes
     manifest = {
-        f"{layout.PAYLOAD}/{name}": known.get(name) or sha256_of_file(p) for name, p in files.items()
+        f"{layout.PAYLOAD}/{name}": known.get(name) or sha256_of_file(p)
+        for name, p in files.items()
     }
     size = sum(path.stat().st_size for path in files.values())
     info = {

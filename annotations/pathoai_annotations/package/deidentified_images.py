@@ -164,8 +164,7 @@ def _sources(study: Study, slide_ids: list[str]) -> dict[str, Path]:
         raise PackageError(
             "the files of slides cannot be found, so no copy of them can go into the package",
             where=_named(lost),
-            remedy="run `pathoai add STUDY FILE` again with the file's new place, or "
-            f"{_WITHOUT}",
+            remedy=f"run `pathoai add STUDY FILE` again with the file's new place, or {_WITHOUT}",
         )
     return found
 

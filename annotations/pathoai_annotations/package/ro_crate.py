@@ -183,9 +183,7 @@ def _add_action(crate: ROCrate, summary: PackageSummary, slides: list[Reference]
     )
 
 
-def _add_deidentification(
-    crate: ROCrate, summary: PackageSummary, slides: list[Reference]
-) -> None:
+def _add_deidentification(crate: ROCrate, summary: PackageSummary, slides: list[Reference]) -> None:
     """How the images came to be, where there are any; when is not said: it says nothing of them."""
     if not summary.image_hashes:
         return

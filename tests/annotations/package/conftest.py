@@ -14,8 +14,11 @@ from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
-from pathoai_annotations.package.approval import Approval
+from pathoai_annotations.package.approval import Approval, Criteria
+from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.release import Release
+from pathoai_annotations.package.tier import Tier
 
 _WITH_HOLE = shapely.Polygon(
     [(100.25, 100), (400, 100), (400, 380.5), (100.25, 380.5)],
@@ -96,3 +99,63 @@ def package(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def approval() -> Approval:
     return Approval("DPO1", "data protection officer", date(2026, 1, 31))
+
+
+_ON_TISSUE = {
+    "invasive_nst": shapely.Polygon(
+        [(200, 200), (900, 220), (800, 900), (220, 800)], [[(400, 400), (600, 400), (600, 600)]]
+    ),
+    "dcis": shapely.box(950, 700, 1300, 1000),
+}
+
+
+def _add_annotated_slide(study: Study, slide: Path) -> None:
+    (row,) = study.add([IncomingSlide(slide, patient="P")])
+    drawn = [
+        Annotation(uuid.UUID(int=n), row.slide_id, label, shape, Origin.PATHOLOGIST, "R1")
+        for n, (label, shape) in enumerate(_ON_TISSUE.items(), start=1)
+    ]
+    with Journal.open(study) as journal:
+        journal.propose(drawn)
+        journal.validate([one.id for one in drawn], author="R1")
+        journal.sign_off(row.slide_id, author="R1")
+
+
+@pytest.fixture(scope="session")
+def made_with_images(
+    generated: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with a study of one real slide, its vault, and an approved open package."""
+    folder = tmp_path_factory.mktemp("imaged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
+        study = Study.create(folder / "study", ontology="breast", title="Slides that may leave")
+        _add_annotated_slide(study, generated[0])
+        out = build_package(study, folder / "package", approval=IMAGED).path
+        approve_package(out, OFFICER)
+    return folder
+
+
+IMAGED = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+"""A release with the slides' images."""
+OFFICER = Approval(
+    "DPO1",
+    "officer",
+    date(2026, 1, 31),
+    date.today(),
+    Criteria("codes and no dates", "codes of this project alone", "tissue and outlines only"),
+)
+
+
+@pytest.fixture
+def imaged(made_with_images: Path, tmp_path: Path) -> Path:
+    """An approved open package of one slide with its image."""
+    return shutil.copytree(made_with_images / "package", tmp_path / "imaged")
+
+
+@pytest.fixture
+def imaged_study(made_with_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """The study that it was made of, with its vault."""
+    vault = shutil.copytree(made_with_images / "vault", tmp_path / "imaged-vault")
+    monkeypatch.setenv("PATHOAI_VAULT", str(vault))
+    return Study(shutil.copytree(made_with_images / "study", tmp_path / "imaged-study"))

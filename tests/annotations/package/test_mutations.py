@@ -53,7 +53,7 @@ _CRITERIA = Criteria("codes and no dates", "codes of this project alone", "outli
 @pytest.fixture
 def released(study: Study, tmp_path: Path) -> Path:
     """An open package, approved and signed."""
-    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
     out = build_package(study, tmp_path / "open", approval=release).path
     approval = Approval("DPO1", "officer", date(2026, 1, 31), date.today(), _CRITERIA)
     approve_package(out, approval)

@@ -96,7 +96,16 @@ def test_what_leaves_the_institution_is_approved_by_somebody_else(
 ) -> None:
     out = tmp_path / "package"
     note_opposition_applied(study.path)
-    export = ("build", study.path, out, "--tier", "open", "--exported-by", "DM1")
+    export = (
+        "build",
+        study.path,
+        out,
+        "--tier",
+        "open",
+        "--exported-by",
+        "DM1",
+        "--without-images",
+    )
     assert _package(*export, *_APPROVAL) == 1
     assert "does not approve it in one go" in capsys.readouterr().err
     assert _package(*export) == 0

@@ -21,7 +21,7 @@ from pathoai_annotations.package.table import TABLES
 from pathoai_annotations.package.tier import Tier
 from pathoai_annotations.package.verify import verify_package
 
-_RELEASE = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+_RELEASE = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
 _CRITERIA = Criteria("codes and no dates", "codes of this project alone", "outlines only")
 _APPROVAL = Approval("DPO1", "officer", date(2026, 1, 31), date.today(), _CRITERIA)
 

@@ -18,8 +18,8 @@ def image_sets(summary: PackageSummary) -> list[dict[str, Any]]:
             "@type": "cr:FileSet",
             "@id": "image-files",
             "name": "images",
-            "description": "De-identified copies of the slides, a folder each, as tables/images.csv "
-            "lists them",
+            "description": "De-identified copies of the slides, a folder each; tables/images.csv "
+            "lists their files",
             "encodingFormat": kinds,
             "includes": f"{layout.IMAGE_FOLDER}/*",
         },

@@ -33,7 +33,8 @@ table { border-collapse: collapse; }
 th, td { border: 1px solid #767676; padding: 0.3rem 0.6rem; text-align: left; }
 svg { max-width: 100%; height: auto; }
 blockquote { border-left: 3px solid #767676; margin-left: 0; padding-left: 1rem; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr));
+  gap: 1rem; }
 figure { margin: 0; }
 img { max-width: 100%; border: 1px solid #767676; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; }

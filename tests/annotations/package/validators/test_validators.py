@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pytest
-
-from pathoai.study.study import Study
-from pathoai_annotations.package.build import build_package
-from pathoai_annotations.package.release import Release
-from pathoai_annotations.package.tier import Tier
 
 pytestmark = pytest.mark.long
 
@@ -85,19 +78,11 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=["internal", "open"])
-def bag(
-    request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A package of a tier, not to be changed: in an open one, small counts are hidden."""
-    if request.param == "internal":
-        return made / "package"
-    folder = tmp_path_factory.mktemp("open")
-    study = Study(shutil.copytree(made / "study", folder / "study"))
-    release = Release(Tier(request.param), "DM1", date(2026, 1, 31))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATHOAI_VAULT", str(made / "vault"))
-        return build_package(study, folder / "package", approval=release).path
+@pytest.fixture(scope="module", params=["made", "made_with_images"])
+def bag(request: pytest.FixtureRequest) -> Path:
+    """A package, not to be changed; in the open one small counts are hidden, and images are."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder / "package"
 
 
 @pytest.fixture(scope="module")
