@@ -53,7 +53,7 @@ class ImageCheck:
         except PackageError:
             return []  # told by the checks of files and of annotations
         try:
-            reports = _reports(self.root)
+            reports = read_reports(self.root)
             listed = {s: list(images_of(s, report)) for s, report in reports.items()}
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return [Finding("the report on de-identification cannot be read", _REPORT)]
@@ -112,7 +112,7 @@ class ImageCheck:
 _FOLDERS = (f"{layout.IMAGE_FOLDER}/", f"{layout.PICTURE_FOLDER}/")
 
 
-def _reports(root: Path) -> dict[str, dict[str, Any]]:
+def read_reports(root: Path) -> dict[str, dict[str, Any]]:
     """Slide → report, whose parts are all there; empty where there is no report.
 
     Raises:

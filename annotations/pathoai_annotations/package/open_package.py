@@ -22,10 +22,11 @@ from pathoai_annotations.journal.event import Event
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.replay import replay
 from pathoai_annotations.package import layout
+from pathoai_annotations.package.check_images import read_reports
 from pathoai_annotations.package.crate_reader import Crate
 from pathoai_annotations.package.csv_file import Row, read_table
 from pathoai_annotations.package.event_log import read_event_log
-from pathoai_annotations.package.table import IMAGES, SLIDES
+from pathoai_annotations.package.table import SLIDES
 from pathoai_annotations.package.verify import content_findings, require_package
 from pathoai_annotations.package.vocabulary import read_classes
 
@@ -122,8 +123,10 @@ def _cohort_row(row: Row) -> CohortRow:
 
 def _link_images(package: Path, study: Study) -> None:
     payload = package / layout.PAYLOAD
-    images = {row["slide_id"]: payload / row["path"] for row in read_table(package, IMAGES)}
-    inside = {slide_id: path for slide_id, path in images.items() if path.is_file()}
+    inside = {
+        slide_id: payload / layout.image_folder(slide_id) / report["opens"]
+        for slide_id, report in read_reports(package).items()
+    }
     if inside:
         LinkTable(study.vault).update(inside)
 

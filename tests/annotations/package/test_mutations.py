@@ -27,6 +27,7 @@ from pathoai_annotations.package.protection.signature import sign_package
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.tier import Tier
 from pathoai_annotations.package.verify import verify_package
+from tests.annotations.package.image_mutations import IMAGE_MUTATIONS, other_pixels
 from tests.annotations.package.mutations import MUTATIONS, edit_json, reseal
 
 
@@ -39,8 +40,25 @@ def test_a_mutation_is_found_by_its_own_name(package: Path, name: str) -> None:
     assert any(what.startswith(message) for what in found), found
 
 
+@pytest.mark.parametrize("name", IMAGE_MUTATIONS)
+def test_a_mutation_of_images_is_found_by_its_own_name(imaged: Path, name: str) -> None:
+    mutate, message = IMAGE_MUTATIONS[name]
+    assert verify_package(imaged).ok
+    mutate(imaged)
+    found = [finding.what for finding in verify_package(imaged).findings]
+    assert any(what.startswith(message) for what in found), found
+
+
+def test_a_careful_forger_of_pixels_is_found_by_them_and_the_approval_alone(imaged: Path) -> None:
+    other_pixels(imaged)
+    assert [finding.what for finding in verify_package(imaged).findings] == [
+        "pixels are not those that were de-identified",
+        "the approval is of another content",
+    ]
+
+
 def test_there_are_enough_and_no_two_are_told_alike() -> None:
-    tables = (MUTATIONS, RELEASE_MUTATIONS)
+    tables = (MUTATIONS, RELEASE_MUTATIONS, IMAGE_MUTATIONS)
     messages = [message for table in tables for _, message in table.values()]
     assert len(set(messages)) == len(messages) >= 25
 
