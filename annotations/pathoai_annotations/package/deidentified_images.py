@@ -28,6 +28,8 @@ from pathoai.errors import (
 )
 from pathoai.privacy.pseudonym import load_or_create_key
 from pathoai.progress import Advance, silent
+from pathoai.provenance import sha256_of_path
+from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.images import PackagedImage, Report, images_of
@@ -113,8 +115,8 @@ def deidentified_images(
     copies = _finished(kept, wanted)
     sources = _sources(study, [slide_id for slide_id in wanted if slide_id not in copies])
     if sources:
-        work = _Work(kept, uid_key(load_or_create_key(study.vault, may_create=False)), advance)
-        copies |= work.copies(sources)
+        key = uid_key(load_or_create_key(study.vault, may_create=False))
+        copies |= _Work(study.cohort, kept, key, advance).copies(sources)
     return ImageCopies(dict(sorted(copies.items())))
 
 
@@ -174,11 +176,13 @@ class _Work:
     """Copies under way.
 
     Args:
+        cohort: Knows what slides hash to.
         kept: Where they are made.
         key: What identifiers inside slides are re-keyed with.
         advance: Told of MiB done and in all.
     """
 
+    cohort: Cohort
     kept: Path
     key: bytes
     advance: Advance
@@ -193,9 +197,7 @@ class _Work:
         for slide_id, path in sources.items():
             advance = _share(self.advance, done, sizes[slide_id], sum(sizes.values()))
             try:
-                made[slide_id] = deidentify_slide(
-                    path, self.kept, code=slide_id, uid_key=self.key, advance=advance
-                )
+                made[slide_id] = self._copy(slide_id, path, advance)
             except (SlideError, StorageError) as error:
                 refused[slide_id] = error
             done += sizes[slide_id]
@@ -203,6 +205,16 @@ class _Work:
         if refused:
             raise _cannot_leave(refused)
         return made
+
+    def _copy(self, slide_id: str, path: Path, advance: Advance) -> Deidentified:
+        known = self.cohort[slide_id].source_sha256
+        # Somebody else's slide under this code could not be told from it ever after.
+        if known and sha256_of_path(path) != known:
+            raise DeidentificationError(
+                "another file lies at the place of the slide",
+                remedy="put it back, or run `pathoai add STUDY FILE` with its new place",
+            )
+        return deidentify_slide(path, self.kept, code=slide_id, uid_key=self.key, advance=advance)
 
     def _check_space(self, needed: int) -> None:
         self.kept.mkdir(parents=True, exist_ok=True)
