@@ -10,7 +10,6 @@ programs that do not know it see class, outline, maker and measurements.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,7 @@ def _dataset(
 ) -> MicroscopyBulkSimpleAnnotations:
     from highdicom.ann import MicroscopyBulkSimpleAnnotations
 
-    slide, now = dicom_slide(context), datetime.now(UTC)
+    slide, now = dicom_slide(context), context.time
     content, groups = written_groups(annotations, context)
     stamp = now.strftime("%Y%m%d%H%M%S%f")
     file = MicroscopyBulkSimpleAnnotations(

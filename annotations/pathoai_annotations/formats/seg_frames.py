@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from io import BufferedRandom
 from typing import TYPE_CHECKING, Any
@@ -135,9 +135,9 @@ def seg_dataset(
         descriptions: Of the segments.
         frames: Where they lie.
         digest: Hash of the pixels.
-        context: The slide's frame, and the corner that the raster starts at.
+        context: The slide's frame, the corner that the raster starts at, and when it is made.
     """
-    file = _instance(slide, digest)
+    file = _instance(slide, digest, context.time)
     _add_pixel_description(file, grid, len(frames))
     file.SegmentationType = "BINARY"
     file.SegmentsOverlap = "UNDEFINED"
@@ -149,12 +149,12 @@ def seg_dataset(
     return file
 
 
-def _instance(slide: DicomSlide, digest: str) -> SOPClass:
+def _instance(slide: DicomSlide, digest: str, now: datetime) -> SOPClass:
     """Patient, study, series, equipment and specimen: none says who the patient is."""
     from highdicom.base import SOPClass
     from pydicom.uid import ExplicitVRLittleEndian
 
-    image, now = slide.image(), datetime.now(UTC)
+    image = slide.image()
     stamp = now.strftime("%Y%m%d%H%M%S%f")
     file = SOPClass(
         study_instance_uid=image.StudyInstanceUID,
