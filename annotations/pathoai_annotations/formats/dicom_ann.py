@@ -114,7 +114,7 @@ class DicomAnn:
             raise AnnotationError(
                 "no annotation to write", where=path.name, allowed="one or more: DICOM asks for it"
             )
-        _note_shapes(chosen, report)
+        note_shapes(chosen, report)
         with new_file(path) as target:
             _dataset(chosen, context).save_as(target)
         return len(chosen)
@@ -123,7 +123,8 @@ class DicomAnn:
 FORMAT = DicomAnn()
 
 
-def _note_shapes(annotations: list[Annotation], report: ExchangeReport) -> None:
+def note_shapes(annotations: Iterable[Annotation], report: ExchangeReport) -> None:
+    """Tell how other programs see outlines of several rings."""
     parts = frozenset[Part]().union(*map(parts_of, annotations))
     if Part.HOLES in parts:
         report.note(

@@ -8,6 +8,7 @@ the class's key.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pathoai.ontology import Coding, LabelClass, Ontology
@@ -32,10 +33,16 @@ def class_concept(label: LabelClass) -> CodedConcept:
     """The code of a class."""
     from highdicom.sr import CodedConcept
 
+    coding = class_coding(label)
+    return CodedConcept(coding.code, coding.scheme, coding.meaning)
+
+
+def class_coding(label: LabelClass) -> Coding:
+    """The same, for whom DICOM is not installed; its meaning is cut to what DICOM takes."""
     by_scheme = {coding.scheme: coding for coding in label.codings}
     own = Coding(OWN_SCHEME, label.key, label.name)
     coding = next((by_scheme[s] for s in _SCHEMES if s in by_scheme), own)
-    return CodedConcept(coding.code, coding.scheme, coding.meaning[:_LONGEST])
+    return replace(coding, meaning=coding.meaning[:_LONGEST])
 
 
 def class_category(label: LabelClass, ontology: Ontology) -> CodedConcept:

@@ -153,10 +153,13 @@ class DicomSlide:
 
     def on_glass(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of level-0 pixels lies on the glass, mm."""
-        along = np.array([self.orientation[0:2], self.orientation[3:5]])
-        away = (np.array([x, y]) - 0.5) * self.spacing_mm
-        place = away @ along + self.origin_mm
+        place = self.points_on_glass(np.array([[x, y]], np.float64))[0]
         return float(place[0]), float(place[1])
+
+    def points_on_glass(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of many points, ``(N, 2)``."""
+        along = np.array([self.orientation[0:2], self.orientation[3:5]])
+        return np.asarray((points - 0.5) * self.spacing_mm @ along + self.origin_mm)
 
 
 def made_uid(*parts: str) -> str:

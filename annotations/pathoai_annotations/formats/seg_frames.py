@@ -7,7 +7,8 @@ slide; only their places are held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -78,6 +79,14 @@ class Segment:
             algorithm_identification=None if by_hand else codes.algorithm(self.source),
             display_color=codes.class_colour(label),
         )
+
+
+def segments_of(paints: Iterable[Paint], context: WritingContext) -> dict[Segment, list[Paint]]:
+    """What is painted into each segment, in the order of their numbers, which begin with 1."""
+    segments: dict[Segment, list[Paint]] = defaultdict(list)
+    for paint in paints:
+        segments[Segment.of(paint, context)].append(paint)
+    return dict(sorted(segments.items()))
 
 
 @dataclass(frozen=True, slots=True)
