@@ -7,7 +7,7 @@ the software; no person is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ _MICROSCOPY = ("104157003", "SCT", "Light microscopy procedure")
 _UM2 = ("um2", "UCUM", "square micrometer")
 _MM2 = ("mm2", "UCUM", "square millimeter")
 _ONE = ("1", "UCUM", "no units")
+_MEASUREMENTS, _GROUP = ("DCM", "126010"), ("DCM", "125007")
+_FINDING, _TRACKING = ("DCM", "121071"), ("DCM", "112039")
 
 
 def write_sr(
@@ -200,44 +202,62 @@ def read_sr(path: Path) -> SrContent:
 
     Raises:
         MissingFileError: Nothing lies there.
-        AnnotationError: It is no such file, or is damaged.
-        MissingDependencyError: highdicom is not installed.
+        AnnotationError: It is no such file, is damaged, or is a report of another kind.
+        MissingDependencyError: pydicom or highdicom is not installed.
     """
     dataset = read_dicom(path, SR_KINDS, _TITLE)
+    # Read by hand: highdicom checks each group against its template, 50 ms for each region.
     with dicom_fails(path):
-        from highdicom.sr import Comprehensive3DSR
-
-        report: Any = Comprehensive3DSR.from_dataset(dataset, copy=False).content
-        classes = tuple(map(_read_class, report.get_image_measurement_groups()))
-        outlines = tuple(_read_regions(report.get_planar_roi_measurement_groups()))
+        (measured,) = _items(dataset, _MEASUREMENTS)
+        groups = [_Group(one) for one in _items(measured, _GROUP)]
+        classes = tuple(group.of_class() for group in groups if group.region is None)
+        outlines = tuple(g.outline(g.region) for g in groups if g.region is not None)
     return SrContent(classes, outlines)
 
 
-def _read_class(group: Any) -> SrClass:  # noqa: ANN401 - highdicom's own
-    numbers = _numbers(group)
-    count = numbers.get(_COUNT[:2])
-    area = numbers[_AREA[:2]]
-    return SrClass(_code(group.finding_type), area, None if count is None else int(count))
+class _Group:
+    """A measurement group of a report.
+
+    Args:
+        item: Its container.
+    """
+
+    def __init__(self, item: Any) -> None:  # noqa: ANN401 - pydicom's own
+        (finding,), (name,) = _items(item, _FINDING), _items(item, _TRACKING)
+        self.code = _code(finding.ConceptCodeSequence[0])
+        self.name = str(name.TextValue)
+        regions = [one for one in item.ContentSequence if one.ValueType == "SCOORD3D"]
+        self.region = regions[0] if regions else None
+        self.numbers = {
+            _concept(one): float(one.MeasuredValueSequence[0].NumericValue)
+            for one in item.ContentSequence
+            if one.ValueType == "NUM"
+        }
+
+    def of_class(self) -> SrClass:
+        count = self.numbers.get(_key(_COUNT))
+        return SrClass(self.code, self.numbers[_key(_AREA)], None if count is None else int(count))
+
+    def outline(self, region: Any) -> SrOutline:  # noqa: ANN401 - pydicom's own
+        points = np.asarray(region.GraphicData, np.float32).reshape(-1, 3)[:, :2]
+        kind, area = str(region.GraphicType), self.numbers.get(_key(_AREA))
+        return SrOutline(self.name, self.code, kind, points, area)
 
 
-def _read_regions(groups: Iterable[Any]) -> Iterator[SrOutline]:
-    for group in groups:
-        roi, numbers = group.roi, _numbers(group)
-        yield SrOutline(
-            str(group.tracking_identifier),
-            _code(group.finding_type),
-            roi.graphic_type.value,
-            np.asarray(roi.value, np.float32)[:, :2],
-            numbers.get(_AREA[:2]),
-        )
+def _items(holder: Any, concept: Code) -> list[Any]:  # noqa: ANN401 - pydicom's own
+    return [one for one in holder.ContentSequence if _concept(one) == concept]
 
 
-def _numbers(group: Any) -> dict[tuple[str, str], float]:  # noqa: ANN401 - highdicom's own
-    return {
-        (str(one.name.value), str(one.name.scheme_designator)): float(one.value)
-        for one in group.get_measurements()
-    }
+def _concept(item: Any) -> Code:  # noqa: ANN401 - pydicom's own
+    names = item.get("ConceptNameCodeSequence")
+    return _code(names[0]) if names else ("", "")
 
 
-def _code(concept: Any) -> Code:  # noqa: ANN401 - highdicom's own
-    return str(concept.scheme_designator), str(concept.value)
+def _code(concept: Any) -> Code:  # noqa: ANN401 - pydicom's own
+    # Values of more than 16 signs, as keys of classes may be, have an element of their own.
+    value = concept.get("CodeValue") or concept.LongCodeValue
+    return str(concept.CodingSchemeDesignator), str(value)
+
+
+def _key(coded: tuple[str, str, str]) -> Code:
+    return coded[1], coded[0]

@@ -26,8 +26,8 @@ from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.formats.part import JUDGEMENT, Part, parts_of, report_losses, shape_of
 from pathoai_annotations.slide_frame import SlideFrame, known_frame
 
-MOST_OUTLINES = 500
-"""Annotations with outlines in one report: a megabyte, and what viewers still open at once."""
+MOST_OUTLINES = 100
+"""Annotations with outlines in one report: what a person still looks through."""
 NOT_IN_REPORT = JUDGEMENT | {Part.PROBABILITY, Part.SOURCE, Part.MEASUREMENTS, Part.HOLES}
 """What a report has no place for."""
 _MM2_OF_UM2 = 1e-6
@@ -137,9 +137,7 @@ def sr_content(
     return SrContent(tuple(classes), tuple(outlines))
 
 
-def _note(
-    annotations: Sequence[Annotation], report: ExchangeReport, *, shows_counts: bool
-) -> None:
+def _note(annotations: Sequence[Annotation], report: ExchangeReport, *, shows_counts: bool) -> None:
     report.note(
         f"outlines of the {MOST_OUTLINES} largest annotations at most, outer rings alone, in "
         "millimetres of single precision; classes are measured over all annotations"
