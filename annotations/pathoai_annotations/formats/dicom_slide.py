@@ -215,12 +215,19 @@ def need_highdicom() -> None:
     Raises:
         MissingDependencyError: It is not installed.
     """
-    try:
-        import highdicom  # noqa: F401 - only whether it is there
-    except ImportError as error:
+    if not has_highdicom():
         raise MissingDependencyError(
             "highdicom is not installed", remedy="pip install 'pathoai[dicom]'"
-        ) from error
+        )
+
+
+def has_highdicom() -> bool:
+    """Whether it is installed."""
+    try:
+        import highdicom  # noqa: F401 - only whether it is there
+    except ImportError:
+        return False
+    return True
 
 
 def is_dicom_of(path: Path, kinds: frozenset[str]) -> bool:
