@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,11 +224,7 @@ def need_highdicom() -> None:
 
 def has_highdicom() -> bool:
     """Whether it is installed."""
-    try:
-        import highdicom  # noqa: F401 - only whether it is there
-    except ImportError:
-        return False
-    return True
+    return find_spec("highdicom") is not None
 
 
 def is_dicom_of(path: Path, kinds: frozenset[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What each derived form of the annotations lost against the GeoJSON: ``provenance/loss-report.json``.
+"""What each derived form of the annotations lost against the GeoJSON, slide by slide.
 
 Forms are masks (OME-Zarr labels) and three kinds of DICOM files. Of a form that was not made the
 report says why. In a package that leaves the institution it says what was lost, and not how often:
