@@ -226,6 +226,8 @@ def _verify(options: Namespace) -> None:
         f"verified: {report.files} files, {report.annotations} annotations on {report.slides} "
         "slides"
     )
+    for note in report.notes:
+        print(f"  {note}")
 
 
 def _open(options: Namespace) -> None:

@@ -24,6 +24,7 @@ OWN_SCHEME = "99PATHOAI"
 _SCHEMES = ("SCT", "NCIt")
 _LONGEST = 64
 _CELL_ROOT = "nucleus"
+_UNKNOWN = "not stated"
 _MODEL = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[^@]*)(@(?P<version>.*))?")
 _NOT_IN_SOURCE = re.compile(r"[^\w./:@+ -]")
 MANUAL, SEMIAUTOMATIC, AUTOMATIC = "MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"
@@ -103,16 +104,23 @@ def algorithm(source: str | None) -> AlgorithmIdentificationSequence:
     from highdicom.sr import CodedConcept
 
     known = _MODEL.fullmatch(source or "")
-    name, version = (known["name"], known["version"]) if known else (None, None)
     by_model = known is None or known["kind"] == "model"
+    name, version = program(source)
     family = ("123110", "DCM", "Artificial Intelligence")
     if not by_model:
         family = ("method", OWN_SCHEME, "A method without a model")
     return AlgorithmIdentificationSequence(
-        name=(name or "not stated")[:_LONGEST],
+        name=name,
         family=CodedConcept(*family),
-        version=(version or "not stated")[:_LONGEST],
+        version=version,
     )
+
+
+def program(source: str | None) -> tuple[str, str]:
+    """Name and version of the program that an annotation comes from, as DICOM has room for them."""
+    known = _MODEL.fullmatch(source or "")
+    name, version = (known["name"], known["version"]) if known else (None, None)
+    return (name or _UNKNOWN)[:_LONGEST], (version or _UNKNOWN)[:_LONGEST]
 
 
 def source_of(algorithm: AlgorithmIdentificationSequence | None) -> str | None:

@@ -36,12 +36,14 @@ class VerificationReport:
         files: Files of the payload.
         slides: Slides with annotations.
         annotations: Annotations that could be read.
+        notes: What could not be checked here, and why.
     """
 
     findings: tuple[Finding, ...]
     files: int
     slides: int
     annotations: int
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
