@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -113,6 +114,8 @@ class WritingContext:
         mpp: µm per pixel of rasters; about half a micrometre where None.
         source: A DICOM file of the slide, to which the annotations shall refer; without one they
             refer to an image of the slide's code.
+        made: When files shall say that they were made, so that the same annotations give the same
+            bytes; where None they say the time of the clock, and versions of software.
 
     Raises:
         ImplausibleMppError: The scale cannot be true.
@@ -125,11 +128,17 @@ class WritingContext:
     corner: Corner = Corner.CANVAS
     mpp: float | None = None
     source: Path | None = None
+    made: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse a scale that no raster of a slide has."""
         if self.mpp is not None:
             Mpp.square(self.mpp)
+
+    @property
+    def time(self) -> datetime:
+        """When files say that they were made, UTC."""
+        return self.made or datetime.now(UTC)
 
     @property
     def slide_name(self) -> str:

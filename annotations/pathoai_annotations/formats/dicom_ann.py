@@ -10,7 +10,6 @@ programs that do not know it see class, outline, maker and measurements.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +114,7 @@ class DicomAnn:
             raise AnnotationError(
                 "no annotation to write", where=path.name, allowed="one or more: DICOM asks for it"
             )
-        _note_shapes(chosen, report)
+        note_shapes(chosen, report)
         with new_file(path) as target:
             _dataset(chosen, context).save_as(target)
         return len(chosen)
@@ -124,7 +123,8 @@ class DicomAnn:
 FORMAT = DicomAnn()
 
 
-def _note_shapes(annotations: list[Annotation], report: ExchangeReport) -> None:
+def note_shapes(annotations: Iterable[Annotation], report: ExchangeReport) -> None:
+    """Tell how other programs see outlines of several rings."""
     parts = frozenset[Part]().union(*map(parts_of, annotations))
     if Part.HOLES in parts:
         report.note(
@@ -140,7 +140,7 @@ def _dataset(
 ) -> MicroscopyBulkSimpleAnnotations:
     from highdicom.ann import MicroscopyBulkSimpleAnnotations
 
-    slide, now = dicom_slide(context), datetime.now(UTC)
+    slide, now = dicom_slide(context), context.time
     content, groups = written_groups(annotations, context)
     stamp = now.strftime("%Y%m%d%H%M%S%f")
     file = MicroscopyBulkSimpleAnnotations(

@@ -8,6 +8,7 @@ the class's key.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pathoai.ontology import Coding, LabelClass, Ontology
@@ -23,6 +24,7 @@ OWN_SCHEME = "99PATHOAI"
 _SCHEMES = ("SCT", "NCIt")
 _LONGEST = 64
 _CELL_ROOT = "nucleus"
+_UNKNOWN = "not stated"
 _MODEL = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[^@]*)(@(?P<version>.*))?")
 _NOT_IN_SOURCE = re.compile(r"[^\w./:@+ -]")
 MANUAL, SEMIAUTOMATIC, AUTOMATIC = "MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"
@@ -32,10 +34,16 @@ def class_concept(label: LabelClass) -> CodedConcept:
     """The code of a class."""
     from highdicom.sr import CodedConcept
 
+    coding = class_coding(label)
+    return CodedConcept(coding.code, coding.scheme, coding.meaning)
+
+
+def class_coding(label: LabelClass) -> Coding:
+    """The same, for whom DICOM is not installed; its meaning is cut to what DICOM takes."""
     by_scheme = {coding.scheme: coding for coding in label.codings}
     own = Coding(OWN_SCHEME, label.key, label.name)
     coding = next((by_scheme[s] for s in _SCHEMES if s in by_scheme), own)
-    return CodedConcept(coding.code, coding.scheme, coding.meaning[:_LONGEST])
+    return replace(coding, meaning=coding.meaning[:_LONGEST])
 
 
 def class_category(label: LabelClass, ontology: Ontology) -> CodedConcept:
@@ -96,16 +104,23 @@ def algorithm(source: str | None) -> AlgorithmIdentificationSequence:
     from highdicom.sr import CodedConcept
 
     known = _MODEL.fullmatch(source or "")
-    name, version = (known["name"], known["version"]) if known else (None, None)
     by_model = known is None or known["kind"] == "model"
+    name, version = program(source)
     family = ("123110", "DCM", "Artificial Intelligence")
     if not by_model:
         family = ("method", OWN_SCHEME, "A method without a model")
     return AlgorithmIdentificationSequence(
-        name=(name or "not stated")[:_LONGEST],
+        name=name,
         family=CodedConcept(*family),
-        version=(version or "not stated")[:_LONGEST],
+        version=version,
     )
+
+
+def program(source: str | None) -> tuple[str, str]:
+    """Name and version of the program that an annotation comes from, as DICOM has room for them."""
+    known = _MODEL.fullmatch(source or "")
+    name, version = (known["name"], known["version"]) if known else (None, None)
+    return (name or _UNKNOWN)[:_LONGEST], (version or _UNKNOWN)[:_LONGEST]
 
 
 def source_of(algorithm: AlgorithmIdentificationSequence | None) -> str | None:

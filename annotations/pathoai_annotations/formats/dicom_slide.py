@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,10 +154,13 @@ class DicomSlide:
 
     def on_glass(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of level-0 pixels lies on the glass, mm."""
-        along = np.array([self.orientation[0:2], self.orientation[3:5]])
-        away = (np.array([x, y]) - 0.5) * self.spacing_mm
-        place = away @ along + self.origin_mm
+        place = self.points_on_glass(np.array([[x, y]], np.float64))[0]
         return float(place[0]), float(place[1])
+
+    def points_on_glass(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of many points, ``(N, 2)``."""
+        along = np.array([self.orientation[0:2], self.orientation[3:5]])
+        return np.asarray((points - 0.5) * self.spacing_mm @ along + self.origin_mm)
 
 
 def made_uid(*parts: str) -> str:
@@ -212,12 +216,15 @@ def need_highdicom() -> None:
     Raises:
         MissingDependencyError: It is not installed.
     """
-    try:
-        import highdicom  # noqa: F401 - only whether it is there
-    except ImportError as error:
+    if not has_highdicom():
         raise MissingDependencyError(
             "highdicom is not installed", remedy="pip install 'pathoai[dicom]'"
-        ) from error
+        )
+
+
+def has_highdicom() -> bool:
+    """Whether it is installed."""
+    return find_spec("highdicom") is not None
 
 
 def is_dicom_of(path: Path, kinds: frozenset[str]) -> bool:

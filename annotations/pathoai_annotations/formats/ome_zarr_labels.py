@@ -9,7 +9,7 @@ stores among them; see :mod:`~pathoai_annotations.formats.ngff_label`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pathoai.errors import InvalidValueError, MissingFileError, StorageError
@@ -18,7 +18,7 @@ from pathoai_annotations.formats.annotation_format import ReadingContext, Writin
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.formats.feature import FeatureReader
 from pathoai_annotations.formats.part import Part
-from pathoai_annotations.formats.raster_grid import paintable, raster_grid
+from pathoai_annotations.formats.raster_grid import Paint, paintable, raster_grid
 from pathoai_annotations.formats.same_slide import stated_placement
 from pathoai_annotations.slide_frame import known_frame
 
@@ -83,15 +83,28 @@ class OmeZarrLabels:
                 seen = write_label(target, paints, grid, frame, context)
         except InvalidValueError as error:
             raise StorageError(error.what, where=error.where, remedy=error.remedy) from error
-        for number, paint in enumerate(paints, start=1):
-            if number not in seen:
-                report.lose(Part.AREAS, str(paint.annotation.id))
-        scale = grid.downsample_x * frame.mpp.mean
-        report.note(
-            f"outlines follow the edges of pixels of {scale:.4g} µm (--mpp chooses others); where "
-            "they overlap, the smaller lies on top"
-        )
+        tell_hidden(paints, seen, grid.downsample_x * frame.mpp.mean, report)
         return len(seen)
 
 
 FORMAT = OmeZarrLabels()
+
+
+def tell_hidden(
+    paints: Sequence[Paint], seen: Container[int], scale: float, report: ExchangeReport
+) -> None:
+    """Tell which outlines lie wholly below others, and how fine the raster is.
+
+    Args:
+        paints: What is painted; the first is number 1.
+        seen: Numbers that can be seen.
+        scale: µm per pixel.
+        report: Told of it.
+    """
+    for number, paint in enumerate(paints, start=1):
+        if number not in seen:
+            report.lose(Part.AREAS, str(paint.annotation.id))
+    report.note(
+        f"outlines follow the edges of pixels of {scale:.4g} µm (--mpp chooses others); where "
+        "they overlap, the smaller lies on top"
+    )

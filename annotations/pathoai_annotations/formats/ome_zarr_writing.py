@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,17 +67,34 @@ def write_label(
         shards.append(shard)
     _build(maps, shards)
     _build(numbers, shards)
-    scales = [factor * grid.downsample_x for factor in factors]
-    root.attrs.put(
-        {
-            "ome": _without_image(
-                ome.label_attributes(_NAME, scales, frame.mpp, context.ontology.classes)
-            ),
-            "pathoai": _about(frame, context),
-        }
-    )
-    inner.attrs.put({"ome": _numbered(paints, seen, scales, frame, context)})
+    about = label_texts(paints, seen, grid, frame, context)
+    root.attrs.put(about[0])
+    inner.attrs.put(about[1])
     return seen
+
+
+def label_texts(
+    paints: Sequence[Paint],
+    seen: Mapping[int, int],
+    grid: Grid,
+    frame: SlideFrame,
+    context: WritingContext,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Attributes of the class map's group, and of that of the numbers.
+
+    Args:
+        paints: What is painted; the first is number 1.
+        seen: How many pixels of each number can be seen.
+        grid: The raster.
+        frame: Of the slide.
+        context: The classes, and the corner that the raster starts at.
+    """
+    scales = [factor * grid.downsample_x for factor in level_factors(grid.size_px)]
+    classes = _without_image(
+        ome.label_attributes(_NAME, scales, frame.mpp, context.ontology.classes)
+    )
+    numbers = _numbered(paints, seen, scales, frame, context)
+    return {"ome": classes, "pathoai": _about(frame, context)}, {"ome": numbers}
 
 
 def _levels(
@@ -120,10 +137,14 @@ def _without_image(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def _about(frame: SlideFrame, context: WritingContext) -> dict[str, Any]:
     part = frame.part(context.corner)
-    return {
+    about = {
         "slide": context.slide_name,
         "counts_from": context.corner.value,
         "size": [part.width, part.height],
+    }
+    if context.made is not None:
+        return about  # what made it says the package around it
+    return about | {
         "ontology": [context.ontology.key, context.ontology.version],
         "software": result_software(),
     }
@@ -131,7 +152,7 @@ def _about(frame: SlideFrame, context: WritingContext) -> dict[str, Any]:
 
 def _numbered(
     paints: Sequence[Paint],
-    seen: Counter[int],
+    seen: Mapping[int, int],
     scales: Sequence[float],
     frame: SlideFrame,
     context: WritingContext,

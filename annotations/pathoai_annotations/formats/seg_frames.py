@@ -7,9 +7,10 @@ slide; only their places are held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from io import BufferedRandom
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,14 @@ class Segment:
         )
 
 
+def segments_of(paints: Iterable[Paint], context: WritingContext) -> dict[Segment, list[Paint]]:
+    """What is painted into each segment, in the order of their numbers, which begin with 1."""
+    segments: dict[Segment, list[Paint]] = defaultdict(list)
+    for paint in paints:
+        segments[Segment.of(paint, context)].append(paint)
+    return dict(sorted(segments.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Where a frame lies: its segment's number, and row and column of its tile."""
@@ -135,9 +144,9 @@ def seg_dataset(
         descriptions: Of the segments.
         frames: Where they lie.
         digest: Hash of the pixels.
-        context: The slide's frame, and the corner that the raster starts at.
+        context: The slide's frame, the corner that the raster starts at, and when it is made.
     """
-    file = _instance(slide, digest)
+    file = _instance(slide, digest, context.time)
     _add_pixel_description(file, grid, len(frames))
     file.SegmentationType = "BINARY"
     file.SegmentsOverlap = "UNDEFINED"
@@ -149,12 +158,12 @@ def seg_dataset(
     return file
 
 
-def _instance(slide: DicomSlide, digest: str) -> SOPClass:
+def _instance(slide: DicomSlide, digest: str, now: datetime) -> SOPClass:
     """Patient, study, series, equipment and specimen: none says who the patient is."""
     from highdicom.base import SOPClass
     from pydicom.uid import ExplicitVRLittleEndian
 
-    image, now = slide.image(), datetime.now(UTC)
+    image = slide.image()
     stamp = now.strftime("%Y%m%d%H%M%S%f")
     file = SOPClass(
         study_instance_uid=image.StudyInstanceUID,

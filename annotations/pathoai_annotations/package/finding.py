@@ -36,7 +36,7 @@ class VerificationReport:
         files: Files of the payload.
         slides: Slides with annotations.
         annotations: Annotations that could be read.
-        notes: What was not checked, and why.
+        notes: What could not be checked here, and why.
     """
 
     findings: tuple[Finding, ...]

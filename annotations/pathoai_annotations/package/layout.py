@@ -10,7 +10,7 @@
         ro-crate-metadata.json  README.md  LICENSE.txt  index.html
         annotations/geojson/<slide_id>.geojson
         annotations/dicom/<slide_id>.{ann,seg,sr}.dcm
-        masks/<slide_id>.ome.zarr/      one part, of many files
+        masks/<slide_id>.ome.zarr/      one part, of many files; of slides that were tiled
         images/<slide_id>/…             de-identified copies, where it leaves the institution
         pictures/<slide_id>.png         small ones of these, with the annotations drawn in
         tables/*.csv                      see table.py
@@ -20,6 +20,7 @@
         privacy/{release,erasure}.json
         privacy/deid-report.json        where there are images: how each was de-identified
         provenance/journal-<slide_id>.jsonl
+        provenance/loss-report.json     what masks and DICOM files lost against the GeoJSON
         audits/<marker>.json            where labels were audited
 """
 
@@ -61,6 +62,7 @@ CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 ERASURE = "privacy/erasure.json"
 DEID_REPORT = "privacy/deid-report.json"
+LOSSES = "provenance/loss-report.json"
 GEOJSON_FOLDER = "annotations/geojson"
 DICOM_FOLDER = "annotations/dicom"
 MASK_FOLDER = "masks"
@@ -101,10 +103,16 @@ _DESCRIPTIONS = {
     DATACITE: "Record for a DOI (DataCite 4.5, JSON)",
     DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
     HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
+    LOSSES: "What masks and DICOM files lost against the GeoJSON, and which could not be made",
     ERASURE: "Who was taken out of the study: hashes of codes",
     DEID_REPORT: "How each slide's image was de-identified: kinds and counts of what was left "
     "behind, hashes of files and of pixels",
     RELEASE: "How far the package may travel, who exported it, when objections were applied",
+}
+_DICOM = {
+    ".ann.dcm": "Outlines of the annotations of slide {} (DICOM bulk annotations)",
+    ".seg.dcm": "Classes of the annotations of slide {} as a raster (DICOM segmentation)",
+    ".sr.dcm": "Areas of classes, and the largest annotations, of slide {} (DICOM report)",
 }
 _TABLES = {table.path: table.description for table in TABLES}
 
@@ -159,13 +167,21 @@ def description(name: str) -> str:
         marker = PurePosixPath(name).stem
         return f"How precise the labels of {marker} are, by tiles that pathologists judged"
     if name.startswith(f"{MASK_FOLDER}/"):
-        code = PurePosixPath(name).name.partition(".")[0]
-        return f"Classes and numbers of the annotations of slide {code} as masks (OME-Zarr 0.5)"
+        return (
+            f"Classes and numbers of the annotations of slide {_code_in(name)} as masks "
+            "(OME-Zarr 0.5)"
+        )
     if name.startswith(f"{IMAGE_FOLDER}/"):
         return f"De-identified copy of slide {PurePosixPath(name).parts[1]}"
     if name.startswith(f"{PICTURE_FOLDER}/"):
         return f"Slide {PurePosixPath(name).stem} at a glance, its annotations drawn in"
+    if name.startswith(f"{DICOM_FOLDER}/"):
+        return _DICOM.get("".join(PurePosixPath(name).suffixes), "{}").format(_code_in(name))
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"
     return f"The edits that led to the annotations of slide {code}"
+
+
+def _code_in(name: str) -> str:
+    return PurePosixPath(name).name.partition(".")[0]

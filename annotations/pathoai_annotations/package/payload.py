@@ -17,11 +17,13 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.changes import changes_since
 from pathoai_annotations.package.csv_file import Row, write_table
 from pathoai_annotations.package.deidentified_images import ImageCopies
+from pathoai_annotations.package.derived import Derivation
 from pathoai_annotations.package.entities import entity_rows
 from pathoai_annotations.package.erasure import erasure_text
 from pathoai_annotations.package.event_log import write_event_log
 from pathoai_annotations.package.images import PackagedImage, images_by_reference
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.loss_report import Losses, write_loss_report
 from pathoai_annotations.package.pictures import write_pictures
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
@@ -83,6 +85,8 @@ class PayloadWork:
     copies: ImageCopies | None = None
     digests: dict[str, str] = field(default_factory=dict)
     """Slide → SHA-256 of its annotations, of slides that are written."""
+    losses: dict[str, Losses] = field(default_factory=dict)
+    """Slide → what its derived forms lost, likewise."""
 
     @property
     def _payload(self) -> Path:
@@ -105,6 +109,7 @@ class PayloadWork:
         if self.copies is not None:
             self.copies.put_into(self._payload)
             write_pictures(self._payload, self.study, self.copies)
+        write_loss_report(self._payload, self.losses)
         summary = self._summary(tally, audits)
         self._write_tables(summary)
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
@@ -132,13 +137,17 @@ class PayloadWork:
         for done, slide_id in enumerate(self.selection.slide_ids, start=1):
             history = slide_history(self.journal, slide_id, self.selection)
             tally.add(history.annotations, (event.author for event in history.events))
-            written = files.write(slide_id, inputs_of(history, *settings), self._writer(history))
-            self.digests[slide_id] = written[layout.geojson_name(slide_id)]
+            writer = self._writer(history)
+            inputs = inputs_of(history, *settings, *writer.derivation.settings)
+            written = files.write(slide_id, inputs, writer)
+            self.digests[slide_id] = written.files[layout.geojson_name(slide_id)]
+            self.losses[slide_id] = written.losses
             yield from map(annotation_row, history.annotations)
             advance(done, count)
 
     def _writer(self, history: SlideHistory) -> _SlideWriter:
-        return _SlideWriter(self._payload, history, self.study)
+        derivation = Derivation.of(self.study, history.slide_id, self.plan.release.tier)
+        return _SlideWriter(self._payload, history, self.study, derivation)
 
     def _summary(self, tally: Tally, audits: tuple[str, ...]) -> PackageSummary:
         plan, cohort, tier = self.plan, self.study.cohort, self.plan.release.tier
@@ -188,16 +197,20 @@ class PayloadWork:
 
 @dataclass(frozen=True, slots=True)
 class _SlideWriter:
-    """Writes the files of one slide, and says which."""
+    """Writes the files of one slide, and says which, and what derived forms lost."""
 
     payload: Path
     history: SlideHistory
     study: Study
+    derivation: Derivation
 
-    def __call__(self) -> tuple[str, ...]:
+    def __call__(self) -> tuple[tuple[str, ...], Losses]:
         slide_id = self.history.slide_id
         outlines, edits = layout.geojson_name(slide_id), layout.journal_name(slide_id)
         (self.payload / outlines).parent.mkdir(parents=True, exist_ok=True)
         write_geojson(self.payload / outlines, self.history.annotations, self.study.ontology)
         write_event_log(self.payload / edits, self.history.events)
-        return outlines, edits
+        last_edit = self.history.events[-1].at
+        context = self.derivation.context(slide_id, self.study.ontology, last_edit)
+        derived = self.derivation.write(self.payload, self.history.annotations, context)
+        return (outlines, edits, *derived[0]), derived[1]

@@ -9,22 +9,33 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.provenance import sha256_of_file, sha256_of_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.event_log import state_of
+from pathoai_annotations.package.loss_report import Losses
+from pathoai_annotations.package.parts import tree_sha256
 from pathoai_annotations.package.selection import SlideHistory
 
 _NOTES = "finished"
 
 
 @dataclass(frozen=True, slots=True)
-class _Note:
+class WrittenSlide:
+    """What was written of a slide.
+
+    Args:
+        inputs: Hash of what it was made from.
+        files: Name of each file or store of the payload → its SHA-256.
+        losses: What derived forms lost, as the loss report says it.
+    """
+
     inputs: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
 
 
 class SlideFiles:
@@ -47,7 +58,7 @@ class SlideFiles:
             else:
                 note.unlink()
         for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_relative_to(self._notes) or path in kept:
+            if path.is_relative_to(self._notes) or not kept.isdisjoint((path, *path.parents)):
                 continue
             if not path.is_dir():
                 path.unlink()
@@ -55,44 +66,57 @@ class SlideFiles:
                 path.rmdir()
 
     def write(
-        self, slide_id: str, inputs: str, write: Callable[[], Collection[str]]
-    ) -> dict[str, str]:
+        self, slide_id: str, inputs: str, write: Callable[[], tuple[Collection[str], Losses]]
+    ) -> WrittenSlide:
         """Write the files of a slide, or keep them.
 
         Args:
             slide_id: Code of the slide.
             inputs: Hash of what they are made from.
-            write: Writes them, and says which: names in the payload.
-
-        Returns:
-            Name of each file → its SHA-256.
+            write: Writes them, and says which, files and stores by their names in the payload; and
+                what derived forms lost.
         """
         note = self._notes / f"{slide_id}.json"
         known = _read(note)
         if known.inputs == inputs and all(map(self._is_whole, known.files, known.files.values())):
-            return dict(known.files)
+            return known
         for name in known.files:
-            (self._payload / name).unlink(missing_ok=True)
+            _remove(self._payload / name)
         note.unlink(missing_ok=True)
-        files = {name: sha256_of_file(self._payload / name) for name in sorted(write())}
+        names, losses = write()
+        files = {name: self._digest(name) for name in sorted(names)}
         # Last: without its note a slide counts as not begun.
-        write_text_atomically(note, json.dumps({"inputs": inputs, "files": files}))
-        return files
+        written = WrittenSlide(inputs, files, losses)
+        write_text_atomically(note, json.dumps(asdict(written)))
+        return written
 
     def forget(self) -> None:
         """Remove the notes: the package is complete."""
         shutil.rmtree(self._notes)
 
     def _is_whole(self, name: str, digest: str) -> bool:
+        return (self._payload / name).exists() and self._digest(name) == digest
+
+    def _digest(self, name: str) -> str:
         path = self._payload / name
-        return path.is_file() and sha256_of_file(path) == digest
+        if path.is_file():
+            return sha256_of_file(path)
+        files = {f"{name}/{p.relative_to(path).as_posix()}": p for p in path.rglob("*")}
+        return tree_sha256(name, {n: sha256_of_file(p) for n, p in files.items() if p.is_file()})
 
 
-def _read(note: Path) -> _Note:
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read(note: Path) -> WrittenSlide:
     try:
-        return _Note(**json.loads(note.read_text("utf8")))
+        return WrittenSlide(**json.loads(note.read_text("utf8")))
     except (FileNotFoundError, ValueError, TypeError):  # an older pathoai's: begin again
-        return _Note()
+        return WrittenSlide()
 
 
 def inputs_of(history: SlideHistory, *settings: str) -> str:

@@ -13,6 +13,7 @@ from pathoai_annotations.package.check_annotations import AnnotationCheck
 from pathoai_annotations.package.check_approval import check_approval
 from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_catalogue import check_catalogue
+from pathoai_annotations.package.check_derived import check_derived, dicom_was_read
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_images import ImageCheck
 from pathoai_annotations.package.check_privacy import check_privacy
@@ -20,6 +21,10 @@ from pathoai_annotations.package.check_statements import check_statements
 from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.protection.signature import check_signature
+
+_DICOM_UNREAD = (
+    "the DICOM files were not compared with the outlines: that needs `pip install 'pathoai[dicom]'`"
+)
 
 
 def verify_package(
@@ -31,6 +36,8 @@ def verify_package(
       hashes, and the ``bagit`` library finds the bag valid; Croissant and datapackage agree.
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
+    * Derived forms: masks are what painting the outlines gives, pixel by pixel; DICOM files read
+      back as the outlines and hold no word beyond an allowlist; the loss report tells the rest.
     * Statements: a licence, a day of publication, and no code that the dictionary lacks.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
     * People: nobody is in it whom its own list of the erased names.
@@ -66,7 +73,7 @@ def verify_package(
         len(payload_files(path)),
         len(tally.by_slide),
         tally.annotations,
-        tuple(images.notes),
+        (*images.notes, *(() if dicom_was_read(path) else (_DICOM_UNREAD,))),
     )
 
 
@@ -91,7 +98,7 @@ def _findings(
     files = list(check_files(path))
     # A second opinion: where we found damage, it would only repeat it.
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
-    content = annotations.run()
+    content = [*annotations.run(), *check_derived(path)]
     statements = list(check_statements(path))
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
     pictures = images.run()

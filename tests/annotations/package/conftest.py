@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import shapely
 
+from pathoai.store.header import StoreHeader
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin
@@ -19,6 +20,7 @@ from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.tier import Tier
+from tests.annotations.conftest import write_store
 
 _WITH_HOLE = shapely.Polygon(
     [(100.25, 100), (400, 100), (400, 380.5), (100.25, 380.5)],
@@ -84,6 +86,60 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
         build_package(study, folder / "package", approval=approval)
         yield folder
+
+
+_IN_THE_SECOND_SHARD = shapely.box(4090, 100.5, 4160, 200)
+_ON_TOP = shapely.box(4100, 110, 4120, 130)
+_BELOW = shapely.box(4100, 110, 4120.5, 130.25)
+
+
+def _fill_tiled(study: Study, folder: Path) -> None:
+    """Two slides that are tiled, with outlines of every kind, and one that is not."""
+    first, second, untiled = _slides_of(study, folder, 3)
+    for slide_id in (first, second):
+        write_store(study, StoreHeader(slide_id, 4200, 1200, 0.25, 0.25, 0.5))
+    shapes = [_IN_THE_SECOND_SHARD, _ON_TOP, _BELOW, shapely.Point(900.5, 30)]
+    proposals = [
+        _proposal(first, 0),
+        _of_model(_proposal(first, 1, "dcis")),
+        *(
+            replace(_proposal(first, 10 + number, "stroma"), geometry=shape)
+            for number, shape in enumerate(shapes)
+        ),
+        _of_model(_proposal(second, 3)),
+        _proposal(second, 5, "nucleus_lymphocyte"),
+        _proposal(untiled, 8),
+    ]
+    with Journal.open(study) as journal:
+        journal.propose(proposals)
+        journal.validate([one.id for one in proposals], author="R1")
+        for slide_id in (first, second, untiled):
+            journal.sign_off(slide_id, author="R1")
+
+
+@pytest.fixture(scope="session")
+def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same of three slides, of which two are tiled: their package holds derived forms."""
+    folder = tmp_path_factory.mktemp("made of tiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
+        study = Study.create(folder / "study", ontology="breast", title="Outlines of tumours")
+        _fill_tiled(study, folder)
+        approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
+        build_package(study, folder / "package", approval=approval)
+        yield folder
+
+
+@pytest.fixture
+def tiled_study(made_of_tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setenv("PATHOAI_VAULT", str(made_of_tiled / "vault"))
+    return Study(shutil.copytree(made_of_tiled / "study", tmp_path / "tiled study"))
+
+
+@pytest.fixture
+def derived_package(made_of_tiled: Path, tmp_path: Path) -> Path:
+    """A package of three slides, two of which have masks and DICOM files."""
+    return shutil.copytree(made_of_tiled / "package", tmp_path / "derived package")
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Do the DICOM files of a slide say what its outlines say, and nothing of a person?
+
+Needs the extra ``[dicom]``; without it the report of the verification says that they were not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from pathoai.errors import AnnotationError, OntologyError
+from pathoai_annotations.annotation import Annotation
+from pathoai_annotations.formats import dicom_ann, dicom_seg, dicom_sr
+from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
+from pathoai_annotations.formats.exchange_report import ExchangeReport
+from pathoai_annotations.formats.raster_grid import painted, touched_tiles
+from pathoai_annotations.formats.seg_frames import segments_of
+from pathoai_annotations.formats.seg_raster import BLOCK_PX, SegRaster
+from pathoai_annotations.formats.sr_content import sr_content
+from pathoai_annotations.package.dicom_strangers import stranger_in
+from pathoai_annotations.package.finding import Finding
+from pathoai_annotations.package.loss_report import Form
+from pathoai_annotations.package.tier import Tier
+
+_NOBODY = "nobody"
+_REMEDY = "do not pass the package on; build it again from its study"
+
+
+@dataclass(frozen=True, slots=True)
+class DicomCheck:
+    """The check of the DICOM files of one slide.
+
+    Args:
+        annotations: Of the slide, as the GeoJSON has them.
+        context: How the files were written.
+        tier: Of the package.
+    """
+
+    annotations: Sequence[Annotation]
+    context: WritingContext
+    tier: Tier
+
+    def run(self, form: Form, path: Path, where: str) -> Iterator[Finding]:
+        """Look through a file, and compare what it says.
+
+        Args:
+            form: Which it must be.
+            path: The file.
+            where: Its name in the bag.
+        """
+        same = {Form.ANN: self._same_ann, Form.SEG: self._same_seg, Form.SR: self._same_sr}[form]
+        try:
+            if (found := stranger_in(path, self.annotations, self.context)) is not None:
+                yield Finding(f"a DICOM file says more than packages do: {found}", where, _REMEDY)
+            if not same(path):
+                yield Finding("the DICOM file does not say what the outlines say", where)
+        except (AnnotationError, OntologyError):
+            yield Finding("the DICOM file cannot be read, or is of another slide", where)
+
+    def _same_ann(self, path: Path) -> bool:
+        report = ExchangeReport(Form.ANN)
+        read = dicom_ann.FORMAT.read(path, self._reading, report)
+        found, wanted = map(_comparable, (read, self.annotations))
+        return found == wanted and not report.mended
+
+    def _same_seg(self, path: Path) -> bool:
+        told = ExchangeReport(Form.SEG)
+        paints, grid = dicom_seg.FORMAT.planned(self.annotations, self.context, told)
+        raster, segments = SegRaster.opened(path, self._reading), segments_of(paints, self.context)
+        labels = [segment.label for segment in segments]
+        if raster.grid != grid or [s.class_name for s in raster.segments] != labels:
+            return False
+        for said, painted_here in zip(raster.segments, segments.values(), strict=True):
+            outlines = [paint.geometry for paint in painted_here]
+            touched = dict(touched_tiles(outlines, grid, BLOCK_PX))
+            blocks = {(top // BLOCK_PX, left // BLOCK_PX) for top, left in raster.blocks}
+            for tile in sorted({*touched, *blocks}):
+                top, left = tile[0] * BLOCK_PX, tile[1] * BLOCK_PX
+                found = raster.block(top, left, [said])[..., 0]
+                part = (slice(top, top + found.shape[0]), slice(left, left + found.shape[1]))
+                shapes = [(outlines[i], 1) for i in touched.get(tile, ())]
+                if not np.array_equal(found, painted(shapes, grid, part)):
+                    return False
+        return True
+
+    def _same_sr(self, path: Path) -> bool:
+        told = ExchangeReport(Form.SR)
+        shows_counts = not self.tier.is_published
+        wanted = sr_content(self.annotations, self.context, told, shows_counts=shows_counts)
+        return dicom_sr.read_sr(path).same_as(wanted)
+
+    @property
+    def _reading(self) -> ReadingContext:
+        context = self.context
+        return ReadingContext(
+            context.slide_id, context.ontology, _NOBODY, trust_metadata=True, frame=context.frame
+        )
+
+
+def _comparable(annotations: Iterable[Annotation]) -> dict[str, Annotation]:
+    """Annotations by id, outlines as if their rings began at a corner of fixed choice."""
+    return {str(a.id): replace(a, geometry=shapely.normalize(a.geometry)) for a in annotations}
