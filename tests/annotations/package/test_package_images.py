@@ -28,6 +28,7 @@ from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package import deidentified_images
 from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.images import images_of
 from pathoai_annotations.package.open_package import open_package
 from pathoai_annotations.package.verify import verify_package
 from tests.annotations.package.conftest import IMAGED, OFFICER
@@ -217,7 +218,7 @@ def test_progress_ends_with_all_of_it(imaged_study: Study, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def dicom_package(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An approved package of one DICOM slide, which has a file for each level."""
+    """An approved package of one DICOM slide: a folder with one level."""
     folder = tmp_path_factory.mktemp("dicom")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
@@ -228,12 +229,21 @@ def dicom_package(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield package
 
 
-def test_a_slide_of_several_files(dicom_package: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_slide_are_numbered_where_there_are_several() -> None:
+    facts = {"sha256": "0" * 64, "bytes": 5}
+    report = {"files": {"A.mrxs": facts, "A/Slidedat.ini": facts, "A/Data0000.dat": facts}}
+    images = list(images_of("A", report))
+    assert [i.image_id for i in images] == ["A-1", "A-2", "A-3"]
+    assert [i.path for i in images] == [f"images/A/{name}" for name in sorted(report["files"])]
+    assert images[2].media_type == "text/plain"
+
+
+def test_a_series_is_opened_by_its_folder(dicom_package: Path, tmp_path: Path) -> None:
     assert verify_package(dicom_package).findings == ()
-    images = _rows(dicom_package, "images")
-    code = images[0]["slide_id"]
-    assert [row["image_id"] for row in images] == [f"{code}-{n + 1}" for n in range(len(images))]
-    assert {row["media_type"] for row in images} == {"application/dicom"}
+    (image,) = _rows(dicom_package, "images")
+    code = image["slide_id"]
+    assert image["path"] == f"images/{code}/series/{code}-0.dcm"
+    assert image["media_type"] == "application/dicom"
     opened = open_package(dicom_package, tmp_path / "opened")
     with open_slide(opened.source_of(code)) as slide:
         assert slide.info.vendor == "dicom"
