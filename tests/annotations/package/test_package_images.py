@@ -25,7 +25,6 @@ from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
-from pathoai_annotations.package import deidentified_images
 from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.images import images_of
@@ -198,10 +197,24 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     imaged_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1)
-    monkeypatch.setattr(deidentified_images.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(PackageError, match="the disk is too small"):
         build_package(imaged_study, tmp_path / "package", approval=IMAGED)
     assert not list((tmp_path / ".package.images").iterdir())
+
+
+def test_the_command_builds_approves_and_verifies(
+    imaged_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "package")
+    who = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
+    build = ["package", "build", str(imaged_study.path), out, "--tier", "controlled", *who]
+    _moved(imaged_study, tmp_path)
+    assert main(build) == 1
+    assert _code(imaged_study) in capsys.readouterr().err
+    assert main([*build, "--without-images"]) == 0
+    assert main(["package", "verify", out]) == 1
+    assert "approval.json" in capsys.readouterr().out
 
 
 def test_progress_ends_with_all_of_it(imaged_study: Study, tmp_path: Path) -> None:
