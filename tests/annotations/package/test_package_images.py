@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.fair.metric import Verdict
+from pathoai_annotations.package.fair_check import fair_check
 from pathoai_annotations.package.images import images_of
 from pathoai_annotations.package.open_package import open_package
 from pathoai_annotations.package.verify import verify_package
@@ -39,7 +42,7 @@ def _rows(package: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _entities(package: Path) -> dict[str, dict[str, object]]:
+def _entities(package: Path) -> dict[str, dict[str, Any]]:
     graph = json.loads((package / "data/ro-crate-metadata.json").read_text("utf8"))["@graph"]
     return {entity["@id"]: entity for entity in graph}
 
@@ -97,7 +100,8 @@ def test_every_description_says_that_the_image_is_there(imaged: Path) -> None:
     assert slide["thumbnail"] == {"@id": f"pictures/{code}.png"}
     assert "is in this package" in str(slide["description"])
     assert entities[image["path"]]["sha256"] == image["sha256"]
-    assert entities["#deidentification"]["result"] == [{"@id": image["path"]}]
+    assert {"@id": image["path"]} in entities["#packaging"]["result"]
+    assert not [row for row in fair_check(imaged) if row.verdict is Verdict.FAIL]
     page = (imaged / "data/index.html").read_text("utf8")
     assert f'<img src="pictures/{code}.png"' in page
     assert "`images/`" in (imaged / "data/README.md").read_text("utf8")
