@@ -9,17 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pathoai.deidentify.deidentify_slide import level_hashes
 from pathoai.errors import PackageError, PathoaiError
 from pathoai.progress import Advance, silent
-from pathoai.slide.open_slide import describe_slide
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files, read_manifest
 from pathoai_annotations.package.csv_file import read_table
 from pathoai_annotations.package.finding import Finding
 from pathoai_annotations.package.images import PackagedImage, Report, images_of
-from pathoai_annotations.package.pictures import LONGEST_SIDE_PX
-from pathoai_annotations.package.plain_png import plain_png_size
+from pathoai_annotations.package.plain_png import LONGEST_SIDE_PX, plain_png_size
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.table import IMAGES, SLIDES
 
@@ -95,6 +92,10 @@ class ImageCheck:
             self.advance(done, len(reports))
 
     def _compare_slide(self, where: str, report: Report) -> Iterator[Finding]:
+        # Readers are heavy, and needed only where there are images.
+        from pathoai.deidentify.deidentify_slide import level_hashes
+        from pathoai.slide.open_slide import describe_slide
+
         path = self.root / where / report["opens"]
         try:
             found = describe_slide(path)
@@ -206,7 +207,7 @@ def _is_plain(path: Path) -> bool:
         return True  # told by the check of the files
     largest = LONGEST_SIDE_PX * (LONGEST_SIDE_PX + 1) * 4
     data = path.read_bytes() if path.stat().st_size <= largest else b""
-    return plain_png_size(data, longest_side=LONGEST_SIDE_PX) is not None
+    return plain_png_size(data) is not None
 
 
 def _cannot_be_read_here(report: Report) -> bool:

@@ -30,8 +30,8 @@ from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import read_geojson
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.deidentified_images import ImageCopies
+from pathoai_annotations.package.plain_png import LONGEST_SIDE_PX
 
-LONGEST_SIDE_PX = 512
 _FILL = 0.3
 _LINE_PX, _POINT_PX = 2, 2.0
 _NOBODY = "nobody"

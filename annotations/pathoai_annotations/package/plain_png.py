@@ -6,13 +6,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+LONGEST_SIDE_PX = 512
+"""Of the pictures of slides in a package."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
 _RGB_OF_8_BITS = (8, 2, 0, 0, 0)
 """Depth, colour type, compression, filter, interlace (PNG, 11.2.2)."""
 
 
-def plain_png_size(data: bytes, *, longest_side: int) -> tuple[int, int] | None:
+def plain_png_size(data: bytes, *, longest_side: int = LONGEST_SIDE_PX) -> tuple[int, int] | None:
     """Width and height of a plain RGB picture; None where anything else is in the file.
 
     Texts, times, profiles and whatever else a PNG may carry (or hide behind its end, or behind the

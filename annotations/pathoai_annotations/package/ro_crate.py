@@ -29,7 +29,7 @@ _VERSION = "1.3"
 _CONFORMS_TO = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1")
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
-_EXPORTER, _ACTION, _DEIDENTIFICATION = "#exporter", "#packaging", "#deidentification"
+_EXPORTER, _ACTION = "#exporter", "#packaging"
 # A package URL (ECMA-427) names software and version without claiming that a web page is there.
 _SOFTWARE = f"pkg:generic/pathoai@{quote(__version__)}"
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -47,9 +47,9 @@ def write_metadata(root: Path, summary: PackageSummary) -> None:
     crate = ROCrate(version=_VERSION)
     _add_files(crate, root, summary.image_hashes)
     _add_people(crate, summary)
-    slides = [_add_slide(crate, slide, _images_of(slide, summary)) for slide in summary.slides]
+    images = _images(summary)
+    slides = [_add_slide(crate, slide, images.get(slide.slide_id)) for slide in summary.slides]
     _add_action(crate, summary, slides)
-    _add_deidentification(crate, summary, slides)
     _describe_root(crate, summary, slides)
     crate.metadata["conformsTo"] = [_to(iri) for iri in _CONFORMS_TO]
     document = crate.metadata.generate()
@@ -120,11 +120,16 @@ def _of_annotator(annotator: Row) -> str:
     return f"#annotator-{annotator['code']}"
 
 
-def _images_of(slide: PackagedSlide, summary: PackageSummary) -> list[Reference]:
-    return [_to(i.path) for i in summary.images if i.path and i.slide_id == slide.slide_id]
+def _images(summary: PackageSummary) -> dict[str, list[Reference]]:
+    """Slide → its image files in the package."""
+    found: dict[str, list[Reference]] = {}
+    for image in summary.images:
+        if image.path:
+            found.setdefault(image.slide_id, []).append(_to(image.path))
+    return found
 
 
-def _add_slide(crate: ROCrate, slide: PackagedSlide, images: list[Reference]) -> Reference:
+def _add_slide(crate: ROCrate, slide: PackagedSlide, images: list[Reference] | None) -> Reference:
     facts = {
         "mpp_x": ("scale along x", slide.mpp_x, "µm per pixel of level 0"),
         "mpp_y": ("scale along y", slide.mpp_y, "µm per pixel of level 0"),
@@ -172,33 +177,17 @@ def _add_action(crate: ROCrate, summary: PackageSummary, slides: list[Reference]
         "CreateAction",
         name="Annotation, validation and packaging",
         description="Outlines were proposed, then validated or corrected; the edits are in the "
-        "journal files. The agent exported the package; approval.json says who approved it.",
+        "journal files. The agent exported the package; approval.json says who approved it."
+        + (f" Images were de-identified: {layout.DEID_REPORT}." if summary.image_hashes else ""),
         instrument=_to(_SOFTWARE),
         agent=_to(_EXPORTER),
         object=slides,
-        result=[_to(layout.geojson_name(slide.slide_id)) for slide in summary.slides],
+        result=[
+            *(_to(layout.geojson_name(slide.slide_id)) for slide in summary.slides),
+            *map(_to, summary.image_hashes),
+        ],
         startTime=summary.started,
         endTime=summary.ended,
-        actionStatus=_COMPLETED,
-    )
-
-
-def _add_deidentification(crate: ROCrate, summary: PackageSummary, slides: list[Reference]) -> None:
-    """How the images came to be, where there are any; when is not said: it says nothing of them."""
-    if not summary.image_hashes:
-        return
-    _add(
-        crate,
-        _DEIDENTIFICATION,
-        "CreateAction",
-        name="De-identification of the slides",
-        description="Each image was written anew from what an allowlist names; the pixels of every "
-        f"level are proven to be those of the slide. {layout.DEID_REPORT} says what was left "
-        "behind.",
-        instrument=_to(_SOFTWARE),
-        agent=_to(_EXPORTER),
-        object=slides,
-        result=[_to(name) for name in summary.image_hashes],
         actionStatus=_COMPLETED,
     )
 
@@ -233,10 +222,7 @@ def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Referen
         "author": authors,
         "isBasedOn": slides,
         "keywords": ["digital pathology", "whole-slide imaging", "annotation"],
-        "mentions": [
-            _to(_ACTION),
-            *([_to(_DEIDENTIFICATION)] if summary.image_hashes else []),
-        ],
+        "mentions": _to(_ACTION),
         "variableMeasured": _add_counts(crate, summary),
     }
     for key, value in facts.items():

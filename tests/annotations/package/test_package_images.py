@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,11 @@ from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
-from pathoai_annotations.package import deidentified_images
 from pathoai_annotations.package.approve import approve_package
 from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.fair.metric import Verdict
+from pathoai_annotations.package.fair_check import fair_check
+from pathoai_annotations.package.images import images_of
 from pathoai_annotations.package.open_package import open_package
 from pathoai_annotations.package.verify import verify_package
 from tests.annotations.package.conftest import IMAGED, OFFICER
@@ -39,7 +42,7 @@ def _rows(package: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _entities(package: Path) -> dict[str, dict[str, object]]:
+def _entities(package: Path) -> dict[str, dict[str, Any]]:
     graph = json.loads((package / "data/ro-crate-metadata.json").read_text("utf8"))["@graph"]
     return {entity["@id"]: entity for entity in graph}
 
@@ -97,7 +100,8 @@ def test_every_description_says_that_the_image_is_there(imaged: Path) -> None:
     assert slide["thumbnail"] == {"@id": f"pictures/{code}.png"}
     assert "is in this package" in str(slide["description"])
     assert entities[image["path"]]["sha256"] == image["sha256"]
-    assert entities["#deidentification"]["result"] == [{"@id": image["path"]}]
+    assert {"@id": image["path"]} in entities["#packaging"]["result"]
+    assert not [row for row in fair_check(imaged) if row.verdict is Verdict.FAIL]
     page = (imaged / "data/index.html").read_text("utf8")
     assert f'<img src="pictures/{code}.png"' in page
     assert "`images/`" in (imaged / "data/README.md").read_text("utf8")
@@ -197,10 +201,24 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     imaged_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1)
-    monkeypatch.setattr(deidentified_images.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(PackageError, match="the disk is too small"):
         build_package(imaged_study, tmp_path / "package", approval=IMAGED)
     assert not list((tmp_path / ".package.images").iterdir())
+
+
+def test_the_command_builds_approves_and_verifies(
+    imaged_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "package")
+    who = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
+    build = ["package", "build", str(imaged_study.path), out, "--tier", "controlled", *who]
+    _moved(imaged_study, tmp_path)
+    assert main(build) == 1
+    assert _code(imaged_study) in capsys.readouterr().err
+    assert main([*build, "--without-images"]) == 0
+    assert main(["package", "verify", out]) == 1
+    assert "approval.json" in capsys.readouterr().out
 
 
 def test_progress_ends_with_all_of_it(imaged_study: Study, tmp_path: Path) -> None:
@@ -217,7 +235,7 @@ def test_progress_ends_with_all_of_it(imaged_study: Study, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def dicom_package(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An approved package of one DICOM slide, which has a file for each level."""
+    """An approved package of one DICOM slide: a folder with one level."""
     folder = tmp_path_factory.mktemp("dicom")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
@@ -228,12 +246,21 @@ def dicom_package(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield package
 
 
-def test_a_slide_of_several_files(dicom_package: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_slide_are_numbered_where_there_are_several() -> None:
+    facts = {"sha256": "0" * 64, "bytes": 5}
+    report = {"files": {"A.mrxs": facts, "A/Slidedat.ini": facts, "A/Data0000.dat": facts}}
+    images = list(images_of("A", report))
+    assert [i.image_id for i in images] == ["A-1", "A-2", "A-3"]
+    assert [i.path for i in images] == [f"images/A/{name}" for name in sorted(report["files"])]
+    assert images[2].media_type == "text/plain"
+
+
+def test_a_series_is_opened_by_its_folder(dicom_package: Path, tmp_path: Path) -> None:
     assert verify_package(dicom_package).findings == ()
-    images = _rows(dicom_package, "images")
-    code = images[0]["slide_id"]
-    assert [row["image_id"] for row in images] == [f"{code}-{n + 1}" for n in range(len(images))]
-    assert {row["media_type"] for row in images} == {"application/dicom"}
+    (image,) = _rows(dicom_package, "images")
+    code = image["slide_id"]
+    assert image["path"] == f"images/{code}/series/{code}-0.dcm"
+    assert image["media_type"] == "application/dicom"
     opened = open_package(dicom_package, tmp_path / "opened")
     with open_slide(opened.source_of(code)) as slide:
         assert slide.info.vendor == "dicom"

@@ -24,7 +24,7 @@ _WHITE = SmallPicture(np.full((80, 100, 3), 255, np.uint8), Grid(Size(100, 80), 
 
 def _drawn(label: str, geometry: object) -> Annotation:
     identity = deterministic_id(_CODE, label)
-    return Annotation(identity, _CODE, label, geometry, Origin.PATHOLOGIST, "R1")  # type: ignore[arg-type]  # any shape
+    return Annotation(identity, _CODE, label, geometry, Origin.PATHOLOGIST, "R1")
 
 
 def _pixels(data: bytes) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.slides import PackagedSlide
+from pathoai_annotations.package.table import IMAGES
 
 
 def slide_gallery(
@@ -34,7 +35,7 @@ def slide_gallery(
     return (
         "<h2>The slides at a glance</h2>\n"
         "<p>Annotations are drawn in the colours of their classes; the slides themselves, at full "
-        f'resolution, lie in <a href="{layout.IMAGE_FOLDER}/">{layout.IMAGE_FOLDER}/</a>.</p>\n'
+        f'resolution, are listed in <a href="{IMAGES.path}">{IMAGES.path}</a>.</p>\n'
         f'<ul class="legend">\n{keys}\n</ul>\n<div class="gallery">\n{figures}\n</div>\n'
     )
 
