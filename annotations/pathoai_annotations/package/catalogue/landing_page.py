@@ -12,6 +12,7 @@ from pathoai_annotations.package.catalogue.class_chart import class_chart
 from pathoai_annotations.package.catalogue.dataset_facts import citation
 from pathoai_annotations.package.catalogue.payload_file import write_payload_text
 from pathoai_annotations.package.catalogue.schema_org import schema_org
+from pathoai_annotations.package.loss_report import Form, derived_name
 from pathoai_annotations.package.summary import PackageSummary
 
 PAGE_TEMPLATE = """\
@@ -65,7 +66,7 @@ $counts
 </table>
 <h2>Slides</h2>
 <table>
-<thead><tr><th scope="col">slide</th><th scope="col">stain</th></tr>
+<thead><tr><th scope="col">slide</th><th scope="col">stain</th><th scope="col">other forms</th></tr>
 </thead>
 <tbody>
 $slides
@@ -109,7 +110,7 @@ def landing_page(payload: Path, summary: PackageSummary) -> str:
         citation_file=layout.CITATION,
         total=escape(summary.counts.total),
         counts="\n".join(_row(*line) for line in summary.counts.lines()),
-        slides="\n".join(_slide_row(summary)),
+        slides="\n".join(_slide_rows(payload, summary)),
     )
 
 
@@ -122,12 +123,18 @@ def _classes(summary: PackageSummary) -> list[tuple[str, str, str]]:
     ]
 
 
-def _slide_row(summary: PackageSummary) -> list[str]:
+def _slide_rows(payload: Path, summary: PackageSummary) -> list[str]:
     return [
         f'<tr><td><a href="{layout.geojson_name(s.slide_id)}">{s.slide_id}</a></td>'
-        f"<td>{escape(s.stain)}</td></tr>"
+        f"<td>{escape(s.stain)}</td><td>{_other_forms(payload, s.slide_id)}</td></tr>"
         for s in summary.slides
     ]
+
+
+def _other_forms(payload: Path, slide_id: str) -> str:
+    names = [(form, derived_name(slide_id, form)) for form in Form]
+    there = [(form, name) for form, name in names if (payload / name).exists()]
+    return " ".join(f'<a href="{name}">{form.value}</a>' for form, name in there)
 
 
 def _row(*cells: object) -> str:
