@@ -68,7 +68,7 @@ _AUDITS = (
     "random tiles |\n"
 )
 _DERIVED = {
-    layout.MASK_FOLDER: "| `masks/` | per slide, classes and numbers of the annotations as OME-Zarr "
+    layout.MASK_FOLDER: "| `masks/` | per slide, classes and numbers of annotations as OME-Zarr "
     "0.5 labels |\n",
     layout.DICOM_FOLDER: "| `annotations/dicom/` | per slide, the same as DICOM bulk annotations, "
     "segmentation and report |\n",

@@ -17,12 +17,14 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from pathoai.study.study import Study
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.tier import Tier
+from tests.annotations.formats.dicom_files import complaints, missing_attributes
 
 pytestmark = pytest.mark.long
 
@@ -33,6 +35,7 @@ _MODULES = [
     "dh_healthdcat",
     "frictionless",
     "mlcroissant",
+    "ome_zarr_models",
     "pyshacl",
     "rocrate_validator",
 ]
@@ -87,16 +90,19 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="module", params=["internal", "open"])
 def bag(
-    request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, made_of_tiled: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A package of a tier, not to be changed: in an open one, small counts are hidden."""
+    """A package of a tier, not to be changed: in an open one, small counts are hidden.
+
+    Two of its three slides have masks and DICOM files.
+    """
     if request.param == "internal":
-        return made / "package"
+        return made_of_tiled / "package"
     folder = tmp_path_factory.mktemp("open")
-    study = Study(shutil.copytree(made / "study", folder / "study"))
+    study = Study(shutil.copytree(made_of_tiled / "study", folder / "study"))
     release = Release(Tier(request.param), "DM1", date(2026, 1, 31))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATHOAI_VAULT", str(made / "vault"))
+        patch.setenv("PATHOAI_VAULT", str(made_of_tiled / "vault"))
         return build_package(study, folder / "package", approval=release).path
 
 
@@ -220,3 +226,36 @@ def _elements(xml: str) -> set[tuple[str, ...]]:
         for e in root.iter()
         if e is not root
     }
+
+
+# --- masks and DICOM files -----------------------------------------------------------------------
+
+
+def test_masks_are_ome_zarr(data: Path) -> None:
+    stores = sorted((data / "masks").iterdir())
+    assert len(stores) == 2
+    for store in stores:
+        for label in (store, store / "instance"):
+            assert "Valid" in _output(_program("ome-zarr-models", "validate", label))
+
+
+def test_a_mask_without_version_is_not(derived_package: Path) -> None:
+    store = min((derived_package / "data/masks").iterdir())
+    _edit_json(store / "zarr.json", lambda text: _attributes(text)["ome"].pop("version"))
+    assert _program("ome-zarr-models", "validate", store).returncode != 0
+
+
+def _attributes(text: dict[str, object]) -> dict[str, dict[str, object]]:
+    found = text["attributes"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_dicom_files_keep_the_standard(data: Path) -> None:
+    if os.environ.get("CI"):
+        assert shutil.which("dciodvfy"), "dicom3tools is not installed"
+    files = sorted((data / "annotations/dicom").iterdir())
+    assert len(files) == 6
+    for path in files:
+        assert complaints(path) == []
+        assert missing_attributes(pydicom.dcmread(path)) == []
