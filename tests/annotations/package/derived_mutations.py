@@ -89,6 +89,14 @@ def _mask_of_nobody(package: Path) -> None:
     shutil.copytree(mask(package), mask(package).with_name("0123456789ABCDEF.ome.zarr"))
 
 
+def _a_file_more(package: Path) -> None:
+    (mask(package) / "c").write_bytes(b"Jane")
+
+
+def _no_losses(package: Path) -> None:
+    (package / LOSSES).write_text("{}")
+
+
 def _dicom_of_an_untiled_slide(package: Path) -> None:
     path = dicom(package, "ann")
     shutil.copyfile(path, path.with_name(f"{_untiled(package)}.ann.dcm"))
@@ -110,7 +118,7 @@ DERIVED_MUTATIONS: dict[str, tuple[Mutation, str]] = {
         "the mask says other than the classes and annotations",
     ),
     "a file more in the mask": (
-        _sealed(lambda package: (mask(package) / "c").write_bytes(b"Jane")),
+        _sealed(_a_file_more),
         "a file that is no part of the mask",
     ),
     "a file less in the mask": (
@@ -158,7 +166,7 @@ DERIVED_MUTATIONS: dict[str, tuple[Mutation, str]] = {
         "the loss report is not about the slides of the package",
     ),
     "no loss report": (
-        _sealed(lambda package: (package / LOSSES).write_text("{}")),
+        _sealed(_no_losses),
         "the loss report cannot be read",
     ),
 }
