@@ -117,7 +117,7 @@ def _fill_tiled(study: Study, folder: Path) -> None:
 @pytest.fixture(scope="session")
 def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same of three slides, of which two are tiled: their package holds derived forms."""
-    folder = tmp_path_factory.mktemp("made of tiled")
+    folder = tmp_path_factory.mktemp("made-of-tiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
         study = Study.create(folder / "study", ontology="breast", title="Outlines of tumours")
@@ -130,13 +130,13 @@ def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def tiled_study(made_of_tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv("PATHOAI_VAULT", str(made_of_tiled / "vault"))
-    return Study(shutil.copytree(made_of_tiled / "study", tmp_path / "tiled study"))
+    return Study(shutil.copytree(made_of_tiled / "study", tmp_path / "tiled-study"))
 
 
 @pytest.fixture
 def derived_package(made_of_tiled: Path, tmp_path: Path) -> Path:
     """A package of three slides, two of which have masks and DICOM files."""
-    return shutil.copytree(made_of_tiled / "package", tmp_path / "derived package")
+    return shutil.copytree(made_of_tiled / "package", tmp_path / "derived-package")
 
 
 @pytest.fixture

@@ -132,17 +132,18 @@ def test_a_store_that_a_killed_run_finished_is_kept_and_a_damaged_one_is_not(
     derived_package: Path, tmp_path: Path
 ) -> None:
     store = f"masks/{mask(derived_package).name}"
-    code, made = richest(derived_package), []
+    code, made, staged = richest(derived_package), [], tmp_path / "staged"
+    staged.mkdir()
 
     def write() -> tuple[list[str], dict[str, dict[str, object]]]:
         made.append(1)
-        shutil.copytree(mask(derived_package), tmp_path / "data" / store)
+        shutil.copytree(mask(derived_package), staged / "data" / store)
         return [store], {"mask": {"written": True}}
 
-    first = SlideFiles(tmp_path, [code]).write(code, "inputs", write)
-    assert SlideFiles(tmp_path, [code]).write(code, "inputs", write) == first
-    (tmp_path / "data" / store / "zarr.json").write_text("{}")
-    again = SlideFiles(tmp_path, [code]).write(code, "inputs", write)
+    first = SlideFiles(staged, [code]).write(code, "inputs", write)
+    assert SlideFiles(staged, [code]).write(code, "inputs", write) == first
+    (staged / "data" / store / "zarr.json").write_text("{}")
+    again = SlideFiles(staged, [code]).write(code, "inputs", write)
     assert (again, len(made)) == (first, 2)
     assert first.losses == {"mask": {"written": True}}
 
