@@ -224,7 +224,7 @@ def _group(
 
 def _numbers(annotation: Annotation) -> dict[str, float]:
     stated = {} if annotation.confidence is None else {PROBABILITY: annotation.confidence}
-    return stated | dict(annotation.measurements)
+    return stated | {codes.name_in_dicom(n): v for n, v in annotation.measurements.items()}
 
 
 def _measurements(annotations: list[Annotation]) -> list[Measurements]:

@@ -134,6 +134,11 @@ def source_of(algorithm: AlgorithmIdentificationSequence | None) -> str | None:
     return f"model:{name}@{version}" if name else None
 
 
+def name_in_dicom(name: str) -> str:
+    """A measurement's name without what DICOM does not keep: backslashes, and blanks around it."""
+    return name.replace("\\", "/").strip() or "no name"
+
+
 def number_concept(name: str) -> CodedConcept:
     """The code of a measurement that a program gave a name of its own."""
     from highdicom.sr import CodedConcept

@@ -30,6 +30,7 @@ from pathoai_annotations.package.loss_report import (
     NO_DICOM,
     NOT_TILED,
     Form,
+    FormLosses,
     Losses,
     derived_name,
     lost_by,
@@ -43,7 +44,8 @@ from pathoai_annotations.package.vocabulary import read_classes
 from pathoai_annotations.slide_frame import SlideFrame
 
 _NOBODY = "nobody"
-_PARTS = frozenset({"written", "why", "lost", "notes"})
+_WRITTEN: FormLosses = {"written": True}
+"""Of a mask whose pixels could not be compared: nobody knows what it hides."""
 _FOLDERS = (f"{layout.MASK_FOLDER}/", f"{layout.DICOM_FOLDER}/")
 
 
@@ -146,7 +148,7 @@ class _SlideCheck:
             dicom: Losses = dict.fromkeys(DICOM_FORMS, without)
         else:
             dicom = dicom_losses(annotations, context, tier)
-        return {Form.MASK: {"written": True}} | dicom
+        return {Form.MASK: _WRITTEN} | dicom
 
     def _mask(
         self,
@@ -163,14 +165,14 @@ class _SlideCheck:
         findings = check.run()
         yield from findings
         tell_hidden(paints, check.seen, grid.downsample_x * frame.mpp.mean, report)
-        # Where its pixels could not be compared, nobody knows what is hidden.
         if not findings:
             losses[Form.MASK] = lost_by(report, self.derivation.tier)
 
     def _compare(self, losses: Losses) -> Iterator[Finding]:
         for form in Form:
             wanted, said = losses[form], self.stated.get(form, {})
-            if any(said.get(key) != value for key, value in wanted.items()) or set(said) - _PARTS:
+            is_same = said.get("written") is True if wanted == _WRITTEN else said == wanted
+            if not is_same:
                 yield Finding(
                     f"the loss report does not say what the {form.value} of slide "
                     f"{self.slide_id} lost",

@@ -109,6 +109,9 @@ def _words(annotations: Sequence[Annotation], context: WritingContext) -> frozen
         found.add(f"{coding.scheme} {coding.code}")
     for annotation in annotations:
         found |= {str(annotation.id), annotation.origin.value, annotation.author}
-        found |= {annotation.status.value, annotation.derived_from or "", *annotation.measurements}
+        found |= {annotation.status.value, annotation.derived_from or ""}
         found |= {*dicom_codes.program(annotation.derived_from)}
-    return dicom_words.WORDS | found | {word[:_LONGEST] for word in found}
+        found |= {*map(dicom_codes.name_in_dicom, annotation.measurements)}
+    # DICOM cuts long texts, and takes the blanks around them away.
+    kept = found | {word[:_LONGEST] for word in found}
+    return dicom_words.WORDS | kept | {word.strip() for word in kept}

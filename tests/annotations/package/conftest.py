@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import shapely
 
+from pathoai.cli.main import main
 from pathoai.store.header import StoreHeader
 from pathoai.study.cohort import IncomingSlide
 from pathoai.study.study import Study
@@ -120,7 +121,7 @@ def _fill_tiled(study: Study, folder: Path) -> None:
 @pytest.fixture(scope="session")
 def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same of three slides, of which two are tiled: their package holds derived forms."""
-    folder = tmp_path_factory.mktemp("made of tiled")
+    folder = tmp_path_factory.mktemp("made-of-tiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
         study = Study.create(folder / "study", ontology="breast", title="Outlines of tumours")
@@ -133,13 +134,13 @@ def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def tiled_study(made_of_tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv("PATHOAI_VAULT", str(made_of_tiled / "vault"))
-    return Study(shutil.copytree(made_of_tiled / "study", tmp_path / "tiled study"))
+    return Study(shutil.copytree(made_of_tiled / "study", tmp_path / "tiled-study"))
 
 
 @pytest.fixture
 def derived_package(made_of_tiled: Path, tmp_path: Path) -> Path:
     """A package of three slides, two of which have masks and DICOM files."""
-    return shutil.copytree(made_of_tiled / "package", tmp_path / "derived package")
+    return shutil.copytree(made_of_tiled / "package", tmp_path / "derived-package")
 
 
 @pytest.fixture
@@ -167,6 +168,7 @@ _ON_TISSUE = {
 
 def _add_annotated_slide(study: Study, slide: Path) -> None:
     (row,) = study.add([IncomingSlide(slide, patient="P")])
+    assert main(["tile", str(study.path)]) == 0
     drawn = [
         Annotation(uuid.UUID(int=n), row.slide_id, label, shape, Origin.PATHOLOGIST, "R1")
         for n, (label, shape) in enumerate(_ON_TISSUE.items(), start=1)
@@ -181,7 +183,7 @@ def _add_annotated_slide(study: Study, slide: Path) -> None:
 def made_with_images(
     generated: tuple[Path, object], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A folder with a study of one real slide, its vault, and an approved open package."""
+    """A folder with a study of one tiled slide, its vault, and an approved open package."""
     folder = tmp_path_factory.mktemp("imaged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))

@@ -31,8 +31,16 @@ def reseal(package: Path) -> None:
     for entity in document["@graph"]:
         if (data / entity["@id"]).is_file() and "sha256" in entity:
             entity["sha256"] = sha256(data / entity["@id"])
+        elif (data / entity["@id"]).is_dir() and "sha256" in entity:
+            entity["sha256"] = _sha256_of_store(data / entity["@id"])
     crate.write_text(json.dumps(document))
     seal_bag(package)
+
+
+def _sha256_of_store(store: Path) -> str:
+    files = sorted((p.relative_to(store).as_posix(), p) for p in store.rglob("*") if p.is_file())
+    lines = "".join(f"{sha256(path)}  {name}\n" for name, path in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def seal_bag(package: Path) -> None:

@@ -27,6 +27,7 @@ from pathoai_annotations.package.protection.signature import sign_package
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.tier import Tier
 from pathoai_annotations.package.verify import verify_package
+from tests.annotations.package.derived_mutations import DERIVED_MUTATIONS
 from tests.annotations.package.image_mutations import IMAGE_MUTATIONS, other_pixels
 from tests.annotations.package.mutations import MUTATIONS, edit_json, reseal
 
@@ -57,8 +58,18 @@ def test_a_careful_forger_of_pixels_is_found_by_them_and_the_approval_alone(imag
     ]
 
 
+@pytest.mark.parametrize("name", DERIVED_MUTATIONS)
+def test_a_mutation_of_a_derived_form_is_found_by_its_own_name(
+    derived_package: Path, name: str
+) -> None:
+    mutate, message = DERIVED_MUTATIONS[name]
+    mutate(derived_package)
+    found = [finding.what for finding in verify_package(derived_package).findings]
+    assert any(what.startswith(message) for what in found), found
+
+
 def test_there_are_enough_and_no_two_are_told_alike() -> None:
-    tables = (MUTATIONS, RELEASE_MUTATIONS, IMAGE_MUTATIONS)
+    tables = (MUTATIONS, DERIVED_MUTATIONS, RELEASE_MUTATIONS, IMAGE_MUTATIONS)
     messages = [message for table in tables for _, message in table.values()]
     assert len(set(messages)) == len(messages) >= 25
 

@@ -95,6 +95,28 @@ _OUTLINE_FIELDS = (
     ),
 )
 
+_DERIVED = [
+    {
+        "@type": "cr:FileSet",
+        "@id": "mask-files",
+        "name": "masks",
+        "description": "One OME-Zarr store for each slide that was tiled: classes, and numbers of "
+        "annotations; pixels of about half a micrometre",
+        "encodingFormat": "application/vnd.zarr",
+        "includes": f"{layout.MASK_FOLDER}/*.ome.zarr/**",
+    },
+    {
+        "@type": "cr:FileSet",
+        "@id": "dicom-files",
+        "name": "dicom",
+        "description": "For each slide that was tiled: bulk annotations (ann), segmentation (seg) "
+        "and structured report (sr)",
+        "encodingFormat": "application/dicom",
+        "includes": f"{layout.DICOM_FOLDER}/*.dcm",
+    },
+]
+"""Sets of files that are made from the outlines, where there are any."""
+
 
 def write_croissant(payload: Path, summary: PackageSummary) -> None:
     """Write ``croissant.json``."""
@@ -128,6 +150,7 @@ def croissant(payload: Path, summary: PackageSummary) -> dict[str, Any]:
             *(_file_object(file) for file in common_files(payload)),
             _outlines(),
             *image_sets(summary),
+            *(one for one in _DERIVED if any(payload.glob(one["includes"]))),
         ],
         "recordSet": [
             *(_record_set(one, summary, there) for one in tables if _has_rows(payload, one)),

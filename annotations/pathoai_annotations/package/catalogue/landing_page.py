@@ -13,6 +13,7 @@ from pathoai_annotations.package.catalogue.dataset_facts import citation
 from pathoai_annotations.package.catalogue.payload_file import write_payload_text
 from pathoai_annotations.package.catalogue.schema_org import schema_org
 from pathoai_annotations.package.catalogue.slide_gallery import slide_gallery
+from pathoai_annotations.package.loss_report import Form, derived_name
 from pathoai_annotations.package.summary import PackageSummary
 
 PAGE_TEMPLATE = """\
@@ -74,7 +75,7 @@ $counts
 <h2>Slides</h2>
 <p>$where_images_are</p>
 <table>
-<thead><tr><th scope="col">slide</th><th scope="col">stain</th></tr>
+<thead><tr><th scope="col">slide</th><th scope="col">stain</th><th scope="col">other forms</th></tr>
 </thead>
 <tbody>
 $slides
@@ -117,7 +118,7 @@ def landing_page(payload: Path, summary: PackageSummary) -> str:
         citation_file=layout.CITATION,
         total=escape(summary.counts.total),
         counts="\n".join(_row(*line) for line in summary.counts.lines()),
-        slides="\n".join(_slide_row(summary)),
+        slides="\n".join(_slide_rows(payload, summary)),
     )
 
 
@@ -134,12 +135,18 @@ def _colours(summary: PackageSummary) -> list[tuple[str, str]]:
     return [(name, colour) for name, colour, _ in _classes(summary)]
 
 
-def _slide_row(summary: PackageSummary) -> list[str]:
+def _slide_rows(payload: Path, summary: PackageSummary) -> list[str]:
     return [
         f'<tr><td><a href="{layout.geojson_name(s.slide_id)}">{s.slide_id}</a></td>'
-        f"<td>{escape(s.stain)}</td></tr>"
+        f"<td>{escape(s.stain)}</td><td>{_other_forms(payload, s.slide_id)}</td></tr>"
         for s in summary.slides
     ]
+
+
+def _other_forms(payload: Path, slide_id: str) -> str:
+    names = [(form, derived_name(slide_id, form)) for form in Form]
+    there = [(form, name) for form, name in names if (payload / name).exists()]
+    return " ".join(f'<a href="{name}">{form.value}</a>' for form, name in there)
 
 
 def _row(*cells: object) -> str:

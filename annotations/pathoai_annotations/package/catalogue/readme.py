@@ -26,7 +26,7 @@ Version $version of $issued, licence $licence ($licence_iri), identifier `$ident
 | `annotations/geojson/` | one GeoJSON file per slide, as QuPath reads them: the annotations |
 $tables
 | `vocab/classes.ttl` | the classes as SKOS, with codes of published terminologies |
-| `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
+$derived| `provenance/` | per slide, the edits that led to its annotations, one JSON object a line |
 $audits$images| `index.html` | the page to begin with |
 | `CITATION.cff` | how to cite |
 | `ro-crate-metadata.json` | all of this for machines (RO-Crate 1.3, Process Run Crate 0.5) |
@@ -35,7 +35,8 @@ $audits$images| `index.html` | the page to begin with |
 | `catalogue/` | records for DataCite (DOI) and catalogues of health data (HealthDCAT-AP) |
 
 Coordinates are pixels of level 0, origin at the top left of the file's full canvas, y down.
-Only annotations that were validated or corrected are included. The bag's own files
+Only annotations that were validated or corrected are included. The GeoJSON is the authority: what
+other forms lost against it is told in `provenance/loss-report.json`. The bag's own files
 (`manifest-sha256.txt` and the like) lie one folder up.
 
 ## Counts
@@ -74,6 +75,12 @@ _IMAGES = (
     "| `privacy/deid-report.json` | how each copy was made: kinds and counts of what was left "
     "behind, and hashes of its decoded pixels |\n"
 )
+_DERIVED = {
+    layout.MASK_FOLDER: "| `masks/` | per slide, classes and numbers of annotations as OME-Zarr "
+    "0.5 labels |\n",
+    layout.DICOM_FOLDER: "| `annotations/dicom/` | per slide, the same as DICOM bulk annotations, "
+    "segmentation and report |\n",
+}
 _LICENCE_TEMPLATE = """\
 SPDX-License-Identifier: $spdx
 
@@ -105,6 +112,7 @@ def readme_text(payload: Path, summary: PackageSummary) -> str:
         licence_iri=summary.licence.iri,
         identifier=summary.package_id.urn,
         tables="\n".join(tables),
+        derived="".join(line for folder, line in _DERIVED.items() if (payload / folder).is_dir()),
         counts="\n".join(rows),
         total=summary.counts.total,
         access=summary.tier.access.words,

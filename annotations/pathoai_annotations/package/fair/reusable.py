@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.fair.documents import Documents, listed
 from pathoai_annotations.package.fair.metric import Metric
 from pathoai_annotations.package.licence import is_licence
+from pathoai_annotations.package.parts import store_of
 
 _STANDARDS = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/wfrun/process/0.5")
 _OF_ACTIONS = ("instrument", "agent", "object", "result", "endTime")
@@ -24,15 +26,24 @@ _OPEN_FORMATS = frozenset(
 def _content(documents: Documents) -> str:
     if documents.dataset.get("@type") != "Dataset":
         return f"{layout.LANDING_PAGE} does not say that this is a data set"
-    for name, path in documents.files.items():
+    for name, size in _sizes(documents).items():
         entity = documents.entities.get(name, {})
         if name == layout.METADATA:
             continue  # it cannot state its own size
-        if entity.get("contentSize") != str(path.stat().st_size):
+        if entity.get("contentSize") != str(size):
             return f"{layout.METADATA} states another size of {name}, or none"
         if not entity.get("encodingFormat"):
             return f"{layout.METADATA} states no type of {name}"
     return _variables(documents)
+
+
+def _sizes(documents: Documents) -> Counter[str]:
+    """Bytes by identity in the crate: of files, and of stores over their files."""
+    sizes: Counter[str] = Counter()
+    for name, path in documents.files.items():
+        store = store_of(name)
+        sizes[f"{store}/" if store else name] += path.stat().st_size
+    return sizes
 
 
 def _variables(documents: Documents) -> str:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pydicom
 import pytest
+
+from tests.annotations.formats.dicom_files import complaints, missing_attributes
 
 pytestmark = pytest.mark.long
 
@@ -26,6 +30,7 @@ _MODULES = [
     "dh_healthdcat",
     "frictionless",
     "mlcroissant",
+    "ome_zarr_models",
     "pyshacl",
     "rocrate_validator",
 ]
@@ -78,9 +83,12 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=["made", "made_with_images"])
+@pytest.fixture(scope="module", params=["made_of_tiled", "made_with_images"])
 def bag(request: pytest.FixtureRequest) -> Path:
-    """A package, not to be changed; in the open one small counts are hidden, and images are."""
+    """A package, not to be changed; in the open one small counts are hidden, and images are.
+
+    Two of the three slides of the internal one have masks and DICOM files.
+    """
     folder: Path = request.getfixturevalue(request.param)
     return folder / "package"
 
@@ -205,3 +213,36 @@ def _elements(xml: str) -> set[tuple[str, ...]]:
         for e in root.iter()
         if e is not root
     }
+
+
+# --- masks and DICOM files -----------------------------------------------------------------------
+
+
+def test_masks_are_ome_zarr(data: Path) -> None:
+    stores = sorted((data / "masks").iterdir())
+    assert stores
+    for store in stores:
+        for label in (store, store / "instance"):
+            assert "Valid" in _output(_program("ome-zarr-models", "validate", label))
+
+
+def test_a_mask_without_version_is_not(derived_package: Path) -> None:
+    store = min((derived_package / "data/masks").iterdir())
+    _edit_json(store / "zarr.json", lambda text: _attributes(text)["ome"].pop("version"))
+    assert _program("ome-zarr-models", "validate", store).returncode != 0
+
+
+def _attributes(text: dict[str, object]) -> dict[str, dict[str, object]]:
+    found = text["attributes"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_dicom_files_keep_the_standard(data: Path) -> None:
+    if os.environ.get("CI"):
+        assert shutil.which("dciodvfy"), "dicom3tools is not installed"
+    files = sorted((data / "annotations/dicom").iterdir())
+    assert len(files) == 3 * len(list((data / "masks").iterdir()))
+    for path in files:
+        assert complaints(path) == []
+        assert missing_attributes(pydicom.dcmread(path)) == []
