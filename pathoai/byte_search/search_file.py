@@ -30,11 +30,13 @@ class Looked:
     Args:
         where: Its path, below the folder that was looked through.
         found: Numbers of the words that stand in it or in its path, from 0.
+        named: A word stands in its path, so that must not be shown.
         whole: All of it was looked through; False where a part is encrypted or damaged.
     """
 
     where: str
     found: frozenset[int]
+    named: bool
     whole: bool
 
 
@@ -57,16 +59,15 @@ def look_through(root: Path, words: Iterable[str]) -> Iterator[Looked]:
 
 
 def _look(path: Path, name: str, words: Words) -> Looked:
-    texts = [name.encode("utf-8", "surrogateescape")]
-    if path.is_symlink():
-        texts.append(os.fsencode(path.readlink()))
     sight = Sight(_FREE_BYTES)
-    for text in texts:
-        sight.found |= words.found_in(text, ends=True)
+    sight.found |= words.found_in(name.encode("utf-8", "surrogateescape"), ends=True)
+    named = bool(sight.found)
+    if path.is_symlink():
+        sight.found |= words.found_in(os.fsencode(path.readlink()), ends=True)
     if path.is_file() and not path.is_symlink():
         sight.budget += _MOST_TIMES * path.stat().st_size
         _look_into(path, words, sight)
-    return Looked(name, frozenset(sight.found), sight.whole)
+    return Looked(name, frozenset(sight.found), named, sight.whole)
 
 
 def _look_into(path: Path, words: Words, sight: Sight) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 SHORTEST_CODED = 6
 """Characters. Shorter words are not looked for in hex and base64: hashes hold them by chance."""
 _SHORTEST_BASE64 = 7
-_JOINS = ("", " ", "-", "_", ".", "^", ", ")
+_JOINS = ("", " ", "-", "_", ".", "^", ", ", "  ", "\u00a0")
 _BETWEEN = re.compile(r"[\s,^_]+")
 _DAYS = (
     (re.compile(r"(\d{4})[-/.: ]?(\d{2})[-/.: ]?(\d{2})"), (1, 2, 3)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from pathoai_annotations.package.check_catalogue import check_catalogue
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.check_statements import check_statements
+from pathoai_annotations.package.check_words import check_words, without_names
 from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.protection.signature import check_signature
 
 
-def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
+def verify_package(
+    path: Path, *, signed_by: Path | None = None, words: Sequence[str] | None = None
+) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
@@ -34,11 +38,14 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
     * Audits: what they say of labels follows from the tiles that were judged.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
+    * Words: none of those given stands in any file, however it is written or packed.
 
     Args:
         path: The folder of the package.
         signed_by: File of the public key that must have signed it; where None, any key will do,
             and no signature, too.
+        words: What must not be in it, as `Words` takes them; findings give the number of a word
+            in this list, from 1, never the word.
 
     Returns:
         All findings; ``ok`` where there is none.
@@ -47,12 +54,16 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
         MissingFileError: Nothing lies there, or there is no such key.
         PackageError: What lies there is no package.
         ProtectionError: ``signed_by`` is no public key.
+        InvalidValueError: A word is too short to be looked for.
     """
     require_package(path)
     annotations = AnnotationCheck(path)
     content, last_edit = _findings(path, annotations)
     signature = check_signature(path, signed_by)
     findings = [*content, *check_approval(path, last_edit), *signature]
+    if words:
+        told, named = check_words(path, words)
+        findings = [*(without_names(finding, named) for finding in findings), *told]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings), len(payload_files(path)), len(tally.by_slide), tally.annotations
