@@ -89,16 +89,19 @@ class BloscBuffer:
 
     def feed(self, data: memoryview) -> Iterator[bytes]:
         """See `Decoder`."""
-        self._data += data
+        missing = max(0, self._HEADER - len(self._data))
+        self._data += data[:missing]
         if len(self._data) < self._HEADER:
             return
         typesize, full, block, packed = struct.unpack_from("<xxxBIII", self._data)
         fits = self._HEADER < packed <= full + self._HEADER <= self._LARGEST
         if not (fits and typesize and 0 < block <= full):
             self.done = True
-        elif len(self._data) >= packed:
+            return
+        self._data += data[missing : missing + packed - len(self._data)]
+        if len(self._data) == packed:
             self.done = True
-            yield from _decoded_blosc(bytes(self._data[:packed]))
+            yield from _decoded_blosc(bytes(self._data))
 
 
 def _decoded_blosc(buffer: bytes) -> Iterator[bytes]:

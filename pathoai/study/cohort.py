@@ -66,7 +66,7 @@ class CohortRow:
                     allowed="16 characters made by `pathoai add`",
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
                 )
-        for name in ("scanner", "stain_batch", "pair", "marker"):
+        for name in ("stain", "scanner", "stain_batch", "pair", "marker"):
             if getattr(self, name) and not _TERM.fullmatch(getattr(self, name)):
                 raise StudyError(
                     "not a short term",
