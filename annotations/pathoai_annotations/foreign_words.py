@@ -14,25 +14,23 @@ from dataclasses import replace
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 
-_WORDS = frozenset(
-    # Shape, as QuPath, ImageJ and scikit-image name it.
-    "area perimeter length width height circularity solidity roundness eccentricity extent convex "
-    "hull bounding box major minor axis axes diameter caliper feret orientation angle aspect ratio "
-    "elongation centroid distance nearest neighbor neighbour to of the in from and or per with "
-    # Statistics.
-    "max maximum min minimum mean median average std dev deviation variance sum total count counts "
-    "num number range skewness kurtosis mode entropy contrast correlation energy homogeneity "
-    "quantile percentile percent percentage fraction share density index rank weight value "
-    # What is measured.
-    "nucleus nuclei nuclear cell cells cellular cytoplasm cytoplasmic membrane membranous tissue "
-    "object objects detection detections annotation region regions tile pixel pixels point points "
-    "intensity optical signal stain staining background channel red green blue gray grey hue "
-    "saturation brightness luminance hematoxylin haematoxylin eosin dab residual positive negative "
-    "weak moderate strong score probability confidence prediction predicted class label cluster "
-    "tumor tumour stroma stromal immune lymphocyte lymphocytes necrosis epithelium epithelial "
-    "delaunay triangle haralick smoothed spots subcellular ellipse circle fit error "
-    "microns micron pixels mm um px".split()
-)
+_IN_ONE_TEXT = """
+and angle annotation area aspect average axes axis background blue bounding box brightness caliper
+cell cells cellular centroid channel circle circularity class cluster confidence contrast convex
+correlation count counts cytoplasm cytoplasmic dab delaunay density detection detections dev
+deviation diameter distance eccentricity ellipse elongation energy entropy eosin epithelial
+epithelium error extent feret fit fraction from gray green grey haematoxylin haralick height
+hematoxylin homogeneity hue hull immune in index intensity kurtosis label length luminance
+lymphocyte lymphocytes major max maximum mean median membrane membranous micron microns min
+minimum minor mm mode moderate nearest necrosis negative neighbor neighbour nuclear nuclei nucleus
+num number object objects of optical or orientation per percent percentage percentile perimeter
+pixel pixels point points positive predicted prediction probability px quantile range rank ratio
+red region regions residual roundness saturation score share signal skewness smoothed solidity
+spots stain staining std stroma stromal strong subcellular sum the tile tissue to total triangle
+tumor tumour um value variance weak weight width with
+"""
+_WORDS = frozenset(_IN_ONE_TEXT.split())
+"""Of names of measurements in QuPath, ImageJ and scikit-image."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LONGEST_NUMBER = re.compile(r"\d{5,}")
 _SOURCES = re.compile(

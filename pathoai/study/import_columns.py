@@ -9,6 +9,7 @@ from typing import Any
 
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.privacy.pseudonym import Kind, code, coded_term, load_or_create_key
+from pathoai.privacy.shown import shown
 from pathoai.study.cohort import CohortRow, opened_table
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
@@ -82,7 +83,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise StudyError(
                 "the table has other columns than expected",
                 where=_TABLE,
-                found=", ".join(names) or "none",
+                found=", ".join(map(shown, names)) or "none",
                 allowed="slide_id (required) and some of " + ", ".join(TABLE_COLUMNS[1:]),
             )
         for row in reader:

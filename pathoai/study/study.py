@@ -127,9 +127,9 @@ class Study:
         """
         incoming = list(slides)
         check_grades(self.ontology, (slide.grade for slide in incoming))
-        for slide in incoming:
+        for number, slide in enumerate(incoming, start=1):
             if not slide.path.exists():
-                raise MissingFileError("no such slide file", where=slide.path.name)
+                raise MissingFileError("no such slide file", where=f"slide {number}")
         known = self.cohort
         key = load_or_create_key(self.vault, may_create=not len(known))
         rows = [_coded(key, slide) for slide in incoming]

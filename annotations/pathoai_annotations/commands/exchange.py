@@ -119,8 +119,8 @@ def list_formats() -> None:
 
 
 def _import(study: Study, journal: Journal, options: Namespace) -> None:
-    from pathoai_annotations.formats.annotation_format import ReadingContext, format_to_read
     from pathoai_annotations.foreign_words import with_known_words
+    from pathoai_annotations.formats.annotation_format import ReadingContext, format_to_read
     from pathoai_annotations.formats.exchange_report import ExchangeReport
     from pathoai_annotations.slide_frame import Corner
 

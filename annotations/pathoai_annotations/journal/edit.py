@@ -20,15 +20,16 @@ _LONGEST_TOOL = 200
 # have, or a title with a name behind it.
 _IDENTIFIER = re.compile(
     r"@(?<=[\w.+-]@)[\w-]+\.\w|(?:\d[ ./:-]?){7,}"
-    r"|\b(?:Dr|Pr|Prof|Mme|Mlle|M|Mr|Mrs|Ms|Docteur|Madame|Monsieur)\b[. -]{1,2}[A-Z\u00c0-\u00dd]\w"
+    r"|\b(?:Dr|Pr|Prof|Mme|Mlle|M|Mr|Mrs|Ms|Docteur|Madame|Monsieur)\b[. -]{1,2}[A-ZÀ-Ý]\w"
 )
 _NAME = re.compile(r"[^\W\d_]{4,}")
-_OF_EVERY_LABORATORY = frozenset(
-    "biopsy bloc block breast cervix cancer carcinoma case copy core dcis dicom generated image "
-    "image invasive lame level ndpi mrxs normal ome original patient piece region sample scan "
-    "section slide slides small specimen stain stroma svs test tiff tile tissue tumor tumour whole "
-    "wsi zarr".split()
-)
+_IN_ONE_TEXT = """
+aperio biopsie biopsy bloc block breast cancer carcinoma case cervix copy core dcis dicom
+generated histology image invasive lame level mrxs ndpi normal ome original patient piece region
+sample scan scanner section sein slide slides small specimen stain stroma svs test tiff tile
+tissue training tumeur tumor tumour validation whole wsi zarr
+"""
+_OF_EVERY_LABORATORY = frozenset(_IN_ONE_TEXT.split())
 
 
 class EditDetails(TypedDict, total=False):
