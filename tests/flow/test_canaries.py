@@ -131,7 +131,7 @@ def _to_predictions(hospital: Hospital, slides: list[Path], model: Path) -> None
     shutil.copytree(model, Study(study).model_path("tiny"))
     run("predict", study, "--model", "tiny", "--device", "cpu", "--slides", first, others[2])
     run("overview", study, "--model", "tiny", "--slides", first)
-    run("heatmap", study, first, "--map", "prediction/tiny", "--width-px", "300")
+    run("heatmap", study, first, "--map", "prediction/tiny", "--width-px", "400")
     run("store", "export", study, hospital.made / "exported", "--to", "tiff", "--slides", first)
 
 
