@@ -20,6 +20,7 @@ from pathoai.privacy.shown import shown
 HE = "HE"
 _CODED = ("slide_id", "patient_id", "centre_id", "block_id")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
+_STAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+,\"()/-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class CohortRow:
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
                 )
         for name in ("stain", "scanner", "stain_batch", "pair", "marker"):
-            if getattr(self, name) and not _TERM.fullmatch(getattr(self, name)):
+            allowed = _STAIN if name == "stain" else _TERM
+            if getattr(self, name) and not allowed.fullmatch(getattr(self, name)):
                 raise StudyError(
                     "not a short term",
                     where=f"column {name}",
