@@ -156,8 +156,9 @@ def _to_sign_off(hospital: Hospital) -> None:
 def _out_of_the_study(hospital: Hospital) -> None:
     run, study, made = hospital.run, hospital.study, hospital.made
     slide_id = next(iter(Study(study).cohort)).slide_id
-    for name in ("a.geojson", "a.xml", "a.parquet", "a.ome.zarr", "a.csv"):
-        run("annotations", "export", study, made / "exported" / name, "--slide", slide_id)
+    for name in ("geojson", "geoparquet", "imagescope-xml", "ome-zarr-labels"):
+        out = made / "exported" / name
+        run("annotations", "export", study, out, "--slide", slide_id, "--format", name)
     run("package", "build", study, made / "package", *_WHO)
     run("package", "verify", made / "package", "--words", _word_list(hospital))
     leaves = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
