@@ -165,7 +165,7 @@ def _out_of_the_study(hospital: Hospital) -> None:
     for tier in ("controlled", "open"):
         run("package", "build", study, made / tier, "--tier", tier, *leaves)
         run("package", "approve", made / tier, *_WHO[:4], *_CRITERIA)
-    contact = ("--institution", "A hospital", "--contact", "https://example.org")
+    contact = ("--institution", "A hospital", "--contact", "office" + "@" + "hospital.example")
     run("package", "publish", made / "open", made / "deposit", *contact)
     run("package", "open", made / "package", made / "opened")
     sheet = study / "study.toml"
