@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 
 from pathoai.byte_search.words import Words
@@ -51,7 +53,9 @@ _SHEET = {
     "study_type": "retrospective",
     "responsible": "the hospital",
     "legal_basis": "public interest",
+    "year": "2026",
 }
+_IN_FRENCH = ("title", "purpose", "categories", "recipients", "rights", "specialty", "study_type")
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,10 @@ def _out_of_the_study(hospital: Hospital) -> None:
     run("package", "publish", made / "open", made / "deposit", *contact)
     run("package", "open", made / "package", made / "opened")
     sheet = study / "study.toml"
-    sheet.write_text(sheet.read_text() + "".join(f'{k} = "{v}"\n' for k, v in _SHEET.items()))
+    content = tomllib.loads(sheet.read_text("utf8"))
+    french = {f"{key}_fr": "de même" for key in _IN_FRENCH}
+    content["study"] |= _SHEET | french
+    sheet.write_text(tomli_w.dumps(content), "utf8")
     run("study", "sheet", study, made / "sheet")
     run("study", "portal", study, made / "portal")
 
