@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pathoai.deidentify.icc_profile import without_history
+from pathoai.deidentify.left_behind import LeftBehind
 from pathoai.errors import DamagedSlideError, NotCopyableError, SlideError
 from pathoai.geometry import Region
 from pathoai.ontology import LabelClass
@@ -23,7 +25,7 @@ from pathoai.preprocess.tiles_reader import TilesReader
 from pathoai.preprocess.tiling_settings import TilingSettings
 from pathoai.preprocess.write_resampled import made_on, resampled_levels, subsampling
 from pathoai.progress import Advance, silent
-from pathoai.slide.reader import SlideReader
+from pathoai.slide.reader import SlideInfo, SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
@@ -73,7 +75,7 @@ def tile_slide(
         with closing(TilesReader(reader, tiles)) as seen:
             tissue = find_tissue(seen, grid, mpp=mpp, method=settings.tissue_method)
             index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
-        writer = ImageWriter(path, header, icc_profile=reader.info.icc_profile or b"")
+        writer = ImageWriter(path, header, icc_profile=_colours(reader.info))
         with _threads(settings) as pool:
             work = _Pixels(writer, tissue, pool, settings)
             if header.encoding == "source":
@@ -111,8 +113,8 @@ def _tiles(
 def _header(
     reader: SlideReader, source: SlideSource, settings: TilingSettings, tiles: TilesToCopy
 ) -> StoreHeader:
-    info = reader.info
-    if settings.colour == "srgb" and not info.icc_profile:
+    info, profile = reader.info, _colours(reader.info)
+    if settings.colour == "srgb" and not profile:
         raise SlideError(
             "the slide holds no ICC profile, so its colours cannot be converted",
             where=info.slide_id or "slide",
@@ -132,7 +134,7 @@ def _header(
         colour=settings.colour,
         # As it will be read back: JSON knows no tuples.
         normalisation=json.loads(json.dumps(settings.normalisation)),
-        icc_sha256=hashlib.sha256(info.icc_profile).hexdigest() if info.icc_profile else "",
+        icc_sha256=hashlib.sha256(profile).hexdigest() if profile else "",
         source_sha256=source.sha256,
         vendor=info.vendor,
         objective_power=info.objective_power,
@@ -143,6 +145,19 @@ def _header(
         return replace(header, encoding="source", copied=tiles.levels)
     header = replace(header, made_on=made_on(header, reader, tiles, settings))
     return replace(header, subsampling=subsampling(header, reader, tiles))
+
+
+def _colours(info: SlideInfo) -> bytes:
+    """The slide's ICC profile without its history, which names a day, a device, even a person.
+
+    One that is malformed goes as it cannot be told what it holds.
+    """
+    if not info.icc_profile:
+        return b""
+    try:
+        return without_history(info.icc_profile, LeftBehind())
+    except DamagedSlideError:
+        return b""
 
 
 def _tuple_of(bounds: Region | None) -> tuple[float, float, float, float] | None:

@@ -33,7 +33,9 @@ _DERIVATION = "hkdf-sha256"
 _CODES = "codes"
 CODE_PATTERN = re.compile(f"[{_CROCKFORD}]{{{_CODE_CHARACTERS}}}")
 
-Kind = Literal["slide", "patient", "specimen", "block", "centre", "account"]
+Kind = Literal["slide", "patient", "specimen", "block", "centre", "account", "term"]
+_FEWEST_DIGITS = 6
+"""Of a serial number, a day or the number of a case; models of scanners have fewer."""
 
 
 def vault_folder(study_uuid: str) -> Path:
@@ -163,6 +165,19 @@ def code(key: bytes, kind: Kind, identifier: str) -> str:
         _CROCKFORD[(number >> (5 * position)) & 31]
         for position in reversed(range(_CODE_CHARACTERS))
     )
+
+
+def coded_term(key: bytes, term: str) -> str:
+    """A term that slides share, as it is; or its code, where it holds the number of something.
+
+    ``NanoZoomer S360`` says what kind of device it is; ``SN 990871`` says which, and
+    ``22H04417`` whose block.
+
+    Args:
+        key: The study's, as `code` takes it.
+        term: Such as the name of a scanner, a batch or a pair.
+    """
+    return code(key, "term", term) if sum(map(str.isdigit, term)) >= _FEWEST_DIGITS else term
 
 
 def code_of_content(sha256: str) -> str:

@@ -23,6 +23,8 @@ from pathoai.slide.reader import SlideBackend, SlideDescription, SlideReader
 
 GROUP = "pathoai.slide_readers"
 
+_UNNAMED = "the slide"
+
 
 def describe_slide(path: Path) -> SlideDescription:
     """What the file says of itself, unchecked.
@@ -33,7 +35,7 @@ def describe_slide(path: Path) -> SlideDescription:
         NotASlideError: No backend knows the file; each one's cause is named.
         DamagedSlideError: A backend knows it, but none can open it.
     """
-    with _errors_name(path.name):
+    with _errors_name(_UNNAMED):
         return _recognise(path)[1]
 
 
@@ -43,7 +45,7 @@ def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> Sli
     Args:
         path: Its file.
         mpp: The true scale, where the file's own is missing or wrong.
-        slide_id: Its coded id, shown in errors instead of the file's name.
+        slide_id: Its coded id, shown in errors; the file's name never is.
 
     Raises:
         MissingFileError: Nothing lies there.
@@ -54,7 +56,7 @@ def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> Sli
         ImplausibleMppError: The file's scale cannot be true, or the slide would be larger than
             any glass.
     """
-    with _errors_name(slide_id or path.name):
+    with _errors_name(slide_id or _UNNAMED):
         backend, description = _recognise(path)
         scale = check_mpp(description.stated_mpp, mpp, description.objective_power)
         check_extent(description.levels[0].size_px, scale)
@@ -63,7 +65,7 @@ def open_slide(path: Path, *, mpp: Mpp | None = None, slide_id: str = "") -> Sli
 
 @contextmanager
 def _errors_name(name: str) -> Iterator[None]:
-    """Errors say which slide: in a study by its code, since files are named after patients."""
+    """Errors say which slide by its code, if any: files are named after patients."""
     try:
         yield
     except PathoaiError as error:

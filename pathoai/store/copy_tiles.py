@@ -24,6 +24,7 @@ from pathoai.slide.reader import SlideInfo, SlideReader
 from pathoai.store.chunk_coding import WHOLE_COLOURS, ChunkCoding
 from pathoai.store.header import CopiedLevel
 from pathoai.store.jpeg_frame import JpegFrame
+from pathoai.store.plain_tile import plain_tile
 from pathoai.store.shards import Shard, ShardWriter
 from pathoai.store.write_journal import DamagedChunk
 
@@ -31,7 +32,6 @@ _PROOFS = 8
 """Tiles of level 0 that must decode to the reader's very pixels."""
 _SAME_PICTURE = 3.0
 """Mean difference in grey levels up to which a coarse tile is the same: readers round positions."""
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def subsampling_of(source: CompressedLevel) -> str:
 
 
 def read_tile(source: CompressedLevel, file: BinaryIO, row: int, column: int) -> bytes | None:
-    """A tile as a picture of its own; None where the file has none.
+    """A tile as a picture of its own, without words; None where the file has none.
 
     Raises:
         DamagedSlideError: The file ends before it, or what lies there is no picture.
@@ -150,11 +150,10 @@ def read_tile(source: CompressedLevel, file: BinaryIO, row: int, column: int) ->
     data = file.read(count)
     if len(data) < count:
         raise DamagedSlideError("the file ends before the tile does")
-    # Some writers pad to an even number of bytes.
-    whole = data.startswith(_JPEG_START) and data.rstrip(b"\0").endswith(_JPEG_END)
-    if source.codec == "jpeg" and not whole:
-        raise DamagedSlideError("no whole JPEG lies where the tile should be")
-    return source.standalone(data)
+    try:
+        return plain_tile(source.standalone(data), source.codec)
+    except DamagedSlideError as error:
+        raise DamagedSlideError("no whole picture lies where the tile should be") from error
 
 
 def copy_level(

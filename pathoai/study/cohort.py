@@ -15,10 +15,12 @@ from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.geometry import Mpp
 from pathoai.privacy.pseudonym import is_code
+from pathoai.privacy.shown import shown
 
 HE = "HE"
 _CODED = ("slide_id", "patient_id", "centre_id", "block_id")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
+_STAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+,\"()/-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class CohortRow:
                     allowed="16 characters made by `pathoai add`",
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
                 )
-        for name in ("scanner", "stain_batch", "pair", "marker"):
-            if getattr(self, name) and not _TERM.fullmatch(getattr(self, name)):
+        for name in ("stain", "scanner", "stain_batch", "pair", "marker"):
+            allowed = _STAIN if name == "stain" else _TERM
+            if getattr(self, name) and not allowed.fullmatch(getattr(self, name)):
                 raise StudyError(
                     "not a short term",
                     where=f"column {name}",
@@ -115,7 +118,7 @@ class Cohort:
             if names[:6] != _FIRST_COLUMNS or names != tuple(c for c in COLUMNS if c in names):
                 raise StudyError(
                     "cohort.csv has other columns than expected",
-                    found=", ".join(reader.fieldnames or ()),
+                    found=", ".join(map(shown, names)),
                     allowed=", ".join(COLUMNS),
                 )
             return cls(_parse_row(row, reader.line_num) for row in reader)
@@ -178,7 +181,7 @@ class Cohort:
         except KeyError:
             raise StudyError(
                 "the study has no such slide",
-                found=slide_id,
+                found=shown(slide_id),
                 allowed=", ".join(self._rows) or "none: the cohort is empty",
             ) from None
 
@@ -290,7 +293,7 @@ def read_incoming(path: Path) -> list[IncomingSlide]:
             raise StudyError(
                 "the cohort file has other columns than expected",
                 where="COHORT.csv",
-                found=", ".join(names) or "none",
+                found=", ".join(map(shown, names)) or "none",
                 allowed="slide (required), " + ", ".join(_INCOMING_COLUMNS[1:]),
             )
         return [_parse_incoming(row, path.parent, reader.line_num) for row in reader]
@@ -305,7 +308,7 @@ def _parse_incoming(row: Mapping[str, str | None], folder: Path, line: int) -> I
         mpp = float(values["mpp"]) if values.get("mpp") else None
     except ValueError as error:
         raise StudyError(
-            "mpp is not a number", where=where, found=values["mpp"], allowed="e.g. 0.25"
+            "mpp is not a number", where=where, found=shown(values["mpp"]), allowed="e.g. 0.25"
         ) from error
     return IncomingSlide(
         path=folder / values["slide"], mpp=mpp, **{k: values.get(k, "") for k in _TEXTS}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from pathoai.errors import OntologyError
 from pathoai.ontology import LabelClass, Ontology
+from pathoai.privacy.shown import shown
 
 
 def check_grades(ontology: Ontology, grades: Iterable[str]) -> None:
@@ -15,6 +17,14 @@ def check_grades(ontology: Ontology, grades: Iterable[str]) -> None:
         OntologyError: No class of the ontology, or one without a rank in an ordinal ontology.
     """
     for key in set(grades) - {""}:
+        if key not in ontology:
+            raise OntologyError(
+                "unknown class",
+                where=f"ontology {ontology.key}",
+                found=shown(key),
+                allowed=", ".join(one.key for one in ontology.classes),
+                remedy=_nearest(key, ontology),
+            )
         if ontology[key].grade is None and ontology.is_ordinal:
             raise OntologyError(
                 "this class is no grade of a slide",
@@ -22,6 +32,11 @@ def check_grades(ontology: Ontology, grades: Iterable[str]) -> None:
                 found=repr(key),
                 allowed=", ".join(c.key for c in ontology.classes if c.grade is not None),
             )
+
+
+def _nearest(key: str, ontology: Ontology) -> str | None:
+    near = difflib.get_close_matches(key, [one.key for one in ontology.classes], n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 def severity(ontology: Ontology, grade: str) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import MissingFileError, StudyError
-from pathoai.privacy.pseudonym import Kind, code, load_or_create_key
+from pathoai.privacy.pseudonym import Kind, code, coded_term, load_or_create_key
+from pathoai.privacy.shown import shown
 from pathoai.study.cohort import CohortRow, opened_table
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
@@ -57,7 +58,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
         for name, value in stated.items():
             kind = _CODED.get(name)
             columns[name if kind is None else f"{name}_id"] = (
-                code(key, kind, value) if kind else value
+                code(key, kind, value) if kind else coded_term(key, value)
             )
         seen[known.slide_id] = CohortRow(known.slide_id, **columns)
     check_grades(study.ontology, (row.grade for row in seen.values()))
@@ -82,7 +83,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise StudyError(
                 "the table has other columns than expected",
                 where=_TABLE,
-                found=", ".join(names) or "none",
+                found=", ".join(map(shown, names)) or "none",
                 allowed="slide_id (required) and some of " + ", ".join(TABLE_COLUMNS[1:]),
             )
         for row in reader:

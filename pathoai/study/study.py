@@ -13,7 +13,7 @@ from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.ontology import Ontology, load_ontology, shipped_ontologies
 from pathoai.privacy.link_table import LinkTable
-from pathoai.privacy.pseudonym import code, load_or_create_key, vault_folder
+from pathoai.privacy.pseudonym import code, coded_term, load_or_create_key, vault_folder
 from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.erased import refuse_erased
@@ -127,9 +127,9 @@ class Study:
         """
         incoming = list(slides)
         check_grades(self.ontology, (slide.grade for slide in incoming))
-        for slide in incoming:
+        for number, slide in enumerate(incoming, start=1):
             if not slide.path.exists():
-                raise MissingFileError("no such slide file", where=slide.path.name)
+                raise MissingFileError("no such slide file", where=f"slide {number}")
         known = self.cohort
         key = load_or_create_key(self.vault, may_create=not len(known))
         rows = [_coded(key, slide) for slide in incoming]
@@ -316,13 +316,13 @@ def _coded(key: bytes, slide: IncomingSlide) -> CohortRow:
         slide_id=code(key, "slide", digest),
         patient_id=code(key, "patient", slide.patient) if slide.patient else "",
         centre_id=code(key, "centre", slide.centre) if slide.centre else "",
-        stain=slide.stain,
+        stain=coded_term(key, slide.stain),
         mpp=slide.mpp,
         source_sha256=digest,
         block_id=code(key, "block", slide.block) if slide.block else "",
-        scanner=slide.scanner,
-        stain_batch=slide.stain_batch,
+        scanner=coded_term(key, slide.scanner),
+        stain_batch=coded_term(key, slide.stain_batch),
         grade=slide.grade,
-        pair=slide.pair,
-        marker=slide.marker,
+        pair=coded_term(key, slide.pair),
+        marker=coded_term(key, slide.marker),
     )

@@ -18,6 +18,7 @@ from pathoai.study.cohort import opened_table
 from pathoai.study.grade import class_of_rank, severity
 from pathoai.study.study import Study
 
+_TABLE = "TABLE.csv"
 _NAME = "filename"
 _PROBABILITY = "probability_"
 _REFER = "refer"
@@ -45,7 +46,7 @@ def write_submission(
     if ungraded or not grades:
         raise StudyError(
             "slides without a grade" if grades else "no slide has a grade",
-            where=path.name,
+            where=_TABLE,
             found=", ".join(ungraded) or None,
             remedy="grade them: `pathoai cohort import`, or --model for a model's grades",
         )
@@ -84,7 +85,7 @@ def grades_of_model(study: Study, model: str) -> tuple[dict[str, str], int]:
             remedy=f"run `pathoai predict STUDY --model {model}` with a model of whole slides",
         )
     found, referred = {}, 0
-    with opened_table(path, path.name, encoding="utf8") as file:
+    with opened_table(path, _TABLE, encoding="utf8") as file:
         for row in csv.DictReader(file):
             grade = row["decision"]
             if grade == _REFER:
@@ -97,7 +98,7 @@ def grades_of_model(study: Study, model: str) -> tuple[dict[str, str], int]:
 
 def is_submission(path: Path) -> bool:
     """True where a table has the columns of a submission."""
-    with opened_table(path, path.name, encoding="utf-8-sig") as file:
+    with opened_table(path, _TABLE, encoding="utf-8-sig") as file:
         names = next(csv.reader(file), [])
     return names[:1] == [_NAME] and len(names) > 1 and all(n.isdecimal() for n in names[1:])
 
@@ -118,21 +119,21 @@ def read_submission(study: Study, path: Path) -> dict[str, str]:
         OntologyError: The ontology has other ranks.
     """
     if not path.is_file():
-        raise MissingFileError("no such table", where=path.name)
+        raise MissingFileError("no such table", where=_TABLE)
     codes, ranks = _codes(study), _ranks(study.ontology)
     found: dict[str, str] = {}
-    with opened_table(path, path.name, encoding="utf-8-sig") as file:
+    with opened_table(path, _TABLE, encoding="utf-8-sig") as file:
         reader = csv.reader(file)
         header = next(reader, [])
         if header[1:] != [str(rank) for rank in ranks]:
             raise OntologyError(
                 "the table has other grades than the ontology",
-                where=path.name,
+                where=_TABLE,
                 found=", ".join(header[1:]),
                 allowed=", ".join(map(str, ranks)),
             )
         for row in reader:
-            where = f"{path.name} line {reader.line_num}"
+            where = f"{_TABLE} line {reader.line_num}"
             slide_id, rank = _row(row, codes, ranks, where)
             if slide_id in found:
                 raise StudyError("a slide occurs twice", where=where, found=slide_id)

@@ -1,72 +1,104 @@
-"""Twelve identifiers planted in every way in: none is in anything that comes out."""
+"""Twelve identifiers planted in every way in: none is in anything that comes out.
+
+The vault alone may hold them: its table says which file a code is. All else is looked through:
+study, copies, packages, exports, sheets, what was printed, and the folder for temporary files.
+"""
 
 from __future__ import annotations
 
-import json
 import shutil
+import tempfile
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import tifffile
+import pytest
+import tomli_w
 import torch
 
+from pathoai.byte_search.words import Words
 from pathoai.cli.main import main
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import ModelBundle, save_bundle
 from pathoai.ontology import load_ontology
-from pathoai.slide.open_slide import open_slide
 from pathoai.study.study import Study
 from pathoai.testing.canaries import CANARIES, canaries_in
-from pathoai.testing.generated_slide import SlideRecipe, generate_slide
 from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.journal.journal import Journal
+from tests.flow.planted import (
+    BLOCK,
+    DOCTOR,
+    MAIL,
+    NAME,
+    NIR,
+    NUMBER,
+    PLACE,
+    planted_outlines,
+    planted_slides,
+    planted_svs,
+    planted_table,
+)
 
-_SIDE = 128
-_NAME, _NUMBER, _BIRTH, _DAY, _NIR, _BLOCK, _DOCTOR, _MAIL, _SERIAL, _BAR, _PLACE, _PHONE = CANARIES
-
-
-def _planted_slide(folder: Path) -> Path:
-    """A slide whose folder, name, tags, XMP, label and macro hold all of them."""
-    clean = folder / "clean.svs"
-    generate_slide(clean, SlideRecipe(width=700, height=600, mpp=0.5, seed=2))
-    with open_slide(clean) as reader:
-        pixels = np.ascontiguousarray(reader.read_region(0, 0, 0, reader.info.size))
-    clean.unlink()
-    path = folder / _PLACE / f"{_NAME} {_NUMBER}.svs"
-    path.parent.mkdir()
-    text = (
-        f"Aperio Image Library v12\r\n700x600 [0,0 700x600] {_PLACE}|AppMag = 20|MPP = 0.5"
-        f"|User = {_NAME}|Date = {_DAY}|Filename = {_NUMBER}|ScanScope ID = {_SERIAL}"
-        f"|Title = {_BLOCK}"
-    )
-    xmp = f"<x:xmpmeta>{_NIR} {_PHONE} {_BIRTH}</x:xmpmeta>".encode()
-    tags = [(315, "s", 0, _DOCTOR, True), (700, "B", len(xmp), xmp, True)]
-    tags += [(33432, "s", 0, _MAIL, True), (65000, "s", 0, _BAR, True)]
-    with tifffile.TiffWriter(path) as tiff:
-        tiff.write(
-            pixels,
-            tile=(_SIDE, _SIDE),
-            compression="jpeg",
-            photometric="ycbcr",
-            description=text,
-            software=f"Scanner {_SERIAL}",
-            extratags=tags,
-            metadata=None,
-        )
-        for name in ("thumbnail", "label", "macro"):
-            tiff.write(
-                np.ascontiguousarray(pixels[:60, :77]),
-                photometric="rgb",
-                description=f"Aperio Image Library v12\r\n{name} 77x60 {_NIR}",
-                compression="lzw",
-                rowsperstrip=20,
-                subfiletype={"label": 1, "macro": 9}.get(name, 0),
-                metadata=None,
-            )
-    return path
+pytestmark = pytest.mark.long
+_WHO = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
+_CRITERIA = ("--individualisation", "codes", "--correlation", "codes", "--inference", "outlines")
+_SHEET = {
+    "purpose": "Outlines of tumours",
+    "categories": "slides",
+    "recipients": "researchers",
+    "rights": "by post",
+    "dpo_contact": "1 Main Street",
+    "retention_until": "2040-01-01",
+    "specialty": "pathology",
+    "study_type": "retrospective",
+    "responsible": "the hospital",
+    "legal_basis": "public interest",
+    "year": "2026",
+}
+_IN_FRENCH = ("title", "purpose", "categories", "recipients", "rights", "specialty", "study_type")
 
 
-def _model(folder: Path) -> None:
+@dataclass(frozen=True)
+class Hospital:
+    """Where files come from, and where all goes that is made of them.
+
+    Args:
+        source: Of the hospital; nothing is written here.
+        made: Everything else but the vault, temporary files too.
+        capture: What is printed.
+    """
+
+    source: Path
+    made: Path
+    capture: pytest.CaptureFixture[str]
+
+    @property
+    def study(self) -> Path:
+        return self.made / "study"
+
+    def run(self, *words: object, fails: bool = False) -> str:
+        """One command; what it prints is clean, and what it said."""
+        exit_code = main([str(word) for word in words])
+        printed = "".join(self.capture.readouterr())
+        assert exit_code == (1 if fails else 0), printed
+        found = Words(CANARIES).found_in(printed.encode(), ends=True)
+        assert not found, f"{words[0]} printed {[CANARIES[n] for n in found]}: {printed}"
+        return printed
+
+
+@pytest.fixture
+def hospital(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Hospital:
+    made = tmp_path / "out"
+    (made / "temporary").mkdir(parents=True)
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(made / "temporary"))
+    monkeypatch.setenv("TMPDIR", str(made / "temporary"))
+    return Hospital(tmp_path / "in", made, capsys)
+
+
+def _model(folder: Path) -> Path:
     torch.manual_seed(3)
     arguments, ontology = {"width": 2, "depth": 1}, load_ontology("breast")
     classes = ("background", ontology.classes[1].key)
@@ -74,56 +106,128 @@ def _model(folder: Path) -> None:
         "tiny", "unet", arguments, "breast", ontology.version, classes, TileSpec(64, 0.5)
     )
     save_bundle(folder, described, build_network("unet", classes=2, arguments=arguments))
+    return folder
 
 
-def _planted_outlines(path: Path) -> Path:
-    ring = [[10, 10], [200, 10], [200, 200], [10, 200], [10, 10]]
-    properties = {
-        "objectType": "annotation",
-        "name": _NAME,
-        "classification": {"name": "stroma", "color": [1, 2, 3]},
-        "metadata": {"patient": _NUMBER, "reader": _MAIL, "note": _BLOCK},
-    }
-    feature = {
-        "type": "Feature",
-        "id": "00000000-0000-4000-8000-000000000001",
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-        "properties": properties,
-    }
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+def test_none_of_them_comes_out(hospital: Hospital, tmp_path: Path) -> None:
+    slides = planted_slides(hospital.source)
+    planted_table(hospital.source / f"{PLACE}.csv", slides)
+    planted_outlines(hospital.source / f"{NAME}.geojson")
+    planted = {found.rsplit(": ", 1)[1] for found in canaries_in(hospital.source)}
+    assert planted == set(CANARIES)  # the search finds each of them where it was planted
+    _to_predictions(hospital, slides, _model(tmp_path / "tiny"))
+    _to_sign_off(hospital)
+    _out_of_the_study(hospital)
+    assert len([p for p in hospital.made.rglob("*") if p.is_file()]) > 200
+    assert canaries_in(hospital.made) == []
+    _out_of_the_person(hospital)
+    assert canaries_in(hospital.made) == []
+
+
+def _to_predictions(hospital: Hospital, slides: list[Path], model: Path) -> None:
+    run, study = hospital.run, hospital.study
+    run("init", study, "--ontology", "breast", "--title", "Outlines")
+    run("add", study, hospital.source / f"{PLACE}.csv")
+    run("deidentify", *slides, hospital.made / "copies", "--study", study)
+    run("tile", study, "--device", "cpu", "--tissue", "whole")
+    first, *others = (row.slide_id for row in Study(study).cohort)
+    run("qc", study, "--device", "cpu", "--slides", first)
+    shutil.copytree(model, Study(study).model_path("tiny"))
+    run("predict", study, "--model", "tiny", "--device", "cpu", "--slides", first, others[2])
+    run("overview", study, "--model", "tiny", "--slides", first)
+    run("heatmap", study, first, "--map", "prediction/tiny", "--width-px", "400")
+    run("store", "export", study, hospital.made / "exported", "--to", "tiff", "--slides", first)
+
+
+def _to_sign_off(hospital: Hospital) -> None:
+    run, study = hospital.run, hospital.study
+    slide_id = next(iter(Study(study).cohort)).slide_id
+    outlines = hospital.source / f"{NAME}.geojson"
+    report = hospital.made / "import.json"
+    run("annotations", "import", study, outlines, "--slide", slide_id, "--report", report)
+    run("annotations", "validate", study, "--author", "R1")
+    for text in (f"seen with {DOCTOR}", f"of {NAME}", f"number {NUMBER}", f"ask {MAIL}"):
+        said = ("--slide", slide_id, "--author", "R1", "--text", text)
+        run("annotations", "comment", study, *said, fails=True)
+    run("annotations", "comment", study, *said[:-1], "blurred at the left")
+    with Journal.open(Study(study)) as journal:
+        (kept,) = journal.annotations(slide_id)
+        assert dict(kept.measurements) == {"Nucleus: Area µm^2": 3.0}
+        journal.sign_off(slide_id, author="R1")
+    run("annotations", "log", study)
+
+
+def _out_of_the_study(hospital: Hospital) -> None:
+    run, study, made = hospital.run, hospital.study, hospital.made
+    slide_id = next(iter(Study(study).cohort)).slide_id
+    for name in ("geojson", "geoparquet", "imagescope-xml", "ome-zarr-labels"):
+        out = made / "exported" / name
+        run("annotations", "export", study, out, "--slide", slide_id, "--format", name)
+    run("package", "build", study, made / "package", *_WHO)
+    run("package", "verify", made / "package", "--words", _word_list(hospital))
+    leaves = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
+    for tier in ("controlled", "open"):
+        run("package", "build", study, made / tier, "--tier", tier, *leaves)
+        run("package", "approve", made / tier, *_WHO[:4], *_CRITERIA)
+    contact = ("--institution", "A hospital", "--contact", "office" + "@" + "hospital.example")
+    run("package", "publish", made / "open", made / "deposit", *contact)
+    run("package", "open", made / "package", made / "opened")
+    sheet = study / "study.toml"
+    content = tomllib.loads(sheet.read_text("utf8"))
+    french = {f"{key}_fr": "de même" for key in _IN_FRENCH}
+    content["study"] |= _SHEET | french
+    sheet.write_text(tomli_w.dumps(content), "utf8")
+    run("study", "sheet", study, made / "sheet")
+    run("study", "portal", study, made / "portal")
+
+
+def _word_list(hospital: Hospital) -> Path:
+    path = hospital.source / "words.txt"
+    path.write_text("\n".join(CANARIES))
     return path
 
 
-def _pathoai(*words: object) -> None:
-    assert main([str(word) for word in words]) == 0
+def _out_of_the_person(hospital: Hospital) -> None:
+    objects = hospital.source / "oppositions.txt"
+    objects.write_text(f"{NAME}\n")
+    hospital.run("oppose", hospital.study, "--list", objects)
+    assert not len(Study(hospital.study).cohort)
 
 
-def test_none_of_them_comes_out(tmp_path: Path) -> None:
-    source = tmp_path / "in"
-    source.mkdir()
-    slide = _planted_slide(source)
-    table = source / f"{_PLACE}.csv"
-    table.write_text(f"slide,patient,block,centre\n{slide},{_NAME},{_BLOCK},{_PLACE}\n")
-    outlines = _planted_outlines(source / f"{_NAME}.geojson")
-    planted = {found.rsplit(": ", 1)[1] for found in canaries_in(source)}
-    assert planted == set(CANARIES)  # the search finds each of them where it was planted
-
-    made = tmp_path / "out"
-    study = made / "study"
-    _pathoai("init", study, "--ontology", "breast", "--title", "Outlines")
-    _pathoai("add", study, table)
-    _pathoai("deidentify", slide, made / "copies", "--study", study)
-    _pathoai("tile", study, "--device", "cpu")
-    _model(tmp_path / "tiny")
-    shutil.copytree(tmp_path / "tiny", Study(study).model_path("tiny"))
-    _pathoai("predict", study, "--model", "tiny", "--device", "cpu")
-    _pathoai("annotations", "import", study, outlines, "--author", "R1")
-    _pathoai("annotations", "validate", study, "--author", "R1")
+def test_none_of_them_is_told_when_something_fails(hospital: Hospital, tmp_path: Path) -> None:
+    """Files that are damaged, absent or no slides, and tables with columns and cells amiss."""
+    run, study, home = hospital.run, hospital.study, hospital.source / PLACE
+    whole = planted_svs(home / f"{NAME}.svs")
+    damaged, gone = home / f"{NAME} {NUMBER}.svs", home / f"{NAME} gone.svs"
+    damaged.write_bytes(whole.read_bytes()[:3000])
+    other = home / f"{NIR}.txt"
+    other.write_text(" ".join(CANARIES))
+    run("init", study, "--ontology", "breast", "--title", "Outlines")
+    run("add", study, whole, "--patient", NAME)
     (row,) = Study(study).cohort
-    with Journal.open(Study(study)) as journal:
-        journal.sign_off(row.slide_id, author="R1")
-    who = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
-    _pathoai("package", "build", study, made / "package", *who)
-
-    assert len([p for p in made.rglob("*") if p.is_file()]) > 50
-    assert canaries_in(made) == []
+    for bad in (damaged, gone, other):
+        run("add", study, whole, bad, "--patient", NAME, fails=True)
+        run("info", bad, fails=True)
+        run("deidentify", bad, hospital.made / "copies", fails=True)
+        run("annotations", "import", study, bad, "--slide", row.slide_id, fails=True)
+        outlines = bad.with_suffix(".geojson")
+        run("annotations", "import", study, outlines, "--slide", row.slide_id, fails=True)
+        run("cohort", "import", study, bad, fails=True)
+    for table in (
+        f"slide,{NAME}\n{whole},1\n",
+        f"slide,patient,mpp\n{whole},{NAME},{NUMBER}\n",
+        f"slide,patient,grade\n{whole},{NAME},{NAME}\n",
+        f"slide,patient,scanner\n{whole},{NAME},{MAIL}\n",
+        f"slide,patient,stain\n{whole},{NAME},{DOCTOR}:\n",
+        f"slide,patient,block\n{gone},{NAME},{BLOCK}\n{damaged},{NAME},{BLOCK}\n",
+    ):
+        path = home / f"{PLACE}.csv"
+        path.write_text(table)
+        run("add", study, path, fails=True)
+    path.write_text(f"slide_id,patient\n{NAME},{NAME}\n")
+    run("cohort", "import", study, path, fails=True)
+    run("oppose", study, NAME, fails=True)
+    whole.write_bytes(whole.read_bytes()[:5000])
+    run("tile", study, "--device", "cpu", fails=True)
+    run("deidentify", row.slide_id, hospital.made / "copies", "--study", study, fails=True)
+    assert canaries_in(hospital.made) == []

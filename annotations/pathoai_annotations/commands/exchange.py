@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pathoai.errors import InvalidValueError
+from pathoai.errors import InvalidValueError, PathoaiError
 from pathoai.provenance import utc_now
 from pathoai.study.study import Study
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai_annotations.slide_frame import SlideFrame
 
 
+FILE = "FILE"
+"""What messages call the file that is read."""
 NOBODY = "import"
 """Under this code proposals come from files: it is no person's, and can stand behind nothing."""
 
@@ -89,6 +92,14 @@ def _configure_reading(parser: ArgumentParser) -> None:
         "--class-column", metavar="NAME", default="", help="of a table: the column of classes"
     )
     parser.add_argument(
+        "--measurement",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="keep this measurement, too: those of names that programs do not use are left out, "
+        "for they may name a person; as often as needed",
+    )
+    parser.add_argument(
         "--repair", action="store_true", help="mend or leave out bad features, and say which"
     )
 
@@ -108,6 +119,7 @@ def list_formats() -> None:
 
 
 def _import(study: Study, journal: Journal, options: Namespace) -> None:
+    from pathoai_annotations.foreign_words import with_known_words
     from pathoai_annotations.formats.annotation_format import ReadingContext, format_to_read
     from pathoai_annotations.formats.exchange_report import ExchangeReport
     from pathoai_annotations.slide_frame import Corner
@@ -133,13 +145,34 @@ def _import(study: Study, journal: Journal, options: Namespace) -> None:
     report = ExchangeReport(name)
     if context.frame is None:
         report.note("the slide was not tiled yet: nothing could be said to lie off it")
-    found = list(chosen.read(options.file, context, report))
+    also = {*options.measurement, *(one.key for one in study.ontology.classes)}
+    with _unnamed(options.file):
+        found = [
+            with_known_words(one, report, where=str(one.id), also=also)
+            for one in chosen.read(options.file, context, report)
+        ]
+    report.unname(options.file.name)
     new = journal.propose(found)
     said = {name: getattr(options, name) for name in ("author", "label", "repair", "mpp")}
     parts = said | {"slides": [slide_id], "annotations": len(found), "new": new}
     _record(study, "annotations import", options, report, parts, started)
     print(f"{slide_id}: {len(found)} annotations read, {new} new, all proposals")
     _tell(report, options.report)
+
+
+@contextmanager
+def _unnamed(file: Path) -> Iterator[None]:
+    """Errors do not name the file: many are named after the patient, and logs are kept."""
+    try:
+        yield
+    except PathoaiError as error:
+        parts = (error.where, error.found, error.allowed, error.remedy)
+        where, found, allowed, remedy = (
+            None if part is None else str(part).replace(file.name, FILE) for part in parts
+        )
+        raise type(error)(
+            error.what, where=where, found=found, allowed=allowed, remedy=remedy
+        ) from error
 
 
 def _export(study: Study, journal: Journal, options: Namespace) -> None:

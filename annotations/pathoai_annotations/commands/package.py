@@ -40,6 +40,14 @@ def configure(parser: ArgumentParser) -> None:
     verify.add_argument(
         "--signed-by", type=Path, metavar="FILE", help="public key (.pub) that must have signed it"
     )
+    verify.add_argument(
+        "--words",
+        type=Path,
+        metavar="FILE",
+        help="also look for words that must not be in it, one a line (names, numbers, birth dates "
+        "of your patients), in every usual spelling and inside compressed files; neither kept nor "
+        "repeated",
+    )
     verify.set_defaults(package_run=_verify)
     opened = add_word(
         words, "open", "make a study of a package", "pathoai package open my-package my-study"
@@ -245,12 +253,18 @@ def _record(study: Study, options: Namespace, started: str) -> None:
 
 
 def _verify(options: Namespace) -> None:
+    from pathoai.byte_search.word_list import word_list
     from pathoai.errors import PackageError
     from pathoai_annotations.package.verify import verify_package
 
+    words = None if options.words is None else word_list(options.words)
     with _bars() as bar:
-        advance = bar("comparing pixels")
-        report = verify_package(options.out, signed_by=options.signed_by, advance=advance)
+        report = verify_package(
+            options.out,
+            signed_by=options.signed_by,
+            words=words,
+            advance=bar("comparing pixels"),
+        )
     for note in report.notes:
         print(f"note: {note}")
     for finding in report.findings:
@@ -266,6 +280,8 @@ def _verify(options: Namespace) -> None:
         f"verified: {report.files} files, {report.annotations} annotations on {report.slides} "
         "slides"
     )
+    if words is not None:
+        print(f"none of {len(words)} words was found in them")
 
 
 def _open(options: Namespace) -> None:

@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
+from pathoai.privacy.shown import shown
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
@@ -39,6 +40,8 @@ _HOLE_GROUPS = frozenset({_HOLES, "hole", "exclusion", "_2"})
 """``_2`` is CAMELYON's: "areas which have been cut out from the original annotations"."""
 _NO_GROUP = frozenset({"", "None"})
 _AREAS = frozenset({"Polygon", "Rectangle", "Spline"})
+_NO_AREAS = frozenset({"Measurement", "None"})
+"""Types that ASAP writes too, and no annotation here can be."""
 
 
 class AsapXml:
@@ -186,7 +189,8 @@ def _features(
         elif mark.kind in ("Dot", "PointSet"):
             yield _feature(mark, MultiPoint(mark.points))
         elif mark.kind not in _AREAS:
-            report.lose(f"annotations of type {mark.kind}", mark.where)
+            kind = mark.kind if mark.kind in _NO_AREAS else shown(mark.kind)
+            report.lose(f"annotations of type {kind}", mark.where)
 
 
 def _is_hole(mark: _Mark, context: ReadingContext) -> bool:

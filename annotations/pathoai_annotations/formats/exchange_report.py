@@ -42,6 +42,12 @@ class ExchangeReport:
         if text not in self._notes:
             self._notes.append(text)
 
+    def unname(self, file_name: str, instead: str = "FILE") -> None:
+        """Say nothing of the file's name, in which a patient's may stand."""
+        for key, examples in self._where.items():
+            self._where[key] = [place.replace(file_name, instead) for place in examples]
+        self._notes = [note.replace(file_name, instead) for note in self._notes]
+
     def _count(self, kind: str, what: str, where: str, times: int) -> None:
         self._counts[kind, what] += times
         examples = self._where.setdefault((kind, what), [])

@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
+from pathoai.privacy.shown import shown
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
@@ -35,6 +36,8 @@ _NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowErro
 # What we read or QuPath always writes; the rest of what it says is told as lost.
 _READ = {"objectType", "classification", "measurements", "metadata"}
 _METADATA = {"origin", "author", "status", "derived_from"}
+_OF_QUPATH = {"isLocked", "childObjects", "ANNOTATION_DESCRIPTION"}
+"""Members that QuPath writes, beside those whose names are of the form of a key."""
 
 
 class GeoJson:
@@ -303,9 +306,9 @@ def _report_unread(
     """Tell of all that the feature says and an annotation has no place for."""
     for name in properties.keys() - _READ:
         if properties[name] is not None:
-            report.lose(f"QuPath's {name}", where)
+            report.lose(f"QuPath's {_shown(name)}", where)
     for name in metadata.keys() - _METADATA:
-        report.lose(f"QuPath's metadata {name}", where)
+        report.lose(f"QuPath's metadata {_shown(name)}", where)
     if raw.get("nucleusGeometry") is not None:
         report.lose("outlines of nuclei within cells", where)
     geometry = raw.get("geometry")
@@ -328,3 +331,8 @@ def _geometry(raw: object) -> BaseGeometry:
     except (*_NO_GEOMETRY, shapely.errors.ShapelyError) as error:
         raise AnnotationError("malformed geometry", found=str(error)) from error
     return geometry
+
+
+def _shown(name: str) -> str:
+    """The name of a member, if it is QuPath's own or a key; anybody may add others."""
+    return name if name in _OF_QUPATH else shown(name)

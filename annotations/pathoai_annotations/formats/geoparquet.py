@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Size
+from pathoai.privacy.shown import shown
 from pathoai.provenance import result_software
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
@@ -252,7 +253,7 @@ class _Table:
         numbers = tuple(column.name for column in others if _is_number(column.type))
         for column in others:
             if column.name not in numbers:
-                report.lose(f"the column {column.name}", path.name)
+                report.lose(f"the column {shown(column.name)}", path.name)
         return cls(geometry, label, probability, numbers)
 
 

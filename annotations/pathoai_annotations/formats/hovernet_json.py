@@ -18,6 +18,7 @@ from shapely.geometry import Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
+from pathoai.privacy.shown import shown
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
@@ -61,7 +62,7 @@ class HoverNetJson:
             with naming(where):
                 feature = _feature(cell, where, names, context)
             for key in cell.keys() - _KNOWN:
-                report.lose(f"the cell's {key}", where)
+                report.lose(f"the cell's {shown(key)}", where)
             annotation = reader.annotation(feature)
             if annotation is not None:
                 yield annotation

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pathoai.errors import AnnotationError, StoreError
+from pathoai.privacy.shown import shown
 from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.check_outline import checked_outline
@@ -31,7 +32,7 @@ def annotations_of_objects(
         OntologyError: An object is of a class that the study's ontology lacks.
     """
     for name in sorted({*columns} - OBJECT_COLUMNS):
-        report.lose(f"the column {name}", path.name)
+        report.lose(f"the column {shown(name)}", path.name)
     report.note(f"{path.name} does not say which slide its objects are of")
     repair = report if context.repair else None
     for number, found in enumerate(_proposals(path, context), start=1):

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError, InvalidValueError
 from pathoai.geometry import Size
+from pathoai.privacy.shown import shown
 from pathoai.tiling.patch_coordinates import (
     PatchCoordinates,
     has_patch_coordinates,
@@ -86,7 +87,7 @@ class PatchH5:
             corner = context.corner or Corner.CANVAS
             refuse_other_size(patches.slide_size, corner, context, path.name)
         for name in patches.columns.keys() - {_ID, _CLASS, _PROBABILITY}:
-            report.lose(f"the column {name}", path.name)
+            report.lose(f"the column {shown(name)}", path.name)
         reader = FeatureReader(context, report, stated_placement(context))
         return _annotations(path, patches, reader)
 

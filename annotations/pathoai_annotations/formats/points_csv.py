@@ -15,6 +15,7 @@ import shapely
 from shapely.geometry import MultiPoint, Point
 
 from pathoai.errors import AnnotationError
+from pathoai.privacy.shown import shown
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.csv_table import Table, header_of, read_table
@@ -75,7 +76,7 @@ class PointsCsv:
         reader = FeatureReader(context, report, context.placement(unit_um=unit_um))
         for column in table.columns:
             if column not in axes and column not in _OTHERS:
-                report.lose(f"the column {column}", path.name, times=len(table.rows))
+                report.lose(f"the column {shown(column)}", path.name, times=len(table.rows))
         yield from reader.annotations(_features(table, axes, path.name))
 
     def write(

@@ -16,6 +16,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError, OntologyError
+from pathoai.privacy.shown import shown
 from pathoai.study.grade import class_of_rank
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
@@ -73,7 +74,7 @@ class TissueNet:
                 remedy="say with --known-as what the file calls it",
             )
         for column in sorted(set(table.columns) - set(_COLUMNS)):
-            report.lose(f"the column {column}", path.name, times=len(rows))
+            report.lose(f"the column {shown(column)}", path.name, times=len(rows))
         for line, row in rows:
             feature = _feature(row, f"{path.name} line {line}", height, context)
             _note_size(feature.geometry, mpp, report)

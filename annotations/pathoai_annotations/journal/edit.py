@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Required, TypedDict
 
@@ -15,8 +16,20 @@ from pathoai_annotations.annotation import check_author
 TOOL = f"pathoai {__version__}"
 LONGEST_COMMENT = 2000
 _LONGEST_TOOL = 200
-# An address, or as many digits in a row as numbers of patients, visits and telephones have.
-_IDENTIFIER = re.compile(r"@(?<=[\w.+-]@)[\w-]+\.\w|(?:\d[ .-]?){7,}")
+# An address, as many digits in a row as numbers of patients, visits, telephones and days of birth
+# have, or a title with a name behind it.
+_IDENTIFIER = re.compile(
+    r"@(?<=[\w.+-]@)[\w-]+\.\w|(?:\d[ ./:-]?){7,}"
+    r"|\b(?:Dr|Pr|Prof|Mme|Mlle|M|Mr|Mrs|Ms|Docteur|Madame|Monsieur)\b[. -]{1,2}[A-ZÀ-Ý]\w"
+)
+_NAME = re.compile(r"[^\W\d_]{4,}")
+_IN_ONE_TEXT = """
+aperio biopsie biopsy bloc block breast cancer carcinoma case cervix copy core dcis dicom
+generated histology image invasive lame level mrxs ndpi normal ome original patient piece region
+sample scan scanner section sein slide slides small specimen stain stroma svs test tiff tile
+tissue training tumeur tumor tumour validation whole wsi zarr
+"""
+_OF_EVERY_LABORATORY = frozenset(_IN_ONE_TEXT.split())
 
 
 class EditDetails(TypedDict, total=False):
@@ -73,6 +86,30 @@ class Edit:
         return asdict(self) | {"action": str(self.action)}
 
 
+def refuse_names(comment: str | None, names: frozenset[str]) -> None:
+    """Refuse a comment that holds a word of the names of the slides' files.
+
+    Args:
+        comment: What is said, if anything.
+        names: Such words, in small letters.
+
+    Raises:
+        AnnotationError: It does.
+    """
+    if comment is not None and names & {word.casefold() for word in _NAME.findall(comment)}:
+        raise AnnotationError(
+            "the comment looks as if it identified a person",
+            found="a word that the name of a slide's file holds",  # never the word itself
+            remedy="say it without: what is in the journal stays there",
+        )
+
+
+def words_of_names(file_names: Iterable[str]) -> frozenset[str]:
+    """The words of files' names that may be a person's; those of every laboratory are left out."""
+    found = {word.casefold() for name in file_names for word in _NAME.findall(name)}
+    return frozenset(found - _OF_EVERY_LABORATORY)
+
+
 def _check_comment(text: str) -> None:
     if not 0 < len(text.strip()) <= len(text) <= LONGEST_COMMENT or "\0" in text:
         raise AnnotationError(
@@ -83,6 +120,7 @@ def _check_comment(text: str) -> None:
     if _IDENTIFIER.search(text):
         raise AnnotationError(
             "the comment looks as if it identified a person",
-            found="an e-mail address, or seven digits or more in a row",  # never the text itself
+            # Never the text itself.
+            found="an e-mail address, seven digits or more in a row, or a title and a name",
             remedy="say it without: what is in the journal stays there",
         )

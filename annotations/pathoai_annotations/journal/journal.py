@@ -23,11 +23,12 @@ from typing import Any, Unpack
 from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError
+from pathoai.privacy.link_table import LinkTable
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.journal.append import append_states
 from pathoai_annotations.journal.current import rebuild_current
-from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
+from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails, refuse_names, words_of_names
 from pathoai_annotations.journal.edit_trail import EditTrail
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.remarks import JournalRemarks
@@ -59,6 +60,7 @@ class Journal(JournalRemarks):
         journal = cls(study.sheet.journal or study.journal_path)
         try:
             journal.edit_trail = EditTrail.of(study, journal.database)
+            journal.names = words_of_names(LinkTable(study.vault).file_names().values())
         except BaseException:
             journal.close()
             raise
@@ -252,6 +254,7 @@ class Journal(JournalRemarks):
             AnnotationError: One was not there then; none is changed.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         with self.writing() as connection:
             return restore_states(connection, at, edit, ids=ids)
 
@@ -271,6 +274,7 @@ class Journal(JournalRemarks):
             Those that changed by it, as they are now or, deleted, were.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         with self.writing() as connection:
             return restore_states(connection, at, edit, slide_id=slide_id)
 
@@ -285,6 +289,7 @@ class Journal(JournalRemarks):
             AnnotationError: There is no such edit of an annotation.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         with self.writing() as connection:
             return restore_edit(connection, seq, edit)
 
@@ -304,6 +309,7 @@ class Journal(JournalRemarks):
             AnnotationError: Somebody else changed one of the annotations since; nothing is undone.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         with self.writing() as connection:
             return undo_last(connection, slide_id, edit)
 
@@ -321,6 +327,7 @@ class Journal(JournalRemarks):
             AnnotationError: Somebody else changed one of the annotations since; nothing is redone.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         with self.writing() as connection:
             return redo_last(connection, slide_id, edit)
 

@@ -14,7 +14,7 @@ from pathoai.errors import AnnotationError, AuditError
 from pathoai.geometry import Region
 from pathoai.privacy.pseudonym import is_code
 from pathoai_annotations.journal.append import append_remark
-from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails
+from pathoai_annotations.journal.edit import TOOL, Edit, EditDetails, refuse_names
 from pathoai_annotations.journal.edit_trail import EditTrail
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.queries import JournalQueries, is_signed
@@ -34,6 +34,8 @@ class JournalRemarks(JournalQueries):
 
     edit_trail: EditTrail | None = None
     """Where edits are entered once they are kept; none for a copy that is only looked at."""
+    names: frozenset[str] = frozenset()
+    """Words of the names of the slides' files, which no comment may hold."""
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -70,6 +72,7 @@ class JournalRemarks(JournalQueries):
                 as if it identified a person.
         """
         edit = Edit(author, tool, comment=text, action=action)
+        refuse_names(text, self.names)
         if (annotation_id is None) == (slide_id is None):
             raise AnnotationError("a comment is on one annotation or on one slide")
         with self.writing() as connection:
@@ -107,6 +110,7 @@ class JournalRemarks(JournalQueries):
         Raises:
             AnnotationError: A part is malformed.
         """
+        refuse_names(details.get("comment"), self.names)
         about = _slide_remark(slide_id, Edit(**details)) | region_columns(region)
         if model:
             check_model(model)
@@ -150,6 +154,7 @@ class JournalRemarks(JournalQueries):
         Raises:
             AnnotationError: A part is malformed.
         """
+        refuse_names(details.get("comment"), self.names)
         about = _slide_remark(slide_id, Edit(**details), grade) | {"with_model": with_model}
         with self.writing() as connection:
             append_remark(connection, Operation.SIGN_OFF, slide_id, about)
@@ -165,6 +170,7 @@ class JournalRemarks(JournalQueries):
             AnnotationError: He has not signed it off, or a part is malformed.
         """
         edit = Edit(**details)
+        refuse_names(edit.comment, self.names)
         about = _slide_remark(slide_id, edit)
         with self.writing() as connection:
             if not is_signed(connection, slide_id, edit.author):
@@ -188,6 +194,7 @@ class JournalRemarks(JournalQueries):
         Raises:
             AnnotationError: A part is malformed.
         """
+        refuse_names(details.get("comment"), self.names)
         about = _slide_remark(slide_id, Edit(**details), grade)
         with self.writing() as connection:
             append_remark(connection, Operation.ADJUDICATE, slide_id, about)

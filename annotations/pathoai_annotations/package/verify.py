@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_images import ImageCheck
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.check_statements import check_statements
+from pathoai_annotations.package.check_words import check_words, without_names
 from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.protection.signature import check_signature
@@ -28,7 +30,11 @@ _DICOM_UNREAD = (
 
 
 def verify_package(
-    path: Path, *, signed_by: Path | None = None, advance: Advance = silent
+    path: Path,
+    *,
+    signed_by: Path | None = None,
+    words: Sequence[str] | None = None,
+    advance: Advance = silent,
 ) -> VerificationReport:
     """Check that a package is whole, unaltered, consistent, approved and free of names.
 
@@ -47,11 +53,14 @@ def verify_package(
       nothing lies beside them. What cannot be decoded here is told as a note.
     * Privacy: slides are codes; no text holds an e-mail address, an absolute path, or the name of
       this computer or its user.
+    * Words: none of those given stands in any file, however it is written or packed.
 
     Args:
         path: The folder of the package.
         signed_by: File of the public key that must have signed it; where None, any key will do,
             and no signature, too.
+        words: What must not be in it, as `Words` takes them; findings give the number of a word
+            in this list, from 1, never the word.
         advance: Told of slides whose pixels were compared, and slides in all.
 
     Returns:
@@ -61,12 +70,16 @@ def verify_package(
         MissingFileError: Nothing lies there, or there is no such key.
         PackageError: What lies there is no package.
         ProtectionError: ``signed_by`` is no public key.
+        InvalidValueError: A word is too short to be looked for.
     """
     require_package(path)
     annotations, images = AnnotationCheck(path), ImageCheck(path, advance=advance)
     content, last_edit = _findings(path, annotations, images)
     signature = check_signature(path, signed_by)
     findings = [*content, *check_approval(path, last_edit), *signature]
+    if words:
+        told, named = check_words(path, words)
+        findings = [*(without_names(finding, named) for finding in findings), *told]
     tally = annotations.tally
     return VerificationReport(
         tuple(findings),

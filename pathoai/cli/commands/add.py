@@ -74,7 +74,7 @@ def run(options: Namespace) -> None:
         )
         for s in incoming
     ]
-    good, failures = _opened(incoming)
+    good, failures = _opened(incoming, "COHORT.csv row" if tables else "slide")
     for row in study.add(good) if good else []:
         known = "patient " + row.patient_id if row.patient_id else "patient not stated"
         print(f"{row.slide_id}: {_stained(row)}, {known}")
@@ -88,20 +88,31 @@ def _stained(row: CohortRow) -> str:
 
 
 def _opened(
-    incoming: list[IncomingSlide],
+    incoming: list[IncomingSlide], noun: str
 ) -> tuple[list[IncomingSlide], list[PathoaiError]]:
-    """The slides that can be opened, and why others cannot: what is no slide never gets a code."""
+    """The slides that can be opened, and why others cannot: what is no slide never gets a code.
+
+    Errors tell them by their number, since files are named after patients.
+    """
     from pathoai.geometry import Mpp
     from pathoai.slide.open_slide import open_slide
 
     good, failures = [], []
-    for slide in incoming:
+    for number, slide in enumerate(incoming, start=1):
         try:
             scale = None if slide.mpp is None else Mpp.square(slide.mpp)
             open_slide(slide.path, mpp=scale).close()
             good.append(slide)
         except PathoaiError as error:
-            failures.append(error)
+            failures.append(
+                type(error)(
+                    error.what,
+                    where=f"{noun} {number}",
+                    found=error.found,
+                    allowed=error.allowed,
+                    remedy=error.remedy,
+                )
+            )
     return good, failures
 
 

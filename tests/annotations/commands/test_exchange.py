@@ -125,7 +125,7 @@ def test_foreign_classes_are_named_by_the_user(run: Run, fail: Run, tmp_path: Pa
     assert "feature 1: unknown class; found 'Tumor: a=b'" in fail("import", path)
     said = run("import", path, "--class", "Tumor: a=b=dcis", "--class", "Stroma=stroma")
     assert "1 annotations read, 1 new" in said
-    assert "not carried: QuPath's name, 1 times (e.g. a.geojson feature 1)" in said
+    assert "not carried: QuPath's name, 1 times (e.g. FILE feature 1)" in said
     for bad in ("dcis", "=dcis", "Tumor="):
         assert "--class: not a pair of classes" in fail("import", path, "--class", bad)
     assert "did you mean 'dcis'" in fail("import", path, "--class", "Tumor=dciss")
@@ -137,7 +137,7 @@ def test_a_bad_outline_is_named_or_repaired_and_told(
     path = _qupath(tmp_path / "a.geojson", "dcis", (0, 0), (50, 50), (50, 0), (0, 50))
     assert "a.geojson feature 1: the outline crosses itself" in fail("import", path)
     said = run("import", path, "--repair")
-    assert "repaired: an outline that crossed itself, 1 times (e.g. a.geojson feature 1)" in said
+    assert "repaired: an outline that crossed itself, 1 times (e.g. FILE feature 1)" in said
     path = _qupath(path, "dcis", (4000, 0), (5000, 0), (5000, 50))
     assert "feature 1: an outline lies off the slide" in fail("import", path)
     assert "cut at its border" in run("import", path, "--repair")

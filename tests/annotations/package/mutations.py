@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -287,6 +289,54 @@ MUTATIONS: dict[str, tuple[Mutation, str]] = {
     "text that is none": (_sealed(_bytes_that_are_no_text), "not text in UTF-8"),
 }
 """Name → the change, and how the finding begins that is its own."""
+
+
+def _compressed_file(package: Path) -> None:
+    text = b"MARTINE or EAU Odil or U Odile: MARTINEAU Odile"
+    (package / "data/more.gz").write_bytes(gzip.compress(text))
+
+
+NAMED: dict[str, tuple[Mutation, str]] = {
+    "in a table": (
+        _in_table("data/tables/slides.csv", "centre_id", "Martineau-Odile"),
+        "data/tables/slides.csv",
+    ),
+    "in the metadata of an annotation": (
+        _in_outlines(lambda f: f[0]["properties"]["metadata"].update(note="MARTINEAU, Odile")),
+        "data/annotations/geojson/",
+    ),
+    "in the text for people": (
+        _append("data/README.md", "\nodile: MARTINEAU  Odile\n"),
+        "data/README.md",
+    ),
+    "in the facts of the crate": (
+        _in_crate(lambda entities: entities["./"].update(description="of MARTINEAU\u00a0ODILE")),
+        "data/ro-crate-metadata.json",
+    ),
+    "in a file that is compressed": (
+        _sealed(_compressed_file),
+        "data/more.gz",
+    ),
+    "in base64": (
+        _append("data/index.html", f"<!-- {base64.b64encode(b'of MARTINEAU Odile').decode()} -->"),
+        "data/index.html",
+    ),
+    "in the name of a file": (
+        _sealed(lambda package: _write_text(package / "data/Martineau_Odile.txt", "a\n")),
+        "a file or folder",
+    ),
+    "in a fact of the bag": (
+        lambda package: _append_text(
+            package / "bag-info.txt", "Contact-Name: Odile? Martineau^Odile\n"
+        ),
+        "bag-info.txt",
+    ),
+}
+"""Where → a word is planted there, and how the place in the finding begins."""
+
+
+def _append_text(path: Path, text: str) -> None:
+    path.write_text(path.read_text("utf8") + text, "utf8")
 
 
 def _write_text(path: Path, text: str) -> None:

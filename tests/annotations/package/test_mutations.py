@@ -29,7 +29,7 @@ from pathoai_annotations.package.tier import Tier
 from pathoai_annotations.package.verify import verify_package
 from tests.annotations.package.derived_mutations import DERIVED_MUTATIONS
 from tests.annotations.package.image_mutations import IMAGE_MUTATIONS, other_pixels
-from tests.annotations.package.mutations import MUTATIONS, edit_json, reseal
+from tests.annotations.package.mutations import MUTATIONS, NAMED, edit_json, reseal
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -72,6 +72,24 @@ def test_there_are_enough_and_no_two_are_told_alike() -> None:
     tables = (MUTATIONS, DERIVED_MUTATIONS, RELEASE_MUTATIONS, IMAGE_MUTATIONS)
     messages = [message for table in tables for _, message in table.values()]
     assert len(set(messages)) == len(messages) >= 25
+
+
+# --- what only its own hospital knows ------------------------------------------------------------
+
+_KNOWN = ["nobody of that name", "MARTINEAU Odile"]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_word_of_the_hospital_is_found_though_every_hash_is_right(
+    package: Path, name: str
+) -> None:
+    assert verify_package(package, words=_KNOWN).ok
+    mutate, where = NAMED[name]
+    mutate(package)
+    found = verify_package(package, words=_KNOWN).findings
+    ours = [f for f in found if f.what == "word 2 of the list stands in it"]
+    assert any(f.where.startswith(where) for f in ours), found
+    assert "martineau" not in " ".join(map(str, found)).casefold()
 
 
 # --- what lets a package go, and what protects it ------------------------------------------------

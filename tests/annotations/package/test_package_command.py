@@ -146,3 +146,30 @@ def test_the_module_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_words_of_the_hospital_are_looked_for_and_not_repeated(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "patients.txt"
+    words.write_text("Létourneau Zoé\n\n21/03/1947\nCC-BY-4.0\n", "latin-1")
+    assert _package("verify", package, "--words", words) == 1
+    said = "".join(capsys.readouterr())
+    assert "data/ro-crate-metadata.json: word 3 of the list stands in it." in said
+    assert "LÉTOURNEAU" not in said.upper()
+    words.write_text("Létourneau Zoé\n21/03/1947\n", "utf8")
+    assert _package("verify", package, "--words", words) == 0
+    assert "none of 2 words was found in them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("\n\n", "holds no word"), ("Lu\n", "too short"), (None, "no such list")]
+)
+def test_a_list_of_words_that_is_none(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    words = tmp_path / "patients.txt"
+    if content is not None:
+        words.write_text(content)
+    assert _package("verify", package, "--words", words) == 1
+    assert said in capsys.readouterr().err

@@ -25,7 +25,8 @@ def test_a_bad_slide_does_not_keep_the_others_out(
     found = capsys.readouterr()
     (row,) = study.cohort
     assert found.out.startswith(f"{row.slide_id}: ")
-    assert "bad.svs" in found.err
+    assert "slide 1: " in found.err
+    assert "bad.svs" not in found.err
     assert "1 of 2 slides were not entered" in found.err.splitlines()[-1]
     assert "DUPONT" not in found.err + found.out
 

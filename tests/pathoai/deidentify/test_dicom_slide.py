@@ -7,31 +7,16 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.sequence import Sequence
+from pydicom.encaps import generate_frames
 
 from pathoai.deidentify.deidentify_slide import deidentify_slide
 from pathoai.errors import DeidentificationError, PathoaiError
 from pathoai.slide.open_slide import describe_slide
 from pathoai.testing.canaries import CANARIES, canaries_in
+from tests.pathoai.deidentify.planted_dicom import plant_in_dicom
 
 _CODE = "7Q9K2M4N6P8R0S1T"
 _KEY = bytes(range(32))
-_TEXTS = {"LO", "SH", "PN", "ST", "LT", "UT", "UC"}
-
-
-def _plant(data: Dataset, canaries: list[str]) -> None:
-    """Every text, date and unknown word of a data set becomes a canary, at every depth."""
-    for number, element in enumerate(list(data)):
-        if element.VR == "SQ":
-            for item in element.value:
-                _plant(item, canaries)
-        elif element.VR in _TEXTS:
-            # Half of them as one word of those that readers split values at.
-            element.value = canaries[number % len(canaries)]
-        elif element.VR == "DA":
-            element.value = "19470321"
 
 
 @pytest.fixture
@@ -39,40 +24,13 @@ def series(real_data: Path, tmp_path: Path) -> Path:
     """The real series, with canaries in every text of every file, private tags, and beside them."""
     folder = tmp_path / CANARIES[10]
     shutil.copytree(real_data / "wsi" / "CMU-1-Small-Region-dicom", folder)
-    short = [canary for canary in CANARIES if len(canary) <= 16]
     for number, path in enumerate(sorted(folder.iterdir())):
         path.chmod(0o600)
         data = pydicom.dcmread(path)
-        keep = data.OpticalPathSequence
-        del data.OpticalPathSequence
-        _plant(data, short)
-        data.OpticalPathSequence = keep
-        keep[0].OpticalPathIdentifier = CANARIES[8]
-        keep[0].OpticalPathDescription = CANARIES[2]
-        data.PatientComments = " and ".join(CANARIES)
-        data.AcquisitionDateTime = "19470321101500"
-        data.DeviceUID = "1.2.3.19470321"
-        block = data.private_block(0x0099, CANARIES[4], create=True)
-        block.add_new(1, "UN", CANARIES[7].encode("utf-16-le"))
-        inner = Dataset()
-        inner.PatientName = CANARIES[0]
-        block.add_new(2, "SQ", Sequence([inner]))
-        frames = [
-            _with_comment(f)
-            for f in generate_frames(data.PixelData, number_of_frames=data.get("NumberOfFrames", 1))
-        ]
-        data.PixelData = encapsulate(frames)
-        data.file_meta.SourceApplicationEntityTitle = CANARIES[3]
-        data.preamble = CANARIES[5].encode().ljust(128, b"\0")
-        data.add_new(0xFFFCFFFC, "OB", CANARIES[6].encode())
+        plant_in_dicom(data)
         data.save_as(folder / f"{CANARIES[1]}-{number}.dcm")
         path.unlink()
     return folder
-
-
-def _with_comment(frame: bytes) -> bytes:
-    word = CANARIES[11].encode()
-    return frame[:2] + b"\xff\xfe" + (len(word) + 2).to_bytes(2, "big") + word + frame[2:]
 
 
 def test_nothing_planted_leaves_with_a_series(series: Path, tmp_path: Path) -> None:

@@ -2,113 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 
 import numpy as np
 import openslide
 import pytest
-from PIL import Image
 
 from pathoai.deidentify.deidentify_slide import deidentify_slide
 from pathoai.deidentify.ndpi_directory import NdpiTag, read_directories, write_directories
 from pathoai.errors import DeidentificationError, PathoaiError
 from pathoai.testing.canaries import CANARIES, canaries_in
+from tests.pathoai.deidentify.planted_ndpi import write_planted_ndpi
 
 _CODE = "7Q9K2M4N6P8R0S1T"
 _KEY = bytes(range(32))
-_LENS = 20.0
-
-
-def _jpeg(width: int, height: int, *, restart: int = 0, word: str = CANARIES[0]) -> bytes:
-    """Smooth colours, with a comment and EXIF."""
-    small = np.random.default_rng(width).integers(60, 220, (6, 8, 3)).astype(np.uint8)
-    picture = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    picture.save(
-        buffer, "JPEG", quality=90, subsampling=0, comment=word.encode(),
-        exif=b"Exif\0\0" + word.encode(), restart_marker_blocks=restart,
-    )  # fmt: skip
-    return buffer.getvalue()
-
-
-def _short(value: int) -> NdpiTag:
-    return NdpiTag(3, struct.pack("<H", value))
-
-
-def _long(*values: int) -> NdpiTag:
-    return NdpiTag(4, struct.pack(f"<{len(values)}I", *values))
-
-
-def _text(value: str) -> NdpiTag:
-    return NdpiTag(2, value.encode() + b"\0")
-
-
-def _mcu_starts(jpeg: bytes) -> list[int]:
-    """Where the first and every following restart interval begins."""
-    scan = jpeg.index(b"\xff\xda")
-    at = scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
-    starts = [at]
-    while (at := jpeg.index(b"\xff", at)) >= 0 and jpeg[at + 1] != 0xD9:
-        at += 2
-        if 0xD0 <= jpeg[at - 1] <= 0xD7:
-            starts.append(at)
-    return starts
-
-
-def _picture(place: int, jpeg: bytes, width: int, height: int, lens: float) -> dict[int, NdpiTag]:
-    starts = _mcu_starts(jpeg)
-    per_cm = struct.pack("<II", round(10_000 / 0.5 * abs(lens) / _LENS), 1)
-    return {
-        254: _long(0),
-        256: _long(width),
-        257: _long(height),
-        258: NdpiTag(3, struct.pack("<3H", 8, 8, 8)),
-        259: _short(7),
-        262: _short(6),
-        271: _text(CANARIES[10]),
-        272: _text(CANARIES[2]),
-        273: _long(place),
-        277: _short(3),
-        278: _long(height),
-        279: _long(len(jpeg)),
-        282: NdpiTag(5, per_cm),
-        283: NdpiTag(5, per_cm),
-        284: _short(1),
-        296: _short(3),
-        305: _text(CANARIES[5]),
-        306: _text("1947:03:21 10:15:00 " + CANARIES[3]),
-        65420: _long(1),
-        65421: NdpiTag(11, struct.pack("<f", lens)),
-        65422: NdpiTag(9, struct.pack("<i", 1000)),
-        65423: NdpiTag(9, struct.pack("<i", -2000)),
-        65424: NdpiTag(9, struct.pack("<i", 0)),
-        **({65426: _long(*starts)} if len(starts) > 1 else {}),
-        65427: _text(CANARIES[9]),
-        65442: _text(CANARIES[8]),
-        65449: _text(f"Patient={CANARIES[1]}\r\nName={CANARIES[0]}\r\nTel={CANARIES[11]}"),
-        65477: NdpiTag(7, CANARIES[4].encode("utf-16-le")),
-        65499: _text(CANARIES[7]),
-    }
-
-
-def _write(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kinds = [(1024, 768, _LENS, 16), (256, 192, 5.0, 0), (300, 100, -1.0, 0), (150, 100, -2.0, 0)]
-    with path.open("wb+") as file:
-        file.write(bytes(12))
-        pictures = []
-        for width, height, lens, restart in kinds:
-            jpeg = _jpeg(width, height, restart=restart)
-            pictures.append(_picture(file.seek(0, 2), jpeg, width, height, lens))
-            file.write(jpeg)
-        write_directories(file, pictures)
 
 
 def test_nothing_planted_leaves_with_an_ndpi(tmp_path: Path) -> None:
     source = tmp_path / CANARIES[6] / f"{CANARIES[1]}.ndpi"
-    _write(source)
+    write_planted_ndpi(source)
     assert len(canaries_in(tmp_path)) >= 12
     done = deidentify_slide(source, tmp_path / "out", code=_CODE, uid_key=_KEY)
     assert canaries_in(tmp_path / "out") == []
@@ -140,14 +53,18 @@ def test_offsets_beyond_4_gib_are_read_and_written(tmp_path: Path) -> None:
         file.write(bytes(12))
         file.seek(far)
         file.write(b"strip")
-        tags = {273: NdpiTag(4, struct.pack("<Q", far)), 305: _text("a text"), 65420: _long(1)}
+        tags = {
+            273: NdpiTag(4, struct.pack("<Q", far)),
+            305: NdpiTag(2, b"a text\0"),
+            65420: NdpiTag(4, struct.pack("<I", 1)),
+        }
         write_directories(file, [tags, tags])
         assert read_directories(file, path.stat().st_size) == [tags, tags]
 
 
 def test_a_jpeg_that_goes_on_behind_its_pixels_goes_into_quarantine(tmp_path: Path) -> None:
     path = tmp_path / "slide.ndpi"
-    _write(path)
+    write_planted_ndpi(path)
     data = path.read_bytes()
     with path.open("rb") as file:
         tags = read_directories(file, len(data))[0]
@@ -162,7 +79,7 @@ def test_a_jpeg_that_goes_on_behind_its_pixels_goes_into_quarantine(tmp_path: Pa
 
 def test_an_ndpi_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "slide.ndpi"
-    _write(path)
+    write_planted_ndpi(path)
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(PathoaiError) as caught:
         deidentify_slide(path, tmp_path / "out", code=_CODE, uid_key=_KEY)

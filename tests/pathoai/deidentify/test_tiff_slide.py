@@ -11,7 +11,6 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
-from numpy.typing import NDArray
 
 from pathoai.deidentify.deidentified import Deidentified
 from pathoai.deidentify.deidentify_slide import deidentify_slide
@@ -19,106 +18,21 @@ from pathoai.errors import DamagedSlideError, DeidentificationError, NotASlideEr
 from pathoai.slide.open_slide import describe_slide
 from pathoai.testing.canaries import CANARIES, canaries_in
 from pathoai.testing.icc_profile import matrix_profile
+from tests.pathoai.deidentify.planted_tiff import APERIO, OME_XML, PIXELS, write_planted_tiff
 
 _CODE = "7Q9K2M4N6P8R0S1T"
 _KEY = bytes(range(32))
-_PIXELS = np.random.default_rng(1).integers(0, 255, (300, 420, 3)).astype(np.uint8)
-_NAME, _IPP, _DAY, _EIGHT_DIGITS, _NIR, _BLOCK, _DOCTOR, _MAIL, _SERIAL, _BARCODE, _PLACE, _TEL = (
-    CANARIES
-)
+_NAME, _IPP, _DAY, _REMARK, _NIR, _BLOCK, _DOCTOR, _MAIL, _SERIAL, _BARCODE, _PLACE, _TEL = CANARIES
 
 
 def _deidentify(source: Path, out: Path) -> Deidentified:
     return deidentify_slide(source, out, code=_CODE, uid_key=_KEY)
 
 
-def _jpeg_with_words(pixels: NDArray[np.uint8]) -> bytes:
-    """A JPEG with EXIF, a comment, and text behind its end."""
-    data = bytes(imagecodecs.jpeg8_encode(pixels, level=95))
-    exif = b"Exif\0\0" + _NAME.encode()
-    comment = _DOCTOR.encode("utf-16-le")
-    segments = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
-    segments += b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-    return data[:2] + segments + data[2:] + _TEL.encode()
-
-
-def _tiles(pixels: NDArray[np.uint8], side: int = 128) -> list[bytes]:
-    height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % side), (0, -width % side), (0, 0)))
-    return [
-        _jpeg_with_words(np.ascontiguousarray(padded[y : y + side, x : x + side]))
-        for y in range(0, height, side)
-        for x in range(0, width, side)
-    ]
-
-
-def _extra_tags() -> list[tuple[int, str, int, Any, bool]]:
-    xmp = f"<x:xmpmeta><dc:creator>{_MAIL}</dc:creator></x:xmpmeta>".encode()
-    packed = imagecodecs.zlib_encode(_NIR.encode() * 4)
-    return [
-        (285, "s", 0, f"page of {_NAME}", True),
-        (315, "s", 0, _DOCTOR, True),
-        (316, "s", 0, _PLACE, True),
-        (306, "s", 0, "1947:03:21 10:00:00 " + _DAY, True),
-        (42016, "s", 0, _BARCODE, True),
-        (700, "B", len(xmp), xmp, True),
-        (33432, "s", 0, _MAIL, True),
-        (65000, "s", 0, _SERIAL, True),
-        (65001, "B", len(_NIR) * 2, _NIR.encode("utf-16-le"), True),
-        (65002, "B", len(packed), packed, True),
-    ]
-
-
-def _write(path: Path, *, description: str, big: bool = False) -> None:
-    """A pyramid of two levels, then a thumbnail, a label and a macro in strips."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    profile = matrix_profile(1.8)
-    named = _DOCTOR.encode().ljust(19, b".") + b"\0"
-    profile = profile.replace(b"generated for tests\0", named)
-    profile = profile[:24] + b"\x07\x9b\x00\x03\x00\x15" + b"\0" * 6 + profile[36:]
-    with tifffile.TiffWriter(path, bigtiff=big) as tiff:
-        for level, pixels in enumerate([_PIXELS, np.ascontiguousarray(_PIXELS[::2, ::2])]):
-            tiff.write(
-                iter(_tiles(pixels)),
-                shape=pixels.shape,
-                dtype=np.uint8,
-                tile=(128, 128),
-                compression="jpeg",
-                photometric="ycbcr",
-                subfiletype=int(level > 0),
-                description=description,
-                software=f"Scanner {_SERIAL}",
-                extratags=_extra_tags(),
-                iccprofile=profile.replace(
-                    b"generated for tests\0", _DOCTOR.encode().ljust(19, b".") + b"\0"
-                ),
-                resolution=(20000, 20000),
-                resolutionunit="CENTIMETER",
-                metadata=None,
-            )
-        for name in ("thumbnail", "label", "macro"):
-            tiff.write(
-                np.ascontiguousarray(_PIXELS[:60, :77]),
-                photometric="rgb",
-                description=f"Aperio Image Library v12\r\n{name} 77x60 {_NIR}",
-                compression="lzw",
-                rowsperstrip=20,
-                subfiletype={"label": 1, "macro": 9}.get(name, 0),
-                software=_PLACE,
-                metadata=None,
-            )
-
-
-_APERIO = (
-    f"Aperio Image Library v12\r\n420x300 [0,0 420x300] {_PLACE}|AppMag = 20|MPP = 0.5"
-    f"|User = {_NAME}|Date = {_DAY}|Filename = {_IPP}|ScanScope ID = {_SERIAL}|Title = {_BLOCK}"
-)
-
-
 @pytest.mark.parametrize("big", [False, True])
 def test_nothing_planted_leaves_with_an_svs(tmp_path: Path, big: bool) -> None:
     source = tmp_path / _PLACE / f"{_NAME} {_IPP}.svs"
-    _write(source, description=_APERIO, big=big)
+    write_planted_tiff(source, description=APERIO, big=big)
     # The canaries are where the search can find them.
     assert len(canaries_in(tmp_path)) >= 10
     done = _deidentify(source, tmp_path / "out")
@@ -137,7 +51,7 @@ def test_nothing_planted_leaves_with_an_svs(tmp_path: Path, big: bool) -> None:
 
 def test_the_report_tells_kinds_and_counts(tmp_path: Path) -> None:
     source = tmp_path / "slide.svs"
-    _write(source, description=_APERIO)
+    write_planted_tiff(source, description=APERIO)
     report = _deidentify(source, tmp_path / "out").report
     left = report["left_behind"]
     assert left["TIFF tag 700"] == left["TIFF tag 65001"] == 2
@@ -152,25 +66,17 @@ def test_colours_stay_and_the_profile_loses_its_date(tmp_path: Path) -> None:
     from pathoai.slide.icc import to_srgb
 
     source = tmp_path / "slide.svs"
-    _write(source, description=_APERIO)
+    write_planted_tiff(source, description=APERIO)
     done = _deidentify(source, tmp_path / "out")
     with tifffile.TiffFile(done.path) as tiff:
         profile = tiff.pages.first.iccprofile or b""
     assert profile[24:36] == bytes(12)
-    np.testing.assert_array_equal(to_srgb(_PIXELS, profile), to_srgb(_PIXELS, matrix_profile(1.8)))
+    np.testing.assert_array_equal(to_srgb(PIXELS, profile), to_srgb(PIXELS, matrix_profile(1.8)))
 
 
 def test_nothing_planted_leaves_with_an_ome_tiff(tmp_path: Path) -> None:
-    ome = (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-        f'UUID="urn:uuid:{_IPP}"><Instrument ID="Instrument:0"><Objective ID="Objective:0" '
-        f'NominalMagnification="40" SerialNumber="{_SERIAL}"/></Instrument>'
-        f'<Image ID="Image:0" Name="{_NAME}"><AcquisitionDate>{_DAY}</AcquisitionDate>'
-        '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="420" SizeY="300" '
-        'SizeC="3" SizeZ="1" SizeT="1" PhysicalSizeX="0.25" PhysicalSizeY="0.25"/></Image></OME>'
-    )
     source = tmp_path / _NAME / "slide.ome.tiff"
-    _write(source, description=ome)
+    write_planted_tiff(source, description=OME_XML)
     done = _deidentify(source, tmp_path / "out")
     assert canaries_in(tmp_path / "out") == []
     assert done.path.name == f"{_CODE}.ome.tiff"
@@ -192,7 +98,7 @@ def test_other_compressions_hide_nothing_behind_the_pixels(
     if compression == "webp":
         options["compressionargs"] = {"level": -1}
     tifffile.imwrite(
-        path, _PIXELS, tile=(128, 128), photometric="rgb", metadata=None, software=False, **options
+        path, PIXELS, tile=(128, 128), photometric="rgb", metadata=None, software=False, **options
     )
     plain = _deidentify(path, tmp_path / "plain")
     if compression is not None:
@@ -201,7 +107,7 @@ def test_other_compressions_hide_nothing_behind_the_pixels(
     done = deidentify_slide(path, tmp_path / "out", code=_CODE, uid_key=_KEY)
     assert canaries_in(tmp_path / "out") == []
     assert done.level_sha256 == plain.level_sha256
-    np.testing.assert_array_equal(tifffile.imread(done.path), _PIXELS)
+    np.testing.assert_array_equal(tifffile.imread(done.path), PIXELS)
 
 
 def _lengthen_tiles(path: Path, word: bytes) -> None:
@@ -224,19 +130,19 @@ def test_levels_that_lie_below_the_first_stay_there(tmp_path: Path) -> None:
     path = tmp_path / "slide.ome.tiff"
     with tifffile.TiffWriter(path) as tiff:
         options: dict[str, Any] = {"tile": (128, 128), "photometric": "rgb"}
-        tiff.write(_PIXELS, subifds=1, metadata={"axes": "YXS", "Name": _NAME}, **options)
-        tiff.write(np.ascontiguousarray(_PIXELS[::2, ::2]), subfiletype=1, **options)
+        tiff.write(PIXELS, subifds=1, metadata={"axes": "YXS", "Name": _NAME}, **options)
+        tiff.write(np.ascontiguousarray(PIXELS[::2, ::2]), subfiletype=1, **options)
     done = _deidentify(path, tmp_path / "out")
     assert canaries_in(tmp_path / "out") == []
     with tifffile.TiffFile(done.path) as tiff:
         series: Any = tiff.series[0]
         assert [level.shape for level in series.levels] == [(300, 420, 3), (150, 210, 3)]
-        np.testing.assert_array_equal(series.levels[1].asarray(), _PIXELS[::2, ::2])
+        np.testing.assert_array_equal(series.levels[1].asarray(), PIXELS[::2, ::2])
 
 
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "slide.svs"
-    _write(source, description=_APERIO)
+    write_planted_tiff(source, description=APERIO)
     whole = source.read_bytes()
     for share in (0.1, 0.5, 0.8):
         source.write_bytes(whole[: int(len(whole) * share)])
@@ -249,7 +155,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_a_scale_that_is_no_number_goes_into_quarantine(tmp_path: Path) -> None:
     source = tmp_path / "slide.svs"
-    _write(source, description=_APERIO.replace("AppMag = 20", f"AppMag = {_NAME}"))
+    write_planted_tiff(source, description=APERIO.replace("AppMag = 20", f"AppMag = {_NAME}"))
     with pytest.raises(DeidentificationError) as caught:
         _deidentify(source, tmp_path / "out")
     assert _NAME not in str(caught.value)
@@ -258,7 +164,7 @@ def test_a_scale_that_is_no_number_goes_into_quarantine(tmp_path: Path) -> None:
 
 def test_a_jpeg_segment_that_nobody_allowed_goes_into_quarantine(tmp_path: Path) -> None:
     path = tmp_path / "slide.tiff"
-    tile = bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(_PIXELS[:128, :128])))
+    tile = bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(PIXELS[:128, :128])))
     word = _NAME.encode()
     # JPG extension segments (F0 to FD) are skipped by decoders.
     hidden = tile[:2] + b"\xff\xf3" + (len(word) + 2).to_bytes(2, "big") + word + tile[2:]

@@ -38,7 +38,7 @@ def test_columns_are_added_and_identifiers_coded_as_by_add(cervix: Study) -> Non
     path = table(
         cervix,
         "slide_id,patient,block,centre,scanner,stain_batch,grade",
-        "{0},DUPONT,24B01-A1,Brest,NanoZoomer S360,2024-07,cin3",
+        "{0},DUPONT,24B01-A1,Brest,NanoZoomer S360,batch 7,cin3",
         "{1},DUPONT,24B01-A2,Brest,,,benign",
     )
     one, two = import_columns(cervix, path)
@@ -47,7 +47,7 @@ def test_columns_are_added_and_identifiers_coded_as_by_add(cervix: Study) -> Non
     assert one.centre_id == two.centre_id
     assert one.block_id != two.block_id
     assert all(is_code(c) for c in (one.patient_id, one.block_id, one.centre_id, two.block_id))
-    assert (one.scanner, one.stain_batch, one.grade) == ("NanoZoomer S360", "2024-07", "cin3")
+    assert (one.scanner, one.stain_batch, one.grade) == ("NanoZoomer S360", "batch 7", "cin3")
     assert third == CohortRow(third.slide_id, source_sha256=third.source_sha256)
     text = (cervix.path / "cohort.csv").read_text("utf8")
     assert not [name for name in ("DUPONT", "24B01", "Brest") if name in text]

@@ -1,0 +1,1 @@
+"""Words looked for in bytes: in every usual spelling, and inside what is compressed."""
