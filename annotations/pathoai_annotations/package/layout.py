@@ -18,6 +18,7 @@
         catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
         privacy/{release,erasure}.json
         provenance/journal-<slide_id>.jsonl
+        provenance/model-cards/<model>-<hash>.md   of each model that proposed an outline
         audits/<marker>.json            where labels were audited
 """
 
@@ -63,6 +64,7 @@ DICOM_FOLDER = "annotations/dicom"
 MASK_FOLDER = "masks"
 IMAGE_FOLDER = "images"
 JOURNAL_FOLDER = "provenance"
+CARD_FOLDER = "provenance/model-cards"
 AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
@@ -110,6 +112,11 @@ def journal_name(slide_id: str) -> str:
     return f"{JOURNAL_FOLDER}/journal-{slide_id}.jsonl"
 
 
+def card_name(model: str) -> str:
+    """The payload name of the card of a model that proposed annotations."""
+    return f"{CARD_FOLDER}/{model}.md"
+
+
 def mask_name(slide_id: str) -> str:
     """The payload name of the folder that holds a slide's masks."""
     return f"{MASK_FOLDER}/{slide_id}.ome.zarr"
@@ -149,6 +156,8 @@ def description(name: str) -> str:
         return f"Classes and numbers of the annotations of slide {code} as masks (OME-Zarr 0.5)"
     if name.startswith(f"{IMAGE_FOLDER}/"):
         return f"De-identified copy of slide {PurePosixPath(name).parts[1]}"
+    if name.startswith(f"{CARD_FOLDER}/"):
+        return f"Card of the model {PurePosixPath(name).stem}, which proposed annotations"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

@@ -20,6 +20,7 @@ from pathoai_annotations.package.erasure import erasure_text
 from pathoai_annotations.package.event_log import write_event_log
 from pathoai_annotations.package.images import images_by_reference
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.models import write_model_cards
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
 from pathoai_annotations.package.shown_counts import PackageCounts
@@ -99,6 +100,7 @@ class PayloadWork:
         files.forget()
         summary = self._summary(tally, audits)
         self._write_tables(summary)
+        write_model_cards(self._payload, self.study, summary.models, summary.tier)
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
         self._write_text(layout.RELEASE, release)
         self._write_text(layout.ERASURE, erasure_text(self.study))
@@ -153,6 +155,7 @@ class PayloadWork:
             ended=self.selection.ended,
             changes=changes_since(self.study, plan.version, tier, self.digests, plan.why),
             audits=audits,
+            models={model: tuple(sorted(tally.models[model])) for model in sorted(tally.models)},
         )
 
     def _write_tables(self, summary: PackageSummary) -> None:

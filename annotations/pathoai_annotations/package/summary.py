@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from pathoai.errors import PackageError
@@ -14,6 +16,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.package.changes import Changes
 from pathoai_annotations.package.images import PackagedImage
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.models import PackagedModel
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.shown_counts import PackageCounts, case_count, stain_counts
 from pathoai_annotations.package.slides import PackagedSlide
@@ -42,6 +45,7 @@ class PackageSummary:
         ended: Time of the last.
         changes: Against the version before.
         audits: Keys of the markers whose labels were audited.
+        models: Model that proposed something → slides that it did so on, sorted.
     """
 
     package_id: uuid.UUID
@@ -58,6 +62,9 @@ class PackageSummary:
     ended: str
     changes: Changes
     audits: tuple[str, ...] = ()
+    models: Mapping[PackagedModel, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     @property
     def tier(self) -> Tier:

@@ -10,7 +10,7 @@ from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 
 # One file or folder for each slide: descriptions name these as sets, the crate one by one.
-_OF_SLIDES = (layout.GEOJSON_FOLDER, layout.JOURNAL_FOLDER, "annotations", "masks", "images")
+_OF_SLIDES = (f"{layout.JOURNAL_FOLDER}/journal-", "annotations/", "masks/", "images/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,7 @@ def common_files(payload: Path) -> list[PayloadFile]:
     """Files that are not of a single slide, as they lie there now, by name."""
     names = (p.relative_to(payload).as_posix() for p in payload.rglob("*") if p.is_file())
     return [
-        PayloadFile.read(payload, name)
-        for name in sorted(names)
-        if not name.startswith(tuple(f"{folder}/" for folder in _OF_SLIDES))
+        PayloadFile.read(payload, name) for name in sorted(names) if not name.startswith(_OF_SLIDES)
     ]
 
 
