@@ -86,6 +86,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
             older than the last edit, or the finished package does not verify (e.g. the title holds
             an e-mail address).
         StudyError: The audit of a marker's labels, a split or a record of a package is damaged.
+        StoreError: A saved registration of a packaged slide is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
     """

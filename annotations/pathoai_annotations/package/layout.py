@@ -19,6 +19,7 @@
         privacy/{release,erasure}.json
         provenance/journal-<slide_id>.jsonl
         provenance/model-cards/<model>-<hash>.md   of each model that proposed an outline
+        provenance/registration/<slide_id>--<slide_id>.json   where a slide has a restained twin
         audits/<marker>.json            where labels were audited
 """
 
@@ -65,6 +66,7 @@ MASK_FOLDER = "masks"
 IMAGE_FOLDER = "images"
 JOURNAL_FOLDER = "provenance"
 CARD_FOLDER = "provenance/model-cards"
+REGISTRATION_FOLDER = "provenance/registration"
 AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
@@ -117,6 +119,11 @@ def card_name(model: str) -> str:
     return f"{CARD_FOLDER}/{model}.md"
 
 
+def registration_name(pair: str) -> str:
+    """The payload name of how a slide lies on its restained twin."""
+    return f"{REGISTRATION_FOLDER}/{pair}.json"
+
+
 def mask_name(slide_id: str) -> str:
     """The payload name of the folder that holds a slide's masks."""
     return f"{MASK_FOLDER}/{slide_id}.ome.zarr"
@@ -158,6 +165,8 @@ def description(name: str) -> str:
         return f"De-identified copy of slide {PurePosixPath(name).parts[1]}"
     if name.startswith(f"{CARD_FOLDER}/"):
         return f"Card of the model {PurePosixPath(name).stem}, which proposed annotations"
+    if name.startswith(f"{REGISTRATION_FOLDER}/"):
+        return f"How slides {PurePosixPath(name).stem} were aligned, and how well that holds"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

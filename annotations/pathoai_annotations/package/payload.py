@@ -21,6 +21,7 @@ from pathoai_annotations.package.event_log import write_event_log
 from pathoai_annotations.package.images import images_by_reference
 from pathoai_annotations.package.licence import Licence
 from pathoai_annotations.package.models import write_model_cards
+from pathoai_annotations.package.registrations import write_registrations
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
 from pathoai_annotations.package.shown_counts import PackageCounts
@@ -101,6 +102,7 @@ class PayloadWork:
         summary = self._summary(tally, audits)
         self._write_tables(summary)
         write_model_cards(self._payload, self.study, summary.models, summary.tier)
+        write_registrations(self._payload, self.study, self.digests.keys())
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
         self._write_text(layout.RELEASE, release)
         self._write_text(layout.ERASURE, erasure_text(self.study))

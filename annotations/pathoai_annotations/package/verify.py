@@ -19,6 +19,7 @@ from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.models import check_model_cards
 from pathoai_annotations.package.protection.signature import check_signature
+from pathoai_annotations.package.registrations import check_registrations
 
 
 def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
@@ -28,7 +29,7 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
       hashes, and the ``bagit`` library finds the bag valid; Croissant and datapackage agree.
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
-    * Models: there is a card for each that proposed something.
+    * Models: there is a card for each that proposed something; registrations are of its slides.
     * Statements: a licence, a day of publication, and no code that the dictionary lacks.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
     * People: nobody is in it whom its own list of the erased names.
@@ -78,6 +79,7 @@ def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], 
     if not content:
         content = list(check_model_cards(path, annotations.tally.models))
     statements = list(check_statements(path))
+    content += check_registrations(path)
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
     return [*files, *bag, *statements, *content, *people], annotations.last_day
 

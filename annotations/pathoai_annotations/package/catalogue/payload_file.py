@@ -10,7 +10,13 @@ from pathoai.provenance import sha256_of_file
 from pathoai_annotations.package import layout
 
 # One file or folder for each slide: descriptions name these as sets, the crate one by one.
-_OF_SLIDES = (f"{layout.JOURNAL_FOLDER}/journal-", "annotations/", "masks/", "images/")
+_OF_SLIDES = (
+    f"{layout.JOURNAL_FOLDER}/journal-",
+    f"{layout.REGISTRATION_FOLDER}/",
+    "annotations/",
+    "masks/",
+    "images/",
+)
 
 
 @dataclass(frozen=True, slots=True)
