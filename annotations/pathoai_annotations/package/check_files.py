@@ -24,6 +24,7 @@ _REQUIRED = (
     layout.LANDING_PAGE,
     layout.RELEASE,
     layout.ERASURE,
+    layout.TRANSPARENCY,
     layout.CHANGES,
     *(table.path for table in TABLES),
 )

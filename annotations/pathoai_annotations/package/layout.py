@@ -15,7 +15,7 @@
         tables/*.csv                      see table.py
         vocab/classes.{csv,ttl}
         CITATION.cff  datapackage.json  croissant.json
-        catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
+        catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl,transparency.json}
         privacy/{release,erasure}.json
         provenance/journal-<slide_id>.jsonl
         provenance/model-cards/<model>-<hash>.md   of each model that proposed an outline
@@ -57,6 +57,7 @@ CROISSANT = "croissant.json"
 DATACITE = "catalogue/datacite.json"
 DATACITE_XML = "catalogue/datacite.xml"
 HEALTHDCAT = "catalogue/healthdcat-ap.ttl"
+TRANSPARENCY = "catalogue/transparency.json"
 CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 ERASURE = "privacy/erasure.json"
@@ -98,6 +99,7 @@ _DESCRIPTIONS = {
     DATACITE: "Record for a DOI (DataCite 4.5, JSON)",
     DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
     HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
+    TRANSPARENCY: "What the study tells the people whose slides it uses, English and French",
     ERASURE: "Who was taken out of the study: hashes of codes",
     RELEASE: "How far the package may travel, who exported it, when objections were applied",
 }

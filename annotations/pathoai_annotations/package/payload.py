@@ -28,6 +28,7 @@ from pathoai_annotations.package.shown_counts import PackageCounts
 from pathoai_annotations.package.slide_files import SlideFiles, inputs_of
 from pathoai_annotations.package.slides import describe_slide
 from pathoai_annotations.package.study_tables import agreement_rows, split_rows
+from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.summary import PackageSummary, package_id_of
 from pathoai_annotations.package.table import (
     AGREEMENT,
@@ -51,6 +52,7 @@ class Plan:
         licence: Of the data.
         title: One line.
         release: How far it may travel, and who exports it.
+        terms: What the study says for catalogues.
         why: Reason for the version, where one was given.
     """
 
@@ -58,6 +60,7 @@ class Plan:
     licence: Licence
     title: str
     release: Release
+    terms: StudyTerms
     why: str | None
 
 
@@ -146,6 +149,7 @@ class PayloadWork:
             version=plan.version,
             licence=plan.licence,
             release=plan.release,
+            terms=plan.terms,
             ontology=self.study.ontology,
             slides=tuple(
                 describe_slide(self.study, row, counts.by_slide[row.slide_id], tier) for row in rows

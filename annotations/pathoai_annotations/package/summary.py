@@ -21,6 +21,7 @@ from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.shown_counts import PackageCounts, case_count, stain_counts
 from pathoai_annotations.package.slides import PackagedSlide
 from pathoai_annotations.package.small_counts import ShownCounts
+from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.tier import Tier
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][0-9A-Za-z]+)*")
@@ -36,6 +37,7 @@ class PackageSummary:
         version: Of the data, e.g. ``1.0.0``.
         licence: Of the data.
         release: How far it may travel, who exported it, when objections were applied.
+        terms: What the study says for catalogues.
         ontology: The classes.
         slides: Sorted by code.
         images: Of the slides, likewise.
@@ -53,6 +55,7 @@ class PackageSummary:
     version: str
     licence: Licence
     release: Release
+    terms: StudyTerms
     ontology: Ontology
     slides: tuple[PackagedSlide, ...]
     images: tuple[PackagedImage, ...]
