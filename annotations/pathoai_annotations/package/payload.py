@@ -25,6 +25,7 @@ from pathoai_annotations.package.registrations import write_registrations
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
 from pathoai_annotations.package.shown_counts import PackageCounts
+from pathoai_annotations.package.sign_offs import sign_off_rows
 from pathoai_annotations.package.slide_files import SlideFiles, inputs_of
 from pathoai_annotations.package.slides import describe_slide
 from pathoai_annotations.package.study_tables import agreement_rows, split_rows
@@ -35,6 +36,7 @@ from pathoai_annotations.package.table import (
     ANNOTATIONS,
     ANNOTATORS,
     IMAGES,
+    SIGN_OFFS,
     SLIDES,
     SPLITS,
 )
@@ -171,6 +173,8 @@ class PayloadWork:
         write_table(self._payload, SLIDES, slides)
         write_table(self._payload, IMAGES, (image.row() for image in summary.images))
         write_table(self._payload, ANNOTATORS, summary.counts.annotators)
+        signed = sign_off_rows(self.study, self.journal, self.selection)
+        write_table(self._payload, SIGN_OFFS, signed)
         write_table(self._payload, AGREEMENT, agreement_rows(self.study))
         write_table(self._payload, SPLITS, split_rows(self.study, self.digests.keys()))
         write_classes(self._payload / layout.CLASSES, summary.ontology)

@@ -20,6 +20,7 @@ from pathoai_annotations.package.finding import Finding, VerificationReport
 from pathoai_annotations.package.models import check_model_cards
 from pathoai_annotations.package.protection.signature import check_signature
 from pathoai_annotations.package.registrations import check_registrations
+from pathoai_annotations.package.sign_offs import check_sign_offs
 
 
 def verify_package(path: Path, *, signed_by: Path | None = None) -> VerificationReport:
@@ -30,6 +31,7 @@ def verify_package(path: Path, *, signed_by: Path | None = None) -> Verification
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Models: there is a card for each that proposed something; registrations are of its slides.
+    * Sign-offs: each annotation was judged right by a reader who signed its slide off since.
     * Statements: a licence, a day of publication, and no code that the dictionary lacks.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
     * People: nobody is in it whom its own list of the erased names.
@@ -77,7 +79,7 @@ def _findings(path: Path, annotations: AnnotationCheck) -> tuple[list[Finding], 
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
     content = annotations.run()
     if not content:
-        content = list(check_model_cards(path, annotations.tally.models))
+        content = [*check_model_cards(path, annotations.tally.models), *check_sign_offs(path)]
     statements = list(check_statements(path))
     content += check_registrations(path)
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
