@@ -12,16 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
 from pathoai.errors import ModelError, PathoaiError
-from pathoai.models.architecture import build_network
 from pathoai.models.calibration import Calibration
 from pathoai.models.card_notes import read_notes, set_notes_aside
 from pathoai.models.instance_maps import MAPS
@@ -29,6 +23,10 @@ from pathoai.models.model_card import CARD, model_card
 from pathoai.ontology import LabelClass, Ontology
 from pathoai.provenance import sha256_of_file, sha256_of_json
 from pathoai.tiling.spec import TileSpec
+
+if TYPE_CHECKING:  # at run time only where there are weights: a description is read without it
+    import torch
+    from torch import nn
 
 SCHEMA = 1
 SEMANTIC_SEGMENTATION = "semantic-segmentation"
@@ -49,6 +47,8 @@ class Normalisation:
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         """From ``(N, 3, H, W)`` uint8 to what the network takes, float32."""
+        import torch
+
         mean = torch.tensor(self.mean, device=batch.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=batch.device).view(1, 3, 1, 1)
         return (batch.float() / 255 - mean) / std
@@ -180,6 +180,8 @@ def save_bundle(folder: Path, bundle: ModelBundle, network: nn.Module) -> ModelB
     Returns:
         The bundle with the hash of its weights.
     """
+    from safetensors.torch import save
+
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()})
     whole = replace(bundle, weights_sha256=hashlib.sha256(weights).hexdigest())
@@ -213,6 +215,23 @@ def load_bundle(folder: Path) -> ModelBundle:
     Raises:
         ModelError: There is no bundle, or it is malformed, incomplete or altered.
     """
+    bundle = read_bundle(folder)
+    weights = folder / _WEIGHTS
+    if not weights.is_file() or sha256_of_file(weights) != bundle.weights_sha256:
+        raise ModelError(
+            "the weights are missing or were altered",
+            where=folder.name,
+            remedy="copy the bundle again, or train it again",
+        )
+    return bundle
+
+
+def read_bundle(folder: Path) -> ModelBundle:
+    """Read a bundle's description alone, whatever became of its weights; needs no torch.
+
+    Raises:
+        ModelError: There is no bundle, or it is malformed.
+    """
     if not (folder / _DESCRIPTION).is_file():
         siblings = sorted(p.name for p in folder.parent.glob("*") if (p / _DESCRIPTION).is_file())
         raise ModelError(
@@ -222,19 +241,11 @@ def load_bundle(folder: Path) -> ModelBundle:
             remedy="train one with `pathoai train STUDY --recipe NAME`",
         )
     try:
-        bundle = _described((folder / _DESCRIPTION).read_text("utf8"))
+        return _described((folder / _DESCRIPTION).read_text("utf8"))
     except PathoaiError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError("malformed bundle", where=folder.name, found=str(error)) from error
-    weights = folder / _WEIGHTS
-    if not weights.is_file() or sha256_of_file(weights) != bundle.weights_sha256:
-        raise ModelError(
-            "the weights are missing or were altered",
-            where=folder.name,
-            remedy="copy the bundle again, or train it again",
-        )
-    return bundle
 
 
 def _described(text: str) -> ModelBundle:
@@ -257,6 +268,11 @@ def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.
     Raises:
         ModelError: The weights do not fit the architecture.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from pathoai.models.architecture import build_network
+
     network = build_network(bundle.architecture, classes=bundle.outputs, arguments=bundle.arguments)
     try:
         network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from pathoai.errors import InvalidValueError
-from pathoai.models.reader_noise import log_readings
+
+if TYPE_CHECKING:  # at run time only where something is computed: a bundle is read without it
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Calibration:
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities of logits ``(N, C, …)``, same shape."""
+        import torch
+
         return torch.softmax(logits.float() / self.temperature, dim=1)
 
 
@@ -78,6 +80,10 @@ def fit_temperature(
         readings: ``(C, C)`` of :func:`pathoai.models.reader_noise.reading_matrix`, where the target
             is what readers said and the logits are of what is true.
     """
+    import torch
+
+    from pathoai.models.reader_noise import log_readings
+
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     values = logits.detach().double()
     optimiser = torch.optim.LBFGS([log_temperature], lr=0.1, max_iter=50)
@@ -105,6 +111,8 @@ def measure_reliability(
         target: ``(N,)`` int64.
         bins: Number of bins between 0 and 1; empty ones are left out.
     """
+    import torch
+
     confidence, winner = probabilities.max(dim=1)
     right = (winner == target).double()
     where = (confidence * bins).long().clamp(0, bins - 1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pathoai.models.card_counts import COUNTED, SUBSETS, CardCounts
 from pathoai.models.card_notes import NOTES, QUESTIONS
 
 if TYPE_CHECKING:  # the bundle writes its card: at run time this would be a circle
@@ -20,20 +21,21 @@ if TYPE_CHECKING:  # the bundle writes its card: at run time this would be a cir
 CARD = "README.md"
 PERSON = "A person must fill this in:"
 _NOT_RECORDED = "not recorded"
-_COUNTED = ("slides", "patients", "centres", "scanners")
 
 
-def model_card(bundle: ModelBundle, notes: Mapping[str, str]) -> str:
+def model_card(bundle: ModelBundle, notes: Mapping[str, str], *, is_published: bool = False) -> str:
     """The card, in Markdown with YAML front matter.
 
     Args:
         bundle: With the hash of its weights.
         notes: What a person said, by heading: :func:`pathoai.models.card_notes.read_notes`.
+        is_published: Whether it leaves the institution: then small counts are masked.
     """
+    counts = CardCounts.of(bundle.training)
     sections = {
         "What it is": _what(bundle),
         "Intended use": _intended(bundle),
-        "Data": _data(bundle.training),
+        "Data": _data(bundle.training, counts.published() if is_published else counts),
         "Training": _training(bundle),
         "Metrics": _metrics(bundle.training),
         "Calibration": _calibration(bundle),
@@ -98,14 +100,13 @@ def _intended(bundle: ModelBundle) -> Iterator[str]:
     yield "Not for the care of patients, nor for another scale, stain or tissue than it learnt."
 
 
-def _data(training: Mapping[str, Any]) -> Iterator[str]:
+def _data(training: Mapping[str, Any], counts: CardCounts) -> Iterator[str]:
     split = training.get("split", {})
-    yield "| subset | " + " | ".join(_COUNTED) + " | tiles |"
-    yield "|---" * (len(_COUNTED) + 2) + "|"
-    counts, tiles = training.get("cohort", {}), split.get("tiles", {})
-    for subset in ("train", "validation", "test"):
-        found = counts.get(subset, {})
-        cells = [_number(found.get(column)) for column in _COUNTED]
+    yield "| subset | " + " | ".join(COUNTED) + " | tiles |"
+    yield "|---" * (len(COUNTED) + 2) + "|"
+    tiles = split.get("tiles", {})
+    for subset in SUBSETS:
+        cells = [counts.subsets[subset][column] for column in COUNTED]
         yield f"| {subset} | " + " | ".join([*cells, _number(tiles.get(subset))]) + " |"
     yield ""
     yield (
@@ -113,9 +114,7 @@ def _data(training: Mapping[str, Any]) -> Iterator[str]:
         "that is split by area counts in each subset it has a part in."
     )
     yield ""
-    yield f"- Labelled slides: {len(training.get('slides', ()))}; in no subset: " + _number(
-        len(split.get("unused", ()))
-    )
+    yield f"- Labelled slides: {counts.labelled}; in no subset: {counts.unused}"
     yield f"- Split: {split.get('kind', _NOT_RECORDED)}, SHA-256 `{split.get('sha256', '?')}`"
     yield f"- What the split says: {split.get('statement', _NOT_RECORDED)}"
     labels = str(training.get("label_statement", _NOT_RECORDED)).removeprefix("labels: ")

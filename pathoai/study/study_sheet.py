@@ -17,6 +17,18 @@ SHEET = "study.toml"
 LONGEST_RETENTION_YEARS = 20
 """CNIL, reference framework of health-data warehouses (délibération 2021-118), section 7.2."""
 
+_PAGE = (r"(https?://[^\s@<>\"]+)?", "an address of a page, such as https://www.hospital.example")
+_KEY = (r"[A-Z_]+", "capital letters and _, as catalogues of health data list them")
+_FORMS = {
+    "publisher_page": _PAGE,
+    "publisher_contact": _PAGE,
+    "publisher_type": (r"[A-Za-z-]+", "a key such as healthcare-providers"),
+    "country": (r"[A-Z]{3}", "three capital letters, such as FRA"),
+    "health_category": _KEY,
+    "health_theme": _KEY,
+}
+"""What catalogues read word by word: field → its form, in signs and in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudySheet:
@@ -45,6 +57,15 @@ class StudySheet:
         specialty: E.g. ``gynaecological pathology``; portals sort by it.
         study_type: E.g. ``retrospective, one centre``; likewise.
         year: Four digits; that of ``created`` where empty.
+        publisher: The institution that publishes what leaves it; a package that does must name it.
+        publisher_page: Its home page, an ``http(s)`` address.
+        publisher_contact: A page on which it is reached, likewise.
+        publisher_note: What it does, in a sentence.
+        publisher_type: Key of the EU's list of publishers of health data.
+        country: Where the patients were seen: three letters (ISO 3166-1).
+        health_category: Key of the EHDS categories (article 51): EINS are biobanks and databases
+            associated with them, RQSH research cohorts.
+        health_theme: Key of the EU's list of themes.
         title_fr: As ``title``, in French.
         purpose_fr: Likewise.
         categories_fr: Likewise.
@@ -54,8 +75,8 @@ class StudySheet:
         study_type_fr: Likewise.
 
     Raises:
-        InvalidValueError: A date or year is none, the retention is too long or over before it
-            began, or the contact is an e-mail address.
+        InvalidValueError: A date, year or key is none, the retention is too long or over before it
+            began, a page is no address of one, or a contact is an e-mail address.
     """
 
     uuid: str
@@ -74,6 +95,14 @@ class StudySheet:
     specialty: str = ""
     study_type: str = ""
     year: str = ""
+    publisher: str = ""
+    publisher_page: str = ""
+    publisher_contact: str = ""
+    publisher_note: str = ""
+    publisher_type: str = "healthcare-providers"
+    country: str = "FRA"
+    health_category: str = "EINS"
+    health_theme: str = "CANCER_DISEASE"
     title_fr: str = ""
     purpose_fr: str = ""
     categories_fr: str = ""
@@ -88,12 +117,21 @@ class StudySheet:
             raise InvalidValueError(
                 "not a year", where="year", found=self.year, allowed="four digits"
             )
-        if "@" in self.dpo_contact:
-            raise InvalidValueError(
-                "an e-mail address may not lie in a package",
-                where="dpo_contact",
-                allowed="a web page, a telephone number or a postal address",
-            )
+        for field in ("dpo_contact", "publisher", "publisher_note"):
+            if "@" in getattr(self, field):
+                raise InvalidValueError(
+                    "an e-mail address may not lie in a package",
+                    where=field,
+                    allowed="a web page, a telephone number or a postal address",
+                )
+        for field, (form, words) in _FORMS.items():
+            if not re.fullmatch(form, getattr(self, field)):
+                raise InvalidValueError(
+                    "no catalogue could read this",
+                    where=field,
+                    found=getattr(self, field),
+                    allowed=words,
+                )
         if self.retention_until:
             self._check_retention()
 

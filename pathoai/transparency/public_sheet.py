@@ -98,12 +98,13 @@ def transparency_json(study: Study) -> dict[str, Any]:
     """The sheet of a study for a package that is made of it.
 
     What depends on when a package is made (other packages, the day of objections) is left out: the
-    same state of a study gives the same package.
+    same state of a study gives the same package. So is the study's identity, which names its vault.
 
     Raises:
         StudyError: The cohort, or a record of a package, is malformed.
     """
     content = PublicSheet.of(study).to_dict()
+    del content["study"]
     records = content["records"]
     content["records"] = {name: records[name] for name in ("slides", "patients", "models")}
     return content

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
 from pathoai_annotations.commands import package_protection, package_sharing
+from pathoai_annotations.commands.package_trail import add_study
 from pathoai_annotations.commands.package_word import add_word
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
@@ -118,6 +119,7 @@ def _configure_approve(parser: ArgumentParser) -> None:
         ("inference", "why nothing can be inferred of a person"),
     ):
         parser.add_argument(f"--{name}", metavar="TEXT", default="", help=meaning)
+    add_study(parser)
     parser.set_defaults(package_run=_approve)
 
 
@@ -126,8 +128,10 @@ def run(options: Namespace) -> None:
 
 
 def _build(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
     from pathoai.provenance import utc_now
     from pathoai.study.study import Study
+    from pathoai_annotations.commands.package_trail import enter
     from pathoai_annotations.package.approval import Approval
     from pathoai_annotations.package.build import build_package
     from pathoai_annotations.package.protection.encryption import encrypt_beside
@@ -150,6 +154,8 @@ def _build(options: Namespace) -> None:
             advance=bar("packaging"),
         )
     _record(study, options, started)
+    who = options.approved_by or options.exported_by
+    enter(study, Action.EXPORT, options.out, tier=options.tier, by=who, version=options.version)
     if isinstance(approval, Approval):
         said = "built and verified; give the whole folder on, nothing less"
     else:
@@ -157,6 +163,7 @@ def _build(options: Namespace) -> None:
     print(f"package {built.path.name}: {said}")
     if options.encrypt_to:
         encrypted = encrypt_beside(options.out, options.encrypt_to)
+        enter(study, Action.KEY, options.out, recipients=str(len(options.encrypt_to)))
         print(f"{encrypted.name}: the same, encrypted; the folder stays here")
     if built.waiting:
         print(f"left out: {told_waiting(built.waiting)}")
@@ -220,13 +227,17 @@ def _who_answers(options: Namespace, study: Study) -> Approval | Release:
 
 
 def _approve(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
+    from pathoai_annotations.commands.package_trail import enter, study_of
     from pathoai_annotations.package.approve import approval_of, approve_package
 
     who = (options.approved_by, options.role, options.approved_on)
     reasons = (options.individualisation, options.correlation, options.inference)
     approval = approval_of(options.out, *who, reasons)
+    study = study_of(options, options.out)
     with _bars() as bar:
         approve_package(options.out, approval, bar("comparing pixels"))
+    enter(study, Action.APPROVE, options.out, approved_by=approval.approved_by)
     print(f"package {options.out.name}: approved; give the whole folder on, nothing less")
 
 
@@ -285,9 +296,12 @@ def _verify(options: Namespace) -> None:
 
 
 def _open(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
+    from pathoai_annotations.commands.package_trail import enter
     from pathoai_annotations.package.open_package import open_package
 
     study = open_package(options.out, options.study)
+    enter(study, Action.ACCESS, options.out, opened="yes")
     print(f"study {study.path.name}: {len(study.cohort)} slides; see `pathoai cohort show STUDY`")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pathoai_annotations.commands.package_trail import add_study
 from pathoai_annotations.commands.package_word import add_word
 
 _EXAMPLES = {
@@ -31,6 +32,7 @@ def add_words(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type pri
     sign = _word(words, "sign", "sign a package that verifies", _sign)
     sign.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="the private key")
+    add_study(sign)
     _add_encrypt(words)
     _add_decrypt(words)
 
@@ -47,6 +49,7 @@ def _add_encrypt(words: Any) -> None:  # noqa: ANN401 - likewise
         metavar="RECIPIENT",
         help="a public key: age1…, or 'ssh-ed25519 …'; may be given more than once",
     )
+    add_study(encrypt)
 
 
 def _add_decrypt(words: Any) -> None:  # noqa: ANN401 - likewise
@@ -82,18 +85,27 @@ def _keygen(options: Namespace) -> None:
 
 
 def _sign(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
+    from pathoai_annotations.commands.package_trail import enter, study_of
     from pathoai_annotations.package.protection.signature import SIGNATURE_FILES, sign_package
 
     # Where all else holds, a signature that no longer does is what signing anew mends.
     _require_verified(options.out, except_for=SIGNATURE_FILES)
-    print(f"signed: key {sign_package(options.out, options.key)}")
+    study = study_of(options, options.out)
+    key = sign_package(options.out, options.key)
+    enter(study, Action.KEY, options.out, signed_with=key)
+    print(f"signed: key {key}")
 
 
 def _encrypt(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
+    from pathoai_annotations.commands.package_trail import enter, study_of
     from pathoai_annotations.package.protection.encryption import encrypt_package
 
     _require_verified(options.package)
+    study = study_of(options, options.package)
     encrypt_package(options.package, options.recipients, options.out)
+    enter(study, Action.KEY, options.package, recipients=str(len(options.recipients)))
     print(f"{options.out.name}: encrypted to {len(options.recipients)} recipients")
 
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from pathoai_annotations.commands.package_trail import add_study
 from pathoai_annotations.commands.package_word import add_word
 
 _CHECK = "pathoai package fair-check my-package"
@@ -37,6 +38,7 @@ def add_words(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type to 
     publish.add_argument(
         "--doi", default="", help="the DOI that the repository reserved, once it has"
     )
+    add_study(publish)
     publish.set_defaults(package_run=_publish)
 
 
@@ -62,8 +64,14 @@ def _fair_check(options: Namespace) -> None:
 
 
 def _publish(options: Namespace) -> None:
+    from pathoai.privacy.audit_entry import Action
+    from pathoai_annotations.commands.package_trail import enter, study_of
     from pathoai_annotations.package.publish import Depositor, write_deposit
+    from pathoai_annotations.package.verify import require_package
 
     depositor = Depositor(options.institution, options.contact, options.doi)
+    require_package(options.out)
+    study = study_of(options, options.out)
     files = write_deposit(options.out, options.deposit, depositor)
+    enter(study, Action.EXPORT, options.out, deposit="metadata")
     print(f"written for the deposit, nothing sent: {', '.join(path.name for path in files)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.erasure.person import Person, person_of
 from pathoai_annotations.erasure.remains import files_to_clean
 from pathoai_annotations.erasure.split_rows import splits_with
-from pathoai_annotations.erasure.twin_labels import twin_labels
+from pathoai_annotations.erasure.twin_labels import store_identities, twin_labels
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.redact import edits_about
 
@@ -70,7 +70,7 @@ def reach_of(study: Study, code: str) -> Reach:
         tuple(_edits(study, person)),
         tuple(splits),
         tuple(files),
-        tuple(sorted(set(_models(study, person)))),
+        tuple(sorted(set(_models(study, person, labels)))),
         tuple(_packages(study, person)),
         tuple(sorted(_rooms(study, person))),
     )
@@ -84,16 +84,30 @@ def _edits(study: Study, person: Person) -> list[int]:
         return edits_about(journal, person.codes)
 
 
-def _models(study: Study, person: Person) -> Iterator[str]:
-    """Models whose bundle names him, or that a run made which read his slides."""
+def _models(study: Study, person: Person, labels: Sequence[Path]) -> Iterator[str]:
+    """Models that name him or his stores, learnt from such labels, or come of a run on his slides.
+
+    Whatever a model learns from (tiles, bags of features, regions), its bundle lists the slides.
+    """
     there = {path.parent.name: path for path in (study.path / "models").glob("*/bundle.json")}
+    stores = store_identities(study, person.slides)
     for name, bundle in there.items():
-        if person.is_named_in(bundle.read_text("utf8")):
+        text = bundle.read_text("utf8")
+        is_named = person.is_named_in(text) or any(store in text for store in stores)
+        if is_named or _learnt_from(text, labels):
             yield name
     for record in _records(study, person):
         if str(record.get("command", "")).startswith("train"):
             told = json.dumps([record.get("parameters"), record.get("outputs")])
             yield from (name for name in there if f'"{name}"' in told or f"/{name}" in told)
+
+
+def _learnt_from(bundle: str, labels: Sequence[Path]) -> bool:
+    """True for a model that learnt a label of another's slide that was made from one of his."""
+    training = json.loads(bundle).get("training", {})
+    learnt = str(training.get("label", "")).replace("/", ".")
+    slides = {str(one["slide_id"]) for one in training.get("slides", ())}
+    return any(label.name == learnt and label.parents[1].stem in slides for label in labels)
 
 
 def _packages(study: Study, person: Person) -> Iterator[str]:

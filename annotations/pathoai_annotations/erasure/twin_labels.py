@@ -22,7 +22,7 @@ def twin_labels(study: Study, slides: Sequence[str]) -> list[Path]:
     """
     cohort = study.cohort
     terms = {row.pair for row in cohort if row.slide_id in slides and row.pair}
-    traces = [*slides, *_identities(study, slides)]
+    traces = [*slides, *store_identities(study, slides)]
     found = []
     for row in cohort:
         if row.slide_id in slides:
@@ -35,8 +35,13 @@ def twin_labels(study: Study, slides: Sequence[str]) -> list[Path]:
     return found
 
 
-def _identities(study: Study, slides: Sequence[str]) -> list[str]:
-    """How labels name the stores they were made from."""
+def store_identities(study: Study, slides: Sequence[str]) -> list[str]:
+    """How labels and models name the stores they were made from.
+
+    Args:
+        study: The study.
+        slides: Codes of the slides; those without a whole store have none.
+    """
     from pathoai.store.slide_store import SlideStore, is_complete
 
     stores = (study.store_path(slide) for slide in slides)

@@ -21,7 +21,7 @@ _BLANK: dict[str, Any] = dict.fromkeys(events.c.keys())
 
 
 def replay(journal: Journal, past: Iterable[Event]) -> int:
-    """Enter edits that stand, all or none.
+    """Enter edits that stand, and sign-offs, all or none.
 
     Args:
         journal: Empty.
@@ -47,16 +47,30 @@ def replay(journal: Journal, past: Iterable[Event]) -> int:
 
 
 def _rows(past: Sequence[Event]) -> list[dict[str, Any]]:
+    """Columns of edits that stand, and of what was said of slides."""
+    edits = [event for event in past if event.annotation is not None]
+    columns = dict(
+        zip((e.event_id for e in edits), state_columns([e.state for e in edits]), strict=True)
+    )
     return [
         {
             **_BLANK,
-            **state,
+            **columns.get(event.event_id, _about_slide(event)),
             "operation": event.operation.value,
-            "stands": True,
+            "stands": event.stands,
             "at": event.at,
             "made_at": event.made_at,
             "tool": event.tool,
             "event_id": str(event.event_id),
         }
-        for event, state in zip(past, state_columns([e.state for e in past]), strict=True)
+        for event in past
     ]
+
+
+def _about_slide(event: Event) -> dict[str, Any]:
+    return {
+        "slide_id": event.slide_id,
+        "author": event.author,
+        "grade": event.grade,
+        "with_model": event.with_model,
+    }

@@ -17,6 +17,7 @@ from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.approve import write_approval
 from pathoai_annotations.package.audits import audits_of, last_audit, write_audits
 from pathoai_annotations.package.bag import write_bag
+from pathoai_annotations.package.catalogue.transparency import write_transparency
 from pathoai_annotations.package.catalogue.write_catalogue import write_catalogue
 from pathoai_annotations.package.check_images import ImageCheck
 from pathoai_annotations.package.deidentified_images import (
@@ -30,6 +31,7 @@ from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.ro_crate import write_metadata
 from pathoai_annotations.package.selection import Selection, select
 from pathoai_annotations.package.staging import check_place, publish, staged
+from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.summary import (
     check_version,
     one_line,
@@ -90,19 +92,23 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         Where it is, and what was left out.
 
     Raises:
-        PackageError: The study's retention has ended, nothing is validated and signed off, an
-            annotation's slide is not in the cohort, ``out`` holds something else, the approval is
-            older than the last edit, a slide cannot be found or de-identified, or the finished
-            package does not verify (e.g. the title holds an e-mail address).
+        PackageError: The study's retention has ended, it does not name who publishes what leaves
+            the institution, nothing is validated and signed off, an annotation's slide is not in
+            the cohort, ``out`` holds something else, the approval is older than the last edit, a
+            slide cannot be found or de-identified, or the finished package does not verify (e.g.
+            the title holds an e-mail address).
         StudyError: The audit of a marker's labels, a split or a record of a package is damaged.
+        StoreError: A saved registration of a packaged slide is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
         OSError: The disk is full or read-only; nothing is left at ``out`` that was not there.
     """
+    release = _release(approval)
     plan = Plan(
         check_version(version),
         find_licence(licence),
         one_line(study.sheet.title if title is None else title),
-        _release(approval),
+        release,
+        StudyTerms.of(study.sheet, release.tier),
         why,
     )
     _check_retention(study)
@@ -116,6 +122,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         work = PayloadWork(study, journal, folder, selection, plan, copies)
         summary = work.write(tuple(one.marker for one in audits), advance)
         write_audits(folder / layout.PAYLOAD, audits)
+        write_transparency(folder / layout.PAYLOAD, study, summary)
         write_catalogue(folder / layout.PAYLOAD, summary)
         write_metadata(folder, summary)
         write_bag(folder, summary)

@@ -25,6 +25,7 @@ _REQUIRED = (
     layout.RELEASE,
     layout.ERASURE,
     layout.LOSSES,
+    layout.TRANSPARENCY,
     layout.CHANGES,
     *(table.path for table in TABLES),
 )

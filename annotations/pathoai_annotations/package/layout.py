@@ -16,11 +16,13 @@
         tables/*.csv                      see table.py
         vocab/classes.{csv,ttl}
         CITATION.cff  datapackage.json  croissant.json
-        catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl}
+        catalogue/{datacite.json,datacite.xml,healthdcat-ap.ttl,transparency.json}
         privacy/{release,erasure}.json
         privacy/deid-report.json        where there are images: how each was de-identified
         provenance/journal-<slide_id>.jsonl
         provenance/loss-report.json     what masks and DICOM files lost against the GeoJSON
+        provenance/model-cards/<model>-<hash>.md   of each model that proposed an outline
+        provenance/registration/<slide_id>--<slide_id>.json   where a slide has a restained twin
         audits/<marker>.json            where labels were audited
 """
 
@@ -58,6 +60,7 @@ CROISSANT = "croissant.json"
 DATACITE = "catalogue/datacite.json"
 DATACITE_XML = "catalogue/datacite.xml"
 HEALTHDCAT = "catalogue/healthdcat-ap.ttl"
+TRANSPARENCY = "catalogue/transparency.json"
 CHANGES = "CHANGELOG.md"
 RELEASE = "privacy/release.json"
 ERASURE = "privacy/erasure.json"
@@ -69,6 +72,8 @@ MASK_FOLDER = "masks"
 IMAGE_FOLDER = "images"
 PICTURE_FOLDER = "pictures"
 JOURNAL_FOLDER = "provenance"
+CARD_FOLDER = "provenance/model-cards"
+REGISTRATION_FOLDER = "provenance/registration"
 AUDIT_FOLDER = "audits"
 
 _MEDIA_TYPES = {
@@ -104,6 +109,7 @@ _DESCRIPTIONS = {
     DATACITE_XML: "Record for a DOI (DataCite kernel 4, XML)",
     HEALTHDCAT: "Record for catalogues of health data (HealthDCAT-AP)",
     LOSSES: "What masks and DICOM files lost against the GeoJSON, and which could not be made",
+    TRANSPARENCY: "What the study tells the people whose slides it uses, English and French",
     ERASURE: "Who was taken out of the study: hashes of codes",
     DEID_REPORT: "How each slide's image was de-identified: kinds and counts of what was left "
     "behind, hashes of files and of pixels",
@@ -125,6 +131,16 @@ def geojson_name(slide_id: str) -> str:
 def journal_name(slide_id: str) -> str:
     """The payload name of the events that led to a slide's annotations."""
     return f"{JOURNAL_FOLDER}/journal-{slide_id}.jsonl"
+
+
+def card_name(model: str) -> str:
+    """The payload name of the card of a model that proposed annotations."""
+    return f"{CARD_FOLDER}/{model}.md"
+
+
+def registration_name(pair: str) -> str:
+    """The payload name of how a slide lies on its restained twin."""
+    return f"{REGISTRATION_FOLDER}/{pair}.json"
 
 
 def mask_name(slide_id: str) -> str:
@@ -177,6 +193,10 @@ def description(name: str) -> str:
         return f"Slide {PurePosixPath(name).stem} at a glance, its annotations drawn in"
     if name.startswith(f"{DICOM_FOLDER}/"):
         return _DICOM.get("".join(PurePosixPath(name).suffixes), "{}").format(_code_in(name))
+    if name.startswith(f"{CARD_FOLDER}/"):
+        return f"Card of the model {PurePosixPath(name).stem}, which proposed annotations"
+    if name.startswith(f"{REGISTRATION_FOLDER}/"):
+        return f"How slides {PurePosixPath(name).stem} were aligned, and how well that holds"
     code = PurePosixPath(name).stem.removeprefix("journal-")
     if name.startswith(GEOJSON_FOLDER):
         return f"Annotations of slide {code}, in pixels of its level 0, as QuPath reads them"

@@ -26,6 +26,7 @@ from pathoai_annotations.package.check_images import read_reports
 from pathoai_annotations.package.crate_reader import Crate
 from pathoai_annotations.package.csv_file import Row, read_table
 from pathoai_annotations.package.event_log import read_event_log
+from pathoai_annotations.package.sign_offs import read_sign_offs
 from pathoai_annotations.package.table import SLIDES
 from pathoai_annotations.package.verify import content_findings, require_package
 from pathoai_annotations.package.vocabulary import read_classes
@@ -38,9 +39,9 @@ _NOBODY = "nobody"
 def open_package(package: Path, study_path: Path) -> Study:
     """Make a study of a package: its slides by code, its classes, and all edits behind it.
 
-    Annotations keep their UUIDs, outlines, classes, authors, times and origin. Sign-offs are not in
-    a package, so whoever packages from the study again signs off himself. Images that lie in the
-    package are found where it lies. No slide can be added: the key of the codes stayed behind.
+    Annotations keep their UUIDs, outlines, classes, authors, times and origin, and slides their
+    sign-offs. Images that lie in the package are found where it lies. No slide can be added: the
+    key of the codes stayed behind.
 
     Args:
         package: The folder of the package.
@@ -132,9 +133,9 @@ def _link_images(package: Path, study: Study) -> None:
 
 
 def _past(package: Path, study: Study, slide_ids: list[str]) -> Iterator[Event]:
-    """All edits in the order in which they were made, of all slides together."""
+    """All edits and sign-offs in the order in which they were made, of all slides together."""
     logs = [_slide_past(package, study, slide_id) for slide_id in slide_ids]
-    return heapq.merge(*logs, key=lambda event: event.seq)
+    return heapq.merge(*logs, read_sign_offs(package), key=lambda event: event.seq)
 
 
 def _slide_past(package: Path, study: Study, slide_id: str) -> Iterator[Event]:

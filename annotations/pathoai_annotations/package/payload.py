@@ -24,19 +24,24 @@ from pathoai_annotations.package.event_log import write_event_log
 from pathoai_annotations.package.images import PackagedImage, images_by_reference
 from pathoai_annotations.package.licence import Licence
 from pathoai_annotations.package.loss_report import Losses, write_loss_report
+from pathoai_annotations.package.models import write_model_cards
 from pathoai_annotations.package.pictures import write_pictures
+from pathoai_annotations.package.registrations import write_registrations
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.selection import Selection, SlideHistory, slide_history
 from pathoai_annotations.package.shown_counts import PackageCounts
+from pathoai_annotations.package.sign_offs import sign_off_rows
 from pathoai_annotations.package.slide_files import SlideFiles, inputs_of
 from pathoai_annotations.package.slides import describe_slide
 from pathoai_annotations.package.study_tables import agreement_rows, split_rows
+from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.summary import PackageSummary, package_id_of
 from pathoai_annotations.package.table import (
     AGREEMENT,
     ANNOTATIONS,
     ANNOTATORS,
     IMAGES,
+    SIGN_OFFS,
     SLIDES,
     SPLITS,
 )
@@ -54,6 +59,7 @@ class Plan:
         licence: Of the data.
         title: One line.
         release: How far it may travel, and who exports it.
+        terms: What the study says for catalogues.
         why: Reason for the version, where one was given.
     """
 
@@ -61,6 +67,7 @@ class Plan:
     licence: Licence
     title: str
     release: Release
+    terms: StudyTerms
     why: str | None
 
 
@@ -112,6 +119,8 @@ class PayloadWork:
         write_loss_report(self._payload, self.losses)
         summary = self._summary(tally, audits)
         self._write_tables(summary)
+        write_model_cards(self._payload, self.study, summary.models, summary.tier)
+        write_registrations(self._payload, self.study, self.digests.keys())
         release = json.dumps(self.plan.release.to_json(), indent=1, sort_keys=True) + "\n"
         self._write_text(layout.RELEASE, release)
         self._write_text(layout.ERASURE, erasure_text(self.study))
@@ -159,6 +168,7 @@ class PayloadWork:
             version=plan.version,
             licence=plan.licence,
             release=plan.release,
+            terms=plan.terms,
             ontology=self.study.ontology,
             slides=tuple(
                 describe_slide(self.study, row, counts.by_slide[row.slide_id], tier) for row in rows
@@ -170,6 +180,7 @@ class PayloadWork:
             ended=self.selection.ended,
             changes=changes_since(self.study, plan.version, tier, self.digests, plan.why),
             audits=audits,
+            models={model: tuple(sorted(tally.models[model])) for model in sorted(tally.models)},
         )
 
     def _images(self, rows: list[CohortRow]) -> tuple[PackagedImage, ...]:
@@ -185,6 +196,8 @@ class PayloadWork:
         write_table(self._payload, SLIDES, slides)
         write_table(self._payload, IMAGES, (image.row() for image in summary.images))
         write_table(self._payload, ANNOTATORS, summary.counts.annotators)
+        signed = sign_off_rows(self.study, self.journal, self.selection)
+        write_table(self._payload, SIGN_OFFS, signed)
         write_table(self._payload, AGREEMENT, agreement_rows(self.study))
         write_table(self._payload, SPLITS, split_rows(self.study, self.digests.keys()))
         write_classes(self._payload / layout.CLASSES, summary.ontology)

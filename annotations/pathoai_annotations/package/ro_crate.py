@@ -19,6 +19,7 @@ from rocrate.rocrate import ROCrate
 from pathoai import __version__
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
+from pathoai_annotations.package.crate_models import add_models
 from pathoai_annotations.package.csv_file import Row
 from pathoai_annotations.package.parts import parts_of
 from pathoai_annotations.package.slides import PackagedSlide
@@ -50,7 +51,8 @@ def write_metadata(root: Path, summary: PackageSummary) -> None:
     images = _images(summary)
     slides = [_add_slide(crate, slide, images.get(slide.slide_id)) for slide in summary.slides]
     _add_action(crate, summary, slides)
-    _describe_root(crate, summary, slides)
+    actions = [_to(_ACTION), *add_models(crate, summary)]
+    _describe_root(crate, summary, slides, actions)
     crate.metadata["conformsTo"] = [_to(iri) for iri in _CONFORMS_TO]
     document = crate.metadata.generate()
     document["@graph"].sort(key=_identity)
@@ -192,7 +194,12 @@ def _add_action(crate: ROCrate, summary: PackageSummary, slides: list[Reference]
     )
 
 
-def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Reference]) -> None:
+def _describe_root(
+    crate: ROCrate,
+    summary: PackageSummary,
+    slides: list[Reference],
+    actions: list[Reference],
+) -> None:
     licence = summary.licence
     profile = _add(
         crate,
@@ -222,7 +229,7 @@ def _describe_root(crate: ROCrate, summary: PackageSummary, slides: list[Referen
         "author": authors,
         "isBasedOn": slides,
         "keywords": ["digital pathology", "whole-slide imaging", "annotation"],
-        "mentions": _to(_ACTION),
+        "mentions": actions,
         "variableMeasured": _add_counts(crate, summary),
     }
     for key, value in facts.items():

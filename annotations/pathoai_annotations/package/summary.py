@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from pathoai.errors import PackageError
@@ -14,10 +16,12 @@ from pathoai.study.study import Study
 from pathoai_annotations.package.changes import Changes
 from pathoai_annotations.package.images import PackagedImage
 from pathoai_annotations.package.licence import Licence
+from pathoai_annotations.package.models import PackagedModel
 from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.shown_counts import PackageCounts, case_count, stain_counts
 from pathoai_annotations.package.slides import PackagedSlide
 from pathoai_annotations.package.small_counts import ShownCounts
+from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.tier import Tier
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][0-9A-Za-z]+)*")
@@ -33,6 +37,7 @@ class PackageSummary:
         version: Of the data, e.g. ``1.0.0``.
         licence: Of the data.
         release: How far it may travel, who exported it, when objections were applied.
+        terms: What the study says for catalogues.
         ontology: The classes.
         slides: Sorted by code.
         images: Of the slides, likewise.
@@ -42,6 +47,7 @@ class PackageSummary:
         ended: Time of the last.
         changes: Against the version before.
         audits: Keys of the markers whose labels were audited.
+        models: Model that proposed something → slides that it did so on, sorted.
     """
 
     package_id: uuid.UUID
@@ -49,6 +55,7 @@ class PackageSummary:
     version: str
     licence: Licence
     release: Release
+    terms: StudyTerms
     ontology: Ontology
     slides: tuple[PackagedSlide, ...]
     images: tuple[PackagedImage, ...]
@@ -58,6 +65,9 @@ class PackageSummary:
     ended: str
     changes: Changes
     audits: tuple[str, ...] = ()
+    models: Mapping[PackagedModel, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     @property
     def tier(self) -> Tier:

@@ -228,6 +228,42 @@ ANNOTATORS = Table(
     ("code",),
     counts=("edits", "validated", "corrected"),
 )
+SIGN_OFFS = Table(
+    "sign_offs",
+    "tables/sign_offs.csv",
+    "A reader's last sign-off of a slide: with it he stands behind what he judged there before.",
+    (
+        _id("sign_off_id", "UUID of the sign-off"),
+        Column("slide_id", "string", "The slide", required=True),
+        Column("reader", "string", "Code of the reader; never a name", required=True),
+        Column(
+            "role",
+            "string",
+            "reader, blind-reader or adjudicator; empty where nobody was asked to read the slide",
+        ),
+        Column(
+            "seq",
+            "integer",
+            "Its place among the edits in the slide's log: what is numbered before it is signed",
+            required=True,
+        ),
+        Column("signed_at", "string", "When, ISO 8601, UTC", required=True),
+        Column("grade", "string", "Class that the reader gave the slide; empty where none"),
+        Column(
+            "model_seen",
+            "string",
+            "yes or no: whether the reader saw what a model says; empty where nobody said",
+        ),
+        Column(
+            "merged",
+            "string",
+            "Annotations that the reader judged right in his own copy of the journal: a merge kept "
+            "another's word in the log, and his sign-off covers them as well",
+        ),
+    ),
+    ("slide_id", "reader"),
+    {"slide_id": ("slides", "slide_id"), "grade": ("classes", "key")},
+)
 AGREEMENT = Table(
     "agreement",
     "tables/agreement.csv",
@@ -297,6 +333,7 @@ TABLES: tuple[Table, ...] = (
     IMAGES,
     ANNOTATIONS,
     ANNOTATORS,
+    SIGN_OFFS,
     AGREEMENT,
     SPLITS,
     STAINS,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.package.models import PackagedModel
 
 DEMONSTRATION, READER, PROPOSER = "demonstration", "reader", "proposer"
 """Kinds of annotators."""
@@ -58,6 +59,8 @@ class Tally:
         default_factory=lambda: {name: Counter() for name in _DIMENSIONS}
     )
     by_slide: Counter[str] = field(default_factory=Counter)
+    models: dict[PackagedModel, set[str]] = field(default_factory=dict)
+    """Model → slides on which it proposed what is packaged."""
     _annotators: dict[str, Annotator] = field(default_factory=dict)
 
     def add(self, annotations: Iterable[Annotation], editors: Iterable[str]) -> None:
@@ -68,6 +71,8 @@ class Tally:
             self.counts["status"][annotation.status.value] += 1
             self.counts["class"][annotation.label] += 1
             self.counts["annotator"][annotation.author] += 1
+            if (model := PackagedModel.of(annotation.derived_from)) is not None:
+                self.models.setdefault(model, set()).add(annotation.slide_id)
             annotator = self._of(annotation.author)
             if annotation.status is Status.CORRECTED:
                 annotator.corrected += 1

@@ -22,7 +22,10 @@ from pathoai_annotations.package.check_statements import check_statements
 from pathoai_annotations.package.check_words import check_words, without_names
 from pathoai_annotations.package.erasure import check_erasure
 from pathoai_annotations.package.finding import Finding, VerificationReport
+from pathoai_annotations.package.models import check_model_cards
 from pathoai_annotations.package.protection.signature import check_signature
+from pathoai_annotations.package.registrations import check_registrations
+from pathoai_annotations.package.sign_offs import check_sign_offs
 
 _DICOM_UNREAD = (
     "the DICOM files were not compared with the outlines: that needs `pip install 'pathoai[dicom]'`"
@@ -44,6 +47,8 @@ def verify_package(
       only annotations of record; tables, logs of edits and counts agree with it.
     * Derived forms: masks are what painting the outlines gives, pixel by pixel; DICOM files read
       back as the outlines and hold no word beyond an allowlist; the loss report tells the rest.
+    * Models: there is a card for each that proposed something; registrations are of its slides.
+    * Sign-offs: each annotation was judged right by a reader who signed its slide off since.
     * Statements: a licence, a day of publication, and no code that the dictionary lacks.
     * Approval: there is one, dated, not before objections were applied or annotations edited.
     * People: nobody is in it whom its own list of the erased names.
@@ -111,8 +116,12 @@ def _findings(
     files = list(check_files(path))
     # A second opinion: where we found damage, it would only repeat it.
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
-    content = [*annotations.run(), *check_derived(path)]
+    content = annotations.run()
+    if not content:
+        content = [*check_model_cards(path, annotations.tally.models), *check_sign_offs(path)]
+    content += check_derived(path)
     statements = list(check_statements(path))
+    content += check_registrations(path)
     people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
     pictures = images.run()
     return [*files, *bag, *statements, *content, *pictures, *people], annotations.last_day

@@ -82,7 +82,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(folder / "study", ontology="breast", title="Outlines of tumours")
+        study = Study.create(
+            folder / "study",
+            ontology="breast",
+            title="Outlines of tumours",
+            publisher="University Hospital",
+        )
         _fill(study, folder)
         approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
         build_package(study, folder / "package", approval=approval)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pathoai.cli.main import main
+from pathoai.privacy.audit_trail import AuditTrail
 from pathoai.privacy.opposition import note_opposition_applied
+from pathoai.provenance import sha256_of_file
 from pathoai.study.study import Study
 from pathoai_annotations.commands import package as command
 from pathoai_annotations.journal.journal import Journal
@@ -118,6 +120,35 @@ def test_what_leaves_the_institution_is_approved_by_somebody_else(
     assert "cannot approve it" in capsys.readouterr().err
     assert _package(*approve, "DPO1") == 0
     assert _package("verify", out) == 0
+
+
+def test_who_built_approved_and_published_what_is_in_the_trail_of_its_study(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "package"
+    note_opposition_applied(study.path)
+    assert _package("build", study.path, out, "--tier", "open", "--exported-by", "DM1") == 0
+    reasons = ("--individualisation", "codes", "--correlation", "codes", "--inference", "none")
+    approve = ("approve", out, "--approved-by", "DPO1", "--role", "officer", *reasons)
+    other = Study.create(tmp_path / "other", ontology="breast")
+    assert _package(*approve, "--study", other.path) == 1
+    assert "made of another study" in capsys.readouterr().err
+    assert _package("verify", out) == 1
+    assert _package(*approve, "--study", study.path) == 0
+    deposit = ("--institution", "Hospital", "--contact", "data" + "@" + "hospital.example")
+    assert _package("publish", out, tmp_path / "one", *deposit, "--study", study.path) == 0
+    capsys.readouterr()
+    assert _package("publish", out, tmp_path / "two", *deposit) == 0
+    assert "in no audit trail" in capsys.readouterr().out
+    manifest = sha256_of_file(out / "manifest-sha256.txt")
+    entries = [e for e in AuditTrail.open(study).entries() if e.facts.get("package") == manifest]
+    assert [(e.action, {**e.facts, "package": ""}) for e in entries] == [
+        ("export", {"package": "", "tier": "open", "by": "DM1", "version": "1.0.0"}),
+        ("approve", {"package": "", "approved_by": "DPO1"}),
+        ("export", {"package": "", "deposit": "metadata"}),
+    ]
+    commands = [e.facts.get("command") for e in AuditTrail.open(study).entries()]
+    assert commands.count("package approve") == 2  # its start and its end
 
 
 def test_verifying_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

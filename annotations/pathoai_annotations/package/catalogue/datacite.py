@@ -8,8 +8,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.catalogue.dataset_facts import (
-    IN_PACKAGE,
-    Publisher,
     creators,
     keywords,
 )
@@ -34,15 +32,12 @@ def write_datacite(payload: Path, summary: PackageSummary) -> None:
     write_payload_text(payload, layout.DATACITE_XML, datacite_xml(record))
 
 
-def datacite(
-    summary: PackageSummary, *, size: int, publisher: Publisher = IN_PACKAGE
-) -> dict[str, Any]:
+def datacite(summary: PackageSummary, *, size: int) -> dict[str, Any]:
     """The record, without a DOI.
 
     Args:
         summary: What the package says of itself.
         size: Of the payload, in bytes.
-        publisher: Who answers for it.
     """
     day = summary.day
     return {
@@ -50,7 +45,7 @@ def datacite(
         "types": {"resourceType": "Annotation package", "resourceTypeGeneral": "Dataset"},
         "creators": [{"name": name, "nameType": "Personal"} for name in creators(summary)],
         "titles": [{"title": summary.title}],
-        "publisher": {"name": publisher.name},
+        "publisher": {"name": summary.terms.publisher.name},
         "publicationYear": str(day.year),
         "dates": [
             {"date": f"{summary.started[:10]}/{summary.ended[:10]}", "dateType": "Created"},

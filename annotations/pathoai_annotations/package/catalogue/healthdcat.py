@@ -1,7 +1,8 @@
 """``catalogue/healthdcat-ap.ttl``: the record for catalogues of health data.
 
 One file for two profiles: the French Health Data Hub's (which wants ``csvw:titles``, a sample and a
-described publisher) and HealthDCAT-AP Release 8 (``hasStructuredData``, variables, contact points).
+described publisher) and HealthDCAT-AP Release 8 (``hasStructuredData``, variables, contact points,
+standards and coding systems of the EU's own lists).
 Code values are left out: one wants nodes, the other literals; the classes' own file has the codes.
 """
 
@@ -10,13 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pathoai_annotations.package import layout
-from pathoai_annotations.package.catalogue.dataset_facts import (
-    IN_PACKAGE,
-    Publisher,
-    keywords,
-)
+from pathoai_annotations.package.catalogue.dataset_facts import keywords
 from pathoai_annotations.package.catalogue.payload_file import payload_size, write_payload_text
-from pathoai_annotations.package.catalogue.skos import scheme_iri
 from pathoai_annotations.package.catalogue.tables_present import TableFile, tables_present
 from pathoai_annotations.package.catalogue.turtle import (
     Statement,
@@ -27,8 +23,10 @@ from pathoai_annotations.package.catalogue.turtle import (
     literal,
     name,
 )
+from pathoai_annotations.package.study_terms import Publisher, StudyTerms
 from pathoai_annotations.package.summary import PackageSummary
 from pathoai_annotations.package.table import Column
+from pathoai_annotations.package.tier import Tier
 
 _EU = "http://publications.europa.eu/resource/authority/"
 _HEALTH_EU = "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
@@ -44,6 +42,7 @@ _PREFIXES = {
     "foaf": "http://xmlns.com/foaf/0.1/",
     "geodcatap": "http://data.europa.eu/930/",
     "healthdcatap": "http://healthdataportal.eu/ns/health#",
+    "pd": "https://w3id.org/dpv/dpv-pd#",
     "odrl": "http://www.w3.org/ns/odrl/2/",
     "prov": "http://www.w3.org/ns/prov#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
@@ -52,8 +51,19 @@ _PREFIXES = {
 }
 _EHDS = "http://data.europa.eu/eli/reg/2025/327/oj"
 _GDPR = "https://w3id.org/dpv/legal/eu/gdpr#"
+_PERSONAL, _ANONYMOUS = "PERSONAL_DATA", "OTHER"
+"""Types of data sets; the EU's list has none for anonymous records of single cases."""
+_CODING_SYSTEMS = {
+    "DCM": "DICOM-CT",
+    "ICDO3": "ICD-O",
+    "LN": "LOINC",
+    "NCIt": "NCIT",
+    "SCT": "SNOMED-CT",
+}
+"""A scheme, as DICOM abbreviates it → its key in the EU's list."""
 _PACKAGE = ".."
 """The payload's folder, as seen from the record; resolved against wherever the package lies."""
+_FRANCE = "FRA"
 HEALTH_DATA_HUB = Publisher(
     "Health Data Hub",
     "https://www.health-data-hub.fr",
@@ -68,26 +78,21 @@ def write_healthdcat(payload: Path, summary: PackageSummary) -> None:
     write_payload_text(payload, layout.HEALTHDCAT, text)
 
 
-def healthdcat_text(
-    summary: PackageSummary,
-    tables: list[TableFile],
-    *,
-    size: int,
-    publisher: Publisher = IN_PACKAGE,
-) -> str:
+def healthdcat_text(summary: PackageSummary, tables: list[TableFile], *, size: int) -> str:
     """The record in Turtle.
 
     Args:
         summary: What the package says of itself.
         tables: The tables that are described, column by column.
         size: Of the payload, in bytes.
-        publisher: Who answers for it.
     """
     subject = iri(summary.package_id.urn)
     statements = [
         *_description(summary),
         *_health(summary),
-        *_people(publisher),
+        *_processing(summary),
+        *_numbers(summary),
+        *_people(summary.terms),
         *_files(summary, size),
         ("healthdcatap:hasStructuredData", literal("true", datatype="xsd:boolean")),
         ("healthdcatap:hasVariables", _variables(tables)),
@@ -108,13 +113,12 @@ def _description(summary: PackageSummary) -> list[Statement]:
         ("dct:language", [iri(f"{_EU}language/ENG"), iri(f"{_EU}language/FRA")]),
         ("dcat:keyword", [literal(word, language="en") for word in keywords(summary)]),
         ("dcat:theme", iri(f"{_EU}data-theme/HEAL")),
-        ("dct:type", iri(f"{_EU}dataset-type/PERSONAL_DATA")),
-        ("dct:spatial", iri(f"{_EU}country/FRA")),
+        ("dct:type", iri(f"{_EU}dataset-type/{_data_type(summary.tier)}")),
+        ("dct:spatial", iri(f"{_EU}country/{summary.terms.country}")),
         ("dct:temporal", _period(summary)),
         ("dct:accessRights", iri(summary.tier.access.access_right)),
         ("dct:license", iri(summary.licence.iri)),
         ("dcat:landingPage", iri(_in_package(layout.LANDING_PAGE))),
-        ("dct:conformsTo", [iri("https://w3id.org/ro/crate/1.3"), iri("https://qupath.github.io")]),
         ("dct:provenance", _labelled("dct:ProvenanceStatement", _PROVENANCE)),
     ]
 
@@ -135,40 +139,104 @@ def _period(summary: PackageSummary) -> Term:
     )
 
 
+def _data_type(tier: Tier) -> str:
+    """An open package is anonymous; a controlled one goes to named users under an agreement."""
+    return _ANONYMOUS if tier is Tier.OPEN else _PERSONAL
+
+
 def _health(summary: PackageSummary) -> list[Statement]:
-    return [
+    terms, ontology = summary.terms, summary.ontology
+    schemes = {coding.scheme for label in ontology.classes for coding in label.codings}
+    systems = sorted(_CODING_SYSTEMS[scheme] for scheme in schemes & _CODING_SYSTEMS.keys())
+    statements: list[Statement] = [
         ("dcatap:applicableLegislation", iri(_EHDS)),
-        ("healthdcatap:healthCategory", iri(f"{_HEALTH_EU}healthcategories/EINS")),
-        ("healthdcatap:healthTheme", iri(f"{_HEALTH_EU}health-theme/CANCER_DISEASE")),
-        ("healthdcatap:hasCodingSystem", iri(scheme_iri(summary.ontology))),
-        ("dpv:hasLegalBasis", [iri(f"{_GDPR}A6-1-e"), iri(f"{_GDPR}A9-2-j")]),
-        ("dpv:hasPurpose", name("dpv:ResearchAndDevelopment")),
-        ("dpv:hasPersonalData", name("dpv:HealthData")),
+        ("healthdcatap:healthCategory", iri(f"{_HEALTH_EU}healthcategories/{terms.category}")),
+        ("healthdcatap:healthTheme", iri(f"{_HEALTH_EU}health-theme/{terms.theme}")),
+    ]
+    if systems:
+        listed = [iri(f"{_HEALTH_EU}coding-system/{system}") for system in systems]
+        statements.append(("healthdcatap:hasCodingSystem", listed))
+    return statements
+
+
+def _processing(summary: PackageSummary) -> list[Statement]:
+    """Purpose and legal basis; of anonymous data the law asks for none."""
+    terms = summary.terms
+    purpose = name("dpv:ResearchAndDevelopment")
+    if terms.purpose:
+        purpose = blank([("a", name("dpv:Purpose")), ("dct:description", literal(terms.purpose))])
+    statements: list[Statement] = [("dpv:hasPurpose", purpose)]
+    if _data_type(summary.tier) == _ANONYMOUS:
+        return statements
+    statements.append(("dpv:hasPersonalData", name("pd:MedicalHealth")))
+    if terms.articles:
+        listed = [iri(f"{_GDPR}{article}") for article in terms.articles]
+        statements.append(("dpv:hasLegalBasis", listed))
+    elif terms.legal_basis:
+        words: list[Statement] = [
+            ("a", name("dpv:LegalBasis")),
+            ("dct:description", literal(terms.legal_basis)),
+        ]
+        statements.append(("dpv:hasLegalBasis", blank(words)))
+    if terms.retention_until:
+        until = literal(terms.retention_until, datatype="xsd:date")
+        period: list[Statement] = [("a", name("dct:PeriodOfTime")), ("dcat:endDate", until)]
+        statements.append(("healthdcatap:retentionPeriod", blank(period)))
+    return statements
+
+
+def _numbers(summary: PackageSummary) -> list[Statement]:
+    """Counts that are shown; one that is masked is no number."""
+    shown = {
+        "healthdcatap:numberOfRecords": summary.counts.total,
+        "healthdcatap:numberOfUniqueIndividuals": summary.cases,
+    }
+    return [
+        (predicate, literal(count, datatype="xsd:nonNegativeInteger"))
+        for predicate, count in shown.items()
+        if count.isdecimal()
     ]
 
 
-def _people(publisher: Publisher) -> list[Statement]:
+def _people(terms: StudyTerms) -> list[Statement]:
+    publisher = terms.publisher
+    kind = iri(f"{_HEALTH_EU}publisher-type/{publisher.kind}")
+    note = literal(publisher.note, language="en")
     holder: list[Statement] = [
-        ("healthdcatap:publisherType", iri(f"{_HEALTH_EU}publisher-type/HealthDataHolder")),
-        ("healthdcatap:publisherNote", literal(publisher.note, language="en")),
+        ("dct:type", kind),
+        ("dct:description", note),
+        ("healthdcatap:publisherType", kind),
+        ("healthdcatap:publisherNote", note),
         ("healthdcatap:trustedDataHolder", literal("false", datatype="xsd:boolean")),
     ]
     return [
         ("dct:publisher", _agent(publisher, holder)),
         ("geodcatap:custodian", _agent(publisher, [])),
-        ("healthdcatap:hdab", _agent(HEALTH_DATA_HUB, [])),
+        ("healthdcatap:hdab", _agent(_access_body(terms), [])),
         ("dcat:contactPoint", _contact(publisher)),
     ]
 
 
+def _access_body(terms: StudyTerms) -> Publisher:
+    """Whom to ask for access under the EHDS; of other countries than France no page is known."""
+    if terms.country == _FRANCE:
+        return HEALTH_DATA_HUB
+    words = f"Health data access body of {terms.country}"
+    return Publisher(words, layout.LANDING_PAGE, layout.LANDING_PAGE, words)
+
+
 def _agent(agent: Publisher, more: list[Statement]) -> Term:
+    page: list[Statement] = [
+        ("a", name("cv:ContactPoint")),
+        ("cv:contactPage", iri(_resolved(agent.contact))),
+    ]
     return blank(
         [
             ("a", name("foaf:Agent")),
             ("foaf:name", literal(agent.name)),
             ("foaf:homepage", iri(_resolved(agent.homepage))),
             ("foaf:mbox", iri(_resolved(agent.contact))),
-            ("cv:contactPoint", _contact(agent)),
+            ("cv:contactPoint", blank(page)),
             *more,
         ]
     )
@@ -194,6 +262,7 @@ def _files(summary: PackageSummary, size: int) -> list[Statement]:
         ("dcat:byteSize", literal(size, datatype="xsd:nonNegativeInteger")),
         ("dct:format", iri(f"{_EU}file-type/GEOJSON")),
         ("dct:license", iri(summary.licence.iri)),
+        ("dct:conformsTo", [iri("https://w3id.org/ro/crate/1.3"), iri("https://qupath.github.io")]),
         ("dct:rights", _labelled("dct:RightsStatement", summary.tier.access.words)),
         ("odrl:hasPolicy", iri(summary.tier.access.duo)),
     ]

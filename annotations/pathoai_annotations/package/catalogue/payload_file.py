@@ -11,8 +11,12 @@ from pathoai_annotations.package import layout
 
 # One file or folder for each slide: descriptions name these as sets, the crate one by one.
 _OF_SLIDES = (
-    *(layout.GEOJSON_FOLDER, layout.JOURNAL_FOLDER, "annotations", "masks", "images"),
-    layout.PICTURE_FOLDER,
+    f"{layout.JOURNAL_FOLDER}/journal-",
+    f"{layout.REGISTRATION_FOLDER}/",
+    "annotations/",
+    "masks/",
+    "images/",
+    f"{layout.PICTURE_FOLDER}/",
 )
 
 
@@ -55,9 +59,7 @@ def common_files(payload: Path) -> list[PayloadFile]:
     """Files that are not of a single slide, as they lie there now, by name."""
     names = (p.relative_to(payload).as_posix() for p in payload.rglob("*") if p.is_file())
     return [
-        PayloadFile.read(payload, name)
-        for name in sorted(names)
-        if not name.startswith(tuple(f"{folder}/" for folder in _OF_SLIDES))
+        PayloadFile.read(payload, name) for name in sorted(names) if not name.startswith(_OF_SLIDES)
     ]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.catalogue.dataset_facts import (
-    IN_PACKAGE,
     citation,
     creators,
     keywords,
@@ -37,7 +36,7 @@ def schema_org(payload: Path, summary: PackageSummary) -> dict[str, Any]:
         "inLanguage": ["en", "fr"],
         "keywords": keywords(summary),
         "citation": citation(summary),
-        "publisher": {"@type": "Organization", "name": IN_PACKAGE.name},
+        "publisher": {"@type": "Organization", "name": summary.terms.publisher.name},
         "creator": [{"@type": "Person", "name": name} for name in creators(summary)],
         "isBasedOn": [
             {"@type": "ImageObject", "name": f"Slide {s.slide_id}", "identifier": s.slide_id}

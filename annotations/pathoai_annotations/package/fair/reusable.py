@@ -90,11 +90,12 @@ def _provenance(documents: Documents) -> str:
     if not actions:
         return f"{layout.METADATA} does not say how the data came to be"
     for action in actions:
-        missing = [
-            k for k in ("instrument", "agent", "object", "result", "endTime") if k not in action
-        ]
+        missing = [k for k in ("instrument", "object", "result") if k not in action]
         if missing:
             return f"an action in {layout.METADATA} lacks {', '.join(missing)}"
+    # Of a model's run it may not be known who started it, and when: of the package it is.
+    if not any({"agent", "endTime"} <= action.keys() for action in actions):
+        return f"no action in {layout.METADATA} says who did it, and when"
     for slide_id in layout.geojson_files(documents.root):
         if layout.journal_name(slide_id) not in documents.files:
             return f"the edits of slide {slide_id} are not in the package"
