@@ -116,7 +116,7 @@ def test_an_import_of_one_bad_feature_enters_none(study: Study, fail: Fail, file
     collection["features"][2]["properties"]["classification"]["name"] = "stomra"
     file.write_text(json.dumps(collection))
     error = fail("import", file)
-    assert "in.geojson feature 3: unknown class; found 'stomra'" in error
+    assert "FILE feature 3: unknown class; found 'stomra'" in error
     assert "did you mean 'stroma'?" in error
     assert _statuses(study) == []
 
@@ -242,7 +242,7 @@ def test_a_slide_without_a_prediction_does_not_keep_the_others_back(
         (["export", "out.geojson", "--status", "sure"], "unknown status; found sure; allowed: pro"),
         (["export", "out.doc"], "no annotation format has this file name; found .doc"),
         (["export", "absent/out.geojson"], "absent: no such folder"),
-        (["import", "absent.geojson"], "absent.geojson: no such file"),
+        (["import", "absent.geojson"], "FILE: no such file"),
         (["import", "IN", "--author", "Marie Dupont"], "short codes, never names"),
         (["import", "IN", "--label", "stomra"], "did you mean 'stroma'"),
         (["propose", "--model", "absent"], "no objects of that label were written"),

@@ -135,7 +135,7 @@ def test_a_bad_outline_is_named_or_repaired_and_told(
     tiled: Study, run: Run, fail: Run, tmp_path: Path
 ) -> None:
     path = _qupath(tmp_path / "a.geojson", "dcis", (0, 0), (50, 50), (50, 0), (0, 50))
-    assert "a.geojson feature 1: the outline crosses itself" in fail("import", path)
+    assert "FILE feature 1: the outline crosses itself" in fail("import", path)
     said = run("import", path, "--repair")
     assert "repaired: an outline that crossed itself, 1 times (e.g. FILE feature 1)" in said
     path = _qupath(path, "dcis", (4000, 0), (5000, 0), (5000, 50))

@@ -147,8 +147,14 @@ def test_a_database_whose_pages_cut_the_word(tmp_path: Path) -> None:
 
 def test_a_shard_of_zarr(tmp_path: Path) -> None:
     text = np.frombuffer(_TEXT.ljust(4096), np.uint8)
-    options = {"chunks": (1024,), "shards": (4096,), "compressors": ZstdCodec()}
-    array = zarr.create_array(tmp_path / "a.zarr", shape=text.shape, dtype="u1", **options)
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=text.shape,
+        dtype="u1",
+        chunks=(1024,),
+        shards=(4096,),
+        compressors=ZstdCodec(),
+    )
     array[:] = text
     assert _found(tmp_path) == ["a.zarr/c/0"]
 

@@ -85,7 +85,7 @@ def test_features_are_kept_recorded_and_not_made_twice(
         (0.5, ["--workers", "0"], "workers; found 0"),
         (0.5, ["--overlap", "16"], "tile overlap; found 16"),
         (0.5, ["--device", "cuda:99"], "no such device here"),
-        (0.5, ["--slides", "NOSUCH"], "NOSUCH"),
+        (0.5, ["--slides", "NOSUCH"], "no such slide"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
