@@ -218,26 +218,30 @@ def main() -> None:
     pairs = pairs_below(options.folder.resolve())
     for tool in chosen:
         start(tool, environments)
-    kept = options.kept or options.out.with_suffix(".json")
-    answers = json.loads(kept.read_text()) if kept.exists() else {}
-    for tool in chosen:
-        tool.answers = answers.setdefault(tool.name, {})
-    for tool in chosen:
-        # The first pair once before the clock counts: whatever a tool prepares is not its speed.
-        if tool.warm_up and not tool.problem and not _is_done(tool, pairs, options.rounds):
-            ask(tool, pairs[0])
-            tool.answers[pairs[0].name].pop()
-    for number in range(options.rounds):
-        for pair in pairs:
-            for tool in chosen:
-                if not tool.problem and len(tool.answers.get(pair.name, [])) <= number:
-                    ask(tool, pair)
-                    kept.write_text(json.dumps(answers))
+    _ask_all(chosen, pairs, options.rounds, options.kept or options.out.with_suffix(".json"))
     for tool in chosen:
         if tool.process:
             tool.process.communicate()
     options.out.write_text(report(chosen, pairs, options.rounds), encoding="utf-8")
     print(f"wrote {options.out}")
+
+
+def _ask_all(chosen: list[Tool], pairs: list[Pair], rounds: int, kept: Path) -> None:
+    """Let each tool register each pair as often as there are rounds, less what was kept."""
+    answers = json.loads(kept.read_text()) if kept.exists() else {}
+    for tool in chosen:
+        tool.answers = answers.setdefault(tool.name, {})
+    for tool in chosen:
+        # The first pair once before the clock counts: whatever a tool prepares is not its speed.
+        if tool.warm_up and not tool.problem and not _is_done(tool, pairs, rounds):
+            ask(tool, pairs[0])
+            tool.answers[pairs[0].name].pop()
+    for number in range(rounds):
+        for pair in pairs:
+            for tool in chosen:
+                if not tool.problem and len(tool.answers.get(pair.name, [])) <= number:
+                    ask(tool, pair)
+                    kept.write_text(json.dumps(answers))
 
 
 def _is_done(tool: Tool, pairs: list[Pair], rounds: int) -> bool:
