@@ -27,7 +27,8 @@ from pathoai.store.slide_store import SlideStore
 _STAGES = 3
 _LEAST_ACROSS_PX = 512
 _JUDGED_WITHIN_PX = 8
-_NEIGHBOURS_MPP = 7.0
+# Landmarks of real neighbouring sections were measured at this scale, and no finer.
+_NEIGHBOURS_MPP = 3.48
 # Neighbouring sections share lumina, but no cells: squares between them show much of what is alike.
 _LARGEST_HOLE_UM2 = 1e5
 
@@ -43,7 +44,7 @@ class RegistrationSettings:
         rule: When a tile is believed.
         least_believable: Share of the tissue's tiles that must be, or the pair is refused.
         neighbouring: Two sections beside each other in the block, and not one that was restained:
-            nothing finer than areas is compared.
+            the whole map is believed or not, and its tiles are told, but none has to fit.
     """
 
     affine_mpp: float = 8.0
@@ -54,9 +55,9 @@ class RegistrationSettings:
 
     @classmethod
     def of_neighbours(cls) -> RegistrationSettings:
-        """How two neighbouring sections are aligned: coarsely, since their cells differ."""
-        field_ = DeformableSettings(coarsest_mpp=32.0, finest_mpp=_NEIGHBOURS_MPP)
-        return cls(deformable=field_, least_believable=0.0, neighbouring=True)
+        """How two neighbouring sections are aligned: coarsely, and no tile has to be believed."""
+        bending = DeformableSettings(finest_mpp=_NEIGHBOURS_MPP)
+        return cls(deformable=bending, least_believable=0.0, neighbouring=True)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
