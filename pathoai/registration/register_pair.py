@@ -128,7 +128,9 @@ def _affine(
     if settings.neighbouring:
         images = [image.without_holes(_LARGEST_HOLE_UM2) for image in images]
     start, _ = find_start(images[0], images[1], device=device)
-    affine, evidence = refine_affine(images[0], images[1], start, device=device)
+    affine, evidence = refine_affine(
+        images[0], images[1], start, device=device, tell_last=settings.neighbouring
+    )
     belief = NEIGHBOURS if settings.neighbouring else SAME_SECTION
     check_believable(evidence, fixed=fixed.slide_id, moving=moving.slide_id, belief=belief)
     return SlideTransform(slides[0], slides[1], affine), asdict(evidence)

@@ -132,7 +132,10 @@ def test_strength_is_chernoffs_bound() -> None:
 def test_neighbouring_sections_have_fewer_squares_that_must_say_more() -> None:
     assert not is_believable(_evidence(12, 11))
     assert is_believable(_evidence(12, 11), NEIGHBOURS)
-    assert not is_believable(_evidence(30, 9), NEIGHBOURS), "a strength of 15 is enough for one"
+    assert is_believable(_evidence(69, 20), NEIGHBOURS)
+    assert not is_believable(_evidence(69, 20)), "too small a share of one section"
+    assert not is_believable(_evidence(125, 17), NEIGHBOURS)
+    assert not is_believable(_evidence(17, 5), NEIGHBOURS)
     assert not is_believable(_evidence(4, 4), NEIGHBOURS)
     with pytest.raises(AlignmentError, match="at least 8 squares"):
         check_believable(_evidence(7, 7), fixed="A", moving="B", belief=NEIGHBOURS)
