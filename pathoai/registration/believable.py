@@ -32,8 +32,8 @@ class Belief:
 
 SAME_SECTION = Belief(squares=20, share=0.3, strength=15.0)
 NEIGHBOURS = Belief(squares=8, share=0.2, strength=20.0)
-"""Neighbouring sections are alike at coarse scales only, at which there are fewer squares. Sections of
-two lesions or two organs had 15 nats at most, neighbouring ones 27 or more."""
+"""Neighbouring sections are alike at coarse scales only, at which there are fewer squares. Sections
+of two lesions or two organs had 15 nats at most, neighbouring ones 25 or more."""
 
 
 def is_believable(evidence: Evidence, belief: Belief = SAME_SECTION) -> bool:
