@@ -164,7 +164,7 @@ def test_neighbouring_sections_share_areas_and_no_cells(study: Study, run: Run) 
     (copy,) = on(study, IHC_ID)
     assert copy.derived_from == f"annotation:{area.id}"
     (record,) = study.provenance_path.glob("annotations*transfer-*.json")
-    assert json.loads(record.read_text("utf8"))["settings"]["neighbouring"] is True
+    assert json.loads(record.read_text("utf8"))["parameters"]["neighbouring"] is True
 
 
 def test_beyond_the_other_slide_nothing_is_carried(study: Study, run: Run) -> None:
