@@ -64,7 +64,7 @@ def test_keys_in_the_window_become_the_precision(
     assert len(regions.queue) == TILES
     screen.press("y")
     assert regions.counts.left == TILES, "the first key shows the tile, it decides nothing"
-    assert "audit of a label" in panel.about.text()
+    assert "audit of a label" in panel.place.text()
     if folder := os.environ.get("PATHOAI_SCREENSHOTS"):
         Image.fromarray(viewer.screenshot(canvas_only=False)).save(Path(folder) / "audit.png")
     for place, key in enumerate(VERDICTS):
