@@ -45,8 +45,7 @@ def store_of(image: str) -> SlideStore:
 
 def carry(fixed: str, moving: str, points: NDArray[np.float64], _: str) -> NDArray[np.float64]:
     """Register two images and carry points."""
-    # Neighbouring sections share no cell, so no tile of them is believed; their map is asked for.
-    settings = RegistrationSettings(least_believable=0.0)
+    settings = RegistrationSettings.of_neighbours()
     slides = store_of(fixed), store_of(moving)
     found = register_pair(*slides, settings=settings, device=torch.device("cpu"))
     return found.transform.to_moving_px(points)

@@ -5,7 +5,11 @@
 FOLDER holds `birl` and `lung_lesion_3`, images and landmarks of CIMA as they come with BIRL. Each
 tool runs in a process of its own on one thread, the peers in environments made for them in the
 folder of --environments (kept: a second run is quick). Rounds are interleaved; process CPU time of
-the registration alone is given, reading the images included, importing the tool not.
+the registration alone is given, reading the images included, importing the tool not. Answers are
+kept in --kept as they come: a run that was killed goes on.
+
+How each peer is installed: `python -m venv NAME`, then `pip install itk-elastix`; or, with torch
+seen through a .pth file where pathoai has it, `pip install --no-deps` of what `tools` lists.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _PEERS = Path(__file__).with_name("peers")
+_VALIS = ("--requirement", str(_PEERS / "valis_requirements.txt"))
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LESION = "lung_lesion_3/lung-lesion_3/scale-5pc"
 _LESION_POINTS = "lung_lesion_3/annotations/user-PS_scale-50pc"
@@ -67,13 +72,14 @@ class Pair:
 class Tool:
     """A tool: its script, and what pip installs into an environment of its own, if it has one.
 
-    `shared` are packages that are not installed anew, but seen where pathoai has them.
+    One that is not `alone` sees torch where pathoai has it.
     """
 
     name: str
     script: Path
     packages: tuple[str, ...] = ()
     alone: bool = True
+    warm_up: bool = True
     problem: str = ""
     version: str = ""
     process: subprocess.Popen[str] | None = None
@@ -91,6 +97,8 @@ def tools() -> list[Tool]:
             ("deeperhistreg", "SimpleITK", "pyvips", "pyvips-binary"),
             alone=False,
         ),
+        # A minute a pair: what its first pair prepares is not seen beside that.
+        Tool("valis", _PEERS / "valis_register.py", _VALIS, alone=False, warm_up=False),
     ]
 
 
@@ -202,6 +210,7 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, help="default: in the temporary folder")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="tools to run beside none else")
+    parser.add_argument("--kept", type=Path, help="JSON of answers; default: beside --out")
     options = parser.parse_args()
     environments = options.environments or Path(tempfile.gettempdir()) / "pathoai-registration"
     environments = environments.resolve()
@@ -209,16 +218,7 @@ def main() -> None:
     pairs = pairs_below(options.folder.resolve())
     for tool in chosen:
         start(tool, environments)
-    # The first pair once before the clock counts: whatever a tool prepares is not its speed.
-    for tool in chosen:
-        if not tool.problem:
-            ask(tool, pairs[0])
-            tool.answers.clear()
-    for _ in range(options.rounds):
-        for pair in pairs:
-            for tool in chosen:
-                if not tool.problem:
-                    ask(tool, pair)
+    _ask_all(chosen, pairs, options.rounds, options.kept or options.out.with_suffix(".json"))
     for tool in chosen:
         if tool.process:
             tool.process.communicate()
@@ -226,9 +226,31 @@ def main() -> None:
     print(f"wrote {options.out}")
 
 
+def _ask_all(chosen: list[Tool], pairs: list[Pair], rounds: int, kept: Path) -> None:
+    """Let each tool register each pair as often as there are rounds, less what was kept."""
+    answers = json.loads(kept.read_text()) if kept.exists() else {}
+    for tool in chosen:
+        tool.answers = answers.setdefault(tool.name, {})
+    for tool in chosen:
+        # The first pair once before the clock counts: whatever a tool prepares is not its speed.
+        if tool.warm_up and not tool.problem and not _is_done(tool, pairs, rounds):
+            ask(tool, pairs[0])
+            tool.answers[pairs[0].name].pop()
+    for number in range(rounds):
+        for pair in pairs:
+            for tool in chosen:
+                if not tool.problem and len(tool.answers.get(pair.name, [])) <= number:
+                    ask(tool, pair)
+                    kept.write_text(json.dumps(answers))
+
+
+def _is_done(tool: Tool, pairs: list[Pair], rounds: int) -> bool:
+    return all(len(tool.answers.get(pair.name, [])) >= rounds for pair in pairs)
+
+
 def report(chosen: list[Tool], pairs: list[Pair], rounds: int) -> str:
     """The tables."""
-    ran = [tool for tool in chosen if tool.answers]
+    ran = [tool for tool in chosen if any(tool.answers.values())]
     heads = ["before", "best affine", *(tool.name for tool in ran)]
     rows, costs = [], []
     for pair in pairs:
@@ -314,7 +336,8 @@ CPU seconds of the registration alone, medians; the ratios are the claim.
   where hardly a tile is believed: these are neighbouring sections, where no cell is on both slides.
   Where it refuses the pair all the same, the pair counts as not moved.
 - itk-elastix: its default rigid, affine and B-spline maps, on grey images, begun at the centres of
-  gravity. DeeperHistReg: its default rigid and nonrigid settings.
+  gravity. DeeperHistReg: its default rigid and nonrigid settings. VALIS: its default rigid and
+  non-rigid settings, but for the features: those of its default are downloaded when it is imported.
 """
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathoai_annotations.journal.journal import Journal
 CARRIER = "transfer"
 """Under this code copies are taken away that a new one replaces: it is no person's."""
 _SOURCE = "annotation:"
+_LEAST_SHARED_UM2 = 1e4
 _STEPS_PER_TILE = 4
 """An outline is asked about so often along each tile's side that no tile is stepped over."""
 
@@ -132,6 +133,12 @@ def _by_original(annotations: Sequence[Annotation]) -> dict[uuid.UUID, list[Anno
 def _carried(geometry: BaseGeometry, passage: Passage) -> tuple[str, BaseGeometry | None]:
     """The outline on the other slide; or why there is none."""
     states = _states_along(geometry, passage)
+    if passage.is_of_neighbours:
+        # Hardly a square of one is on the other, but areas are, to some tens of µm.
+        mpp = passage.transform.fixed.mpp
+        if geometry.area * mpp.x * mpp.y < _LEAST_SHARED_UM2:
+            return "neighbouring sections share areas of 0.01 mm² or more, and no cells", None
+        states = np.where(states == TileState.REFUSED, TileState.BELIEVABLE, states)
     if (states == TileState.REFUSED).any():
         return "it lies where the alignment is refused", None
     if not (states == TileState.BELIEVABLE).any():

@@ -33,6 +33,8 @@ class RegisterWork:
         provenance_path: The folder of provenance records.
         device: Where it is computed, by name.
         landmarks: Points on both slides, level-0 pixels of each; None where none were given.
+        neighbouring: Whether they are two sections, beside each other in the block; None for what
+            an earlier run was told.
     """
 
     fixed_path: Path
@@ -41,6 +43,7 @@ class RegisterWork:
     provenance_path: Path
     device: str
     landmarks: tuple[Marks, Marks] | None = None
+    neighbouring: bool | None = None
 
 
 def register_one(work: RegisterWork, threads: int | None, advance: Advance) -> Done:
@@ -85,9 +88,9 @@ def _registered(
     """The registration, saved; whether it was there already; what is to be said of an older one."""
     from pathoai.errors import AlignmentError
     from pathoai.preprocess.device import choose_device
-    from pathoai.registration.register_pair import RegistrationSettings, register_pair
+    from pathoai.registration.register_pair import register_pair
 
-    settings = RegistrationSettings()
+    settings = _settings(work)
     found, why = _earlier(work.target, fixed, moving, settings)
     registration = found
     if registration is None:
@@ -110,6 +113,21 @@ def _registered(
     return registration, registration is found, why
 
 
+def _settings(work: RegisterWork) -> RegistrationSettings:
+    """Those of the command, or of neighbouring sections where it or an earlier run said so."""
+    from pathoai.errors import StoreError
+    from pathoai.registration.register_pair import RegistrationSettings
+    from pathoai.registration.saved_registration import Registration
+
+    neighbouring = work.neighbouring
+    if neighbouring is None and work.target.is_file():
+        try:
+            neighbouring = Registration.load(work.target).is_of_neighbours
+        except StoreError:
+            neighbouring = False  # damaged: what it says is not known, and it is made anew
+    return RegistrationSettings.of_neighbours() if neighbouring else RegistrationSettings()
+
+
 def _earlier(
     target: Path, fixed: SlideStore, moving: SlideStore, settings: RegistrationSettings
 ) -> tuple[Registration | None, str]:
@@ -127,7 +145,9 @@ def _earlier(
         return None, "; done again: a store was made anew since"
     except StoreError as error:
         return None, f"; damaged since, done again: {target.name} ({error.found})"
-    if found.about.get("settings") != json.loads(json.dumps(asdict(settings))):
+    # The first registrations did not say of which sections they are: of one.
+    before = {"neighbouring": False} | (found.about.get("settings") or {})
+    if before != json.loads(json.dumps(asdict(settings))):
         return None, "; done again: by other settings than before"
     return found, ""
 
@@ -174,6 +194,7 @@ def _record(
     ProvenanceRecord(
         "register",
         {"device": work.device, "landmarks": registration.landmarks is not None}
+        | {"neighbouring": registration.is_of_neighbours}
         | {"settings": registration.about.get("settings")},
         {f"store/{store.slide_id}": store.identity for store in stores},
         {f"registration/{work.target.stem}": digest},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pathoai.errors import StoreError
+from pathoai.errors import AlignmentError, StoreError
 from pathoai.geometry import Grid
 from pathoai.ihc.recipe import MarkerRecipe
 from pathoai.ihc.stains import IhcStains, stains_of_sample
@@ -60,7 +60,9 @@ class MarkedPair:
         Raises:
             StoreError: The registration is of other pixels than these stores hold.
             OntologyError: A class of the recipe is not in the ontology.
+            AlignmentError: The slides are neighbouring sections.
         """
+        _check_same_section(fixed, moving, registration)
         _check_same_pixels(fixed, moving, registration)
         classes = tuple(ontology[target.class_key] for target in recipe.targets)
         stains, thresholds = slide_stains(moving, recipe)
@@ -132,6 +134,17 @@ def slide_stains(
     own = np.where(amounts >= amounts.max(axis=0), amounts, 0.0)
     pairs = zip(own, recipe.targets, strict=True)
     return stains, tuple(threshold_of(amount, target) for amount, target in pairs)
+
+
+def _check_same_section(fixed: SlideStore, moving: SlideStore, registration: Registration) -> None:
+    if registration.is_of_neighbours:
+        raise AlignmentError(
+            "neighbouring sections give no labels: a stained cell of one is not on the other",
+            where=f"{fixed.slide_id}--{moving.slide_id}",
+            found="registered with --neighbouring",
+            remedy="carry annotations of areas by `pathoai annotations transfer`; if it is one "
+            "section after all, run `pathoai register --no-neighbouring`",
+        )
 
 
 def _check_same_pixels(fixed: SlideStore, moving: SlideStore, registration: Registration) -> None:

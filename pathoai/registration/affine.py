@@ -47,6 +47,7 @@ def refine_affine(
     *,
     device: torch.device,
     finest_mpp: float | None = None,
+    tell_last: bool = False,
 ) -> tuple[AffineMap, Evidence]:
     """Refine a start, coarse to fine.
 
@@ -57,6 +58,8 @@ def refine_affine(
         device: Where squares are compared.
         finest_mpp: Stop there, µm per pixel of the fixed slide, or at the coarser of the two
             images' scales; by default at 4 µm, or finer where the tissue spans 256 pixels.
+        tell_last: Tell also of the scale at which too few squares agreed to refine the map by them:
+            that is much more than chance on neighbouring sections, and nothing on others.
 
     Returns:
         The map, and how squares agreed with it at each scale.
@@ -69,6 +72,7 @@ def refine_affine(
     for mpp in scales(fixed.extent_um, finest):
         finer, agreement = refine_at(fixed, moving, affine, mpp=mpp, device=device)
         if levels and agreement.squares and agreement.share < _LEAST_SHARE:
+            levels += [agreement] * tell_last
             break
         affine = finer
         levels.append(agreement)

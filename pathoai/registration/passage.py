@@ -32,12 +32,14 @@ class Passage:
         quality: How far to believe it, over the H&E slide.
         is_from_he: Whether the near slide is the H&E slide.
         identity: SHA-256 of the registration's file.
+        is_of_neighbours: Whether both are neighbouring sections, which share areas but no cells.
     """
 
     transform: PointMap
     quality: RegistrationQuality
     is_from_he: bool
     identity: str
+    is_of_neighbours: bool = False
 
     def to_far_px(self, points_xy: Points) -> Points:
         """Points ``(..., 2)`` of the near slide on the far one, level-0 pixels of each."""
@@ -129,6 +131,7 @@ def passage_between(study: Study, near_id: str, far_id: str) -> Passage:
         registration.quality,
         is_from_he,
         sha256_of_file(path),
+        registration.is_of_neighbours,
     )
 
 

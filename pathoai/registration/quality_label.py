@@ -55,6 +55,8 @@ def write_quality(store: SlideStore, registration: Registration) -> LabelImage:
         "moving_store_sha256": registration.transform.moving.identity,
         "registration_sha256": registration.sha256,
     }
+    if registration.is_of_neighbours:
+        about["sections"] = "neighbouring"
     if not is_label_complete(store.path, name, about):
         recipe = LabelRecipe(
             name,

@@ -12,7 +12,7 @@ from pathoai.errors import AlignmentError, InvalidValueError
 from pathoai.progress import Advance, silent
 from pathoai.provenance import result_software
 from pathoai.registration.affine import refine_affine
-from pathoai.registration.believable import check_believable
+from pathoai.registration.believable import NEIGHBOURS, SAME_SECTION, check_believable
 from pathoai.registration.deformable import DeformableSettings, refine_deformable
 from pathoai.registration.judge_tiles import TileRule, judge_tiles
 from pathoai.registration.match_slides import match_slides
@@ -27,6 +27,10 @@ from pathoai.store.slide_store import SlideStore
 _STAGES = 3
 _LEAST_ACROSS_PX = 512
 _JUDGED_WITHIN_PX = 8
+# Landmarks of real neighbouring sections were measured at this scale, and no finer.
+_NEIGHBOURS_MPP = 3.48
+# Neighbouring sections share lumina, but no cells: squares between them show much of what is alike.
+_LARGEST_HOLE_UM2 = 1e5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,22 @@ class RegistrationSettings:
             that would span less than 512 pixels at it.
         deformable: How the field is found.
         rule: When a tile is believed.
-        least_believable: Share of the tissue's tiles that must be, or the pair is refused; 0 to
-            keep the map of neighbouring sections, whose cells are not the same.
+        least_believable: Share of the tissue's tiles that must be, or the pair is refused.
+        neighbouring: Two sections beside each other in the block, and not one that was restained:
+            the whole map is believed or not, and its tiles are told, but none has to fit.
     """
 
     affine_mpp: float = 8.0
     deformable: DeformableSettings = field(default_factory=DeformableSettings)
     rule: TileRule = field(default_factory=TileRule)
     least_believable: float = 0.1
+    neighbouring: bool = False
+
+    @classmethod
+    def of_neighbours(cls) -> RegistrationSettings:
+        """How two neighbouring sections are aligned: coarsely, and no tile has to be believed."""
+        bending = DeformableSettings(finest_mpp=_NEIGHBOURS_MPP)
+        return cls(deformable=bending, least_believable=0.0, neighbouring=True)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -65,11 +77,11 @@ def register_pair(
     device: torch.device,
     advance: Advance = silent,
 ) -> Registration:
-    """Align two slides of one section.
+    """Align two slides of one section, or of two neighbouring ones.
 
     Args:
         fixed: The H&E slide.
-        moving: The same section, restained.
+        moving: The same section, restained; or the section beside it.
         settings: How; the defaults if left out.
         device: Where it is computed.
         advance: Told of stages done and stages in all.
@@ -84,7 +96,7 @@ def register_pair(
     chosen = settings or RegistrationSettings()
     began = time.monotonic()
     advance(0, _STAGES)
-    affine, evidence = _affine(fixed, moving, chosen.affine_mpp, device)
+    affine, evidence = _affine(fixed, moving, chosen, device)
     advance(1, _STAGES)
     transform = refine_deformable(fixed, moving, affine, settings=chosen.deformable, device=device)
     advance(2, _STAGES)
@@ -106,16 +118,21 @@ def register_pair(
 
 
 def _affine(
-    fixed: SlideStore, moving: SlideStore, mpp: float, device: torch.device
+    fixed: SlideStore, moving: SlideStore, settings: RegistrationSettings, device: torch.device
 ) -> tuple[SlideTransform, dict[str, Any]]:
     """The best affine map, and what speaks for it."""
     slides = [PlacedSlide.of_store(store) for store in (fixed, moving)]
     # A small section needs finer pixels to have as many squares that can agree.
-    mpp = min(mpp, *(max(slide.size_um) / _LEAST_ACROSS_PX for slide in slides))
+    mpp = min(settings.affine_mpp, *(max(slide.size_um) / _LEAST_ACROSS_PX for slide in slides))
     images = [structure_image(store, max(mpp, store.mpp)) for store in (fixed, moving)]
+    if settings.neighbouring:
+        images = [image.without_holes(_LARGEST_HOLE_UM2) for image in images]
     start, _ = find_start(images[0], images[1], device=device)
-    affine, evidence = refine_affine(images[0], images[1], start, device=device)
-    check_believable(evidence, fixed=fixed.slide_id, moving=moving.slide_id)
+    affine, evidence = refine_affine(
+        images[0], images[1], start, device=device, tell_last=settings.neighbouring
+    )
+    belief = NEIGHBOURS if settings.neighbouring else SAME_SECTION
+    check_believable(evidence, fixed=fixed.slide_id, moving=moving.slide_id, belief=belief)
     return SlideTransform(slides[0], slides[1], affine), asdict(evidence)
 
 

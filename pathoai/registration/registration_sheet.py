@@ -35,6 +35,8 @@ def registration_words(registration: Registration) -> str:
         turned += f", scale {transform.scale:.3g}"
     median, p90 = _residuals_um(registration)
     tiles = int(np.count_nonzero(quality.state != TileState.NO_TISSUE))
+    if registration.is_of_neighbours:
+        turned += ", neighbouring sections (areas only)"
     words = f"{turned}; residual median {median:.2f} µm, p90 {p90:.2f} µm; "
     words += f"{np.count_nonzero(quality.believable)} of {tiles} tiles believable"
     if registration.landmarks is not None:

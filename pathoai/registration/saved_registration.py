@@ -56,6 +56,11 @@ class Registration:
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_of_neighbours(self) -> bool:
+        """Whether the slides show two neighbouring sections: areas fit each other, no cell does."""
+        return bool((self.about.get("settings") or {}).get("neighbouring", False))
+
+    @property
     def sha256(self) -> str:
         """Hash of all it says, hexadecimal."""
         return _seal(_planes_of(self)).tobytes().hex()

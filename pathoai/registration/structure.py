@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,17 @@ class StructureImage:
         if not tissue.any():
             tissue = _means(self.tissue.astype(np.float32), factor) > 0
         return StructureImage(values, tissue, self.mpp * factor, self.of)
+
+    def without_holes(self, largest_um2: float) -> StructureImage:
+        """The same, with holes of the tissue counted as tissue: what is seen stays as it is.
+
+        Args:
+            largest_um2: Larger holes stay, µm².
+        """
+        from skimage import morphology
+
+        largest = int(largest_um2 / self.mpp**2)
+        return replace(self, tissue=morphology.remove_small_holes(self.tissue, max_size=largest))
 
     def near(self, mpp: float) -> StructureImage:
         """The coarsest of these that is no coarser than asked for, to a tenth.

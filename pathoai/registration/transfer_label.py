@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pathoai.errors import AlignmentError
 from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.progress import Advance, silent
@@ -51,7 +52,16 @@ def transfer_label(
 
     Returns:
         The label ``transfer/<kind>.<name>`` of the target, at about the same scale.
+
+    Raises:
+        AlignmentError: The slides are neighbouring sections: pixel by pixel nothing fits.
     """
+    if passage.is_of_neighbours:
+        raise AlignmentError(
+            "a label is not carried between neighbouring sections: their cells are not the same",
+            where=f"{source.slide_id} to {target.slide_id}",
+            remedy="carry annotations of areas (without --label); they are proposals there",
+        )
     name = transferred_name(label.name)
     about: dict[str, Any] = {
         **{k: v for k, v in label.about.items() if k in ("origin", "status", "method")},

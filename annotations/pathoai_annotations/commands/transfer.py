@@ -82,7 +82,9 @@ def _carry(study: Study, journal: Journal, chosen: list[Annotation], near: str, 
     counts = {"new": done.new, "replaced": done.replaced, "refused": len(done.refused)}
     ProvenanceRecord(
         "annotations transfer",
-        {"from": near, "to": far, "annotations": len(chosen)} | counts,
+        {"from": near, "to": far, "annotations": len(chosen)}
+        | {"neighbouring": passage.is_of_neighbours}
+        | counts,
         {"registration": passage.identity},
         {},
         started,

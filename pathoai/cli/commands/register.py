@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,13 @@ def configure(parser: ArgumentParser) -> None:
         help="points to measure by: a folder, no file, with SLIDE_ID.csv for each slide: columns X "
         "and Y (level-0 pixels), after one with the points' names or none; each point of a pair "
         "must be marked on both of its slides",
+    )
+    parser.add_argument(
+        "--neighbouring",
+        action=BooleanOptionalAction,
+        help="the slides of a pair are two sections, beside each other in the block: areas are "
+        "aligned, annotations can be carried, labels are refused (default: as registered before, "
+        "else one section)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(
@@ -87,6 +94,7 @@ def _item(study: Study, pair: SlidePair, options: Namespace) -> WorkItem:
         study.provenance_path,
         options.device,
         _landmarks(options.landmarks, pair),
+        options.neighbouring,
     )
     return WorkItem(pair.name, register_one, work)
 

@@ -14,7 +14,7 @@ from pathoai.study.study import Study
 from tests.annotations.restained_discs import make_pair, register_pair_as_is
 
 
-def _recipe(folder: Path) -> Path:
+def recipe_without_vetoes(folder: Path) -> Path:
     """The shipped one, but for its vetoes: a section of two colours looks blurred everywhere."""
     shipped = resources.files("pathoai.ihc") / "recipes" / "AE1AE3.yaml"
     path = folder / "recipe.yaml"
@@ -31,8 +31,9 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         study = Study.create(folder / "study", ontology="breast")
         make_pair(study, "AE1AE3")
         register_pair_as_is(study)
-        words = ["--marker", "AE1AE3", "--recipe", str(_recipe(folder)), "--device", "cpu"]
-        assert main(["label", str(study.path), *words]) == 0
+        words = ["--marker", "AE1AE3", "--device", "cpu"]
+        recipe = str(recipe_without_vetoes(folder))
+        assert main(["label", str(study.path), *words, "--recipe", recipe]) == 0
         yield study.path
 
 

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from pathoai.cli.main import main
 from pathoai.registration.passage import passage_between
 from pathoai.registration.saved_registration import Registration
+from pathoai.registration.tile_quality import TileState
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, Status
@@ -146,6 +147,24 @@ def test_what_lies_where_the_alignment_is_refused_is_listed(study: Study, run: R
     assert f"  refused {glass.id}: it lies where there is no tissue to align\n" in said
     (copy,) = on(study, IHC_ID)
     assert copy.derived_from == f"annotation:{around.id}", "a fold within an area does not matter"
+
+
+def test_neighbouring_sections_share_areas_and_no_cells(study: Study, run: Run) -> None:
+    path = study.registration_path(HE_ID, IHC_ID)
+    found = Registration.load(path)
+    refused = np.full_like(found.quality.state, TileState.REFUSED)
+    quality = replace(found.quality, state=refused)
+    replace(found, quality=quality, about={"settings": {"neighbouring": True}}).save(path)
+    area = drawn(box(250, 150, 480, 350), slide_id=HE_ID)  # 0.0115 mm²
+    cell, point = drawn(box(300, 200, 320, 220), slide_id=HE_ID), drawn(Point(400, 300))
+    entered(study, area, cell, replace(point, slide_id=HE_ID))
+    said = run(*BACK)
+    assert "3 annotations: 1 new, all proposals, 2 refused" in said
+    assert said.count("share areas of 0.01 mm² or more, and no cells") == 2
+    (copy,) = on(study, IHC_ID)
+    assert copy.derived_from == f"annotation:{area.id}"
+    (record,) = study.provenance_path.glob("annotations*transfer-*.json")
+    assert json.loads(record.read_text("utf8"))["parameters"]["neighbouring"] is True
 
 
 def test_beyond_the_other_slide_nothing_is_carried(study: Study, run: Run) -> None:

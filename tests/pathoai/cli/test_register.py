@@ -144,6 +144,18 @@ def test_other_settings_and_other_pixels_are_aligned_anew(study: Study, run: Run
     assert "complete before this run" in run()
 
 
+def test_neighbouring_sections_stay_what_they_were_said_to_be(study: Study, run: Run) -> None:
+    path = study.registration_path(*ids(study))
+    assert not Registration.load(path).is_of_neighbours
+    assert "neighbouring sections (areas only)" in run("--neighbouring")
+    assert Registration.load(path).is_of_neighbours
+    assert "complete before this run" in run(), "nobody need say it twice"
+    assert main(["label", str(study.path), "--marker", "AE1AE3", "--device", "cpu"]) == 1
+    said = run("--no-neighbouring")
+    assert "done again: by other settings" in said
+    assert "areas only" not in said
+
+
 def test_landmarks_are_measured_on_a_finished_pair(
     made: tuple[Study, TwinTruth], study: Study, run: Run, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pathoai.errors import OntologyError, StoreError
+from pathoai.errors import AlignmentError, OntologyError, StoreError
 from pathoai.ihc.label_words import label_words
 from pathoai.ihc.marked_pair import MarkedPair
 from pathoai.ihc.recipe import MarkerRecipe, load_recipe
@@ -205,6 +205,14 @@ def test_a_registration_of_other_pixels_is_refused(make_pair: MakePair) -> None:
             load_recipe("AE1AE3"),
             BREAST,
         )
+
+
+def test_neighbouring_sections_give_no_labels(make_pair: MakePair) -> None:
+    pair = make_pair("AE1AE3")
+    about = pair.registration.about | {"settings": {"neighbouring": True}}
+    neighbours = replace(pair.registration, about=about)
+    with pytest.raises(AlignmentError, match=r"neighbouring sections give no labels.*transfer"):
+        MarkedPair.seen(pair.fixed, pair.moving, neighbours, load_recipe("AE1AE3"), BREAST)
 
 
 def test_a_class_that_the_ontology_lacks_is_refused(make_pair: MakePair) -> None:

@@ -15,7 +15,7 @@ from pathoai.errors import AlignmentError
 from pathoai.registration.affine import refine_affine
 from pathoai.registration.affine_map import AffineMap, apply
 from pathoai.registration.agreement import Agreement, Evidence
-from pathoai.registration.believable import check_believable, is_believable
+from pathoai.registration.believable import NEIGHBOURS, check_believable, is_believable
 from pathoai.registration.rigid_search import find_start
 from pathoai.registration.structure import StructureImage
 from tests.pathoai.registration.twin_pictures import TwinPictures, structure
@@ -127,3 +127,15 @@ def test_strength_is_chernoffs_bound() -> None:
     level = Agreement(8.0, 10, 10, 24.0, 0.5, 0.5)
     assert level.strength == pytest.approx(10 * np.log(2))
     assert Agreement(8.0, 10, 5, 24.0, 0.5, 0.5).strength == 0
+
+
+def test_neighbouring_sections_have_fewer_squares_that_must_say_more() -> None:
+    assert not is_believable(_evidence(12, 11))
+    assert is_believable(_evidence(12, 11), NEIGHBOURS)
+    assert is_believable(_evidence(69, 20), NEIGHBOURS)
+    assert not is_believable(_evidence(69, 20)), "too small a share of one section"
+    assert not is_believable(_evidence(125, 17), NEIGHBOURS)
+    assert not is_believable(_evidence(17, 5), NEIGHBOURS)
+    assert not is_believable(_evidence(4, 4), NEIGHBOURS)
+    with pytest.raises(AlignmentError, match="at least 8 squares"):
+        check_believable(_evidence(7, 7), fixed="A", moving="B", belief=NEIGHBOURS)

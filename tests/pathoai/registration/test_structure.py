@@ -50,6 +50,18 @@ def test_other_stains_say_that_there_is_tissue_and_no_more(
     assert structure_of(_stained((HEMATOXYLIN, amount))) > structure_of(_stained((stain, amount)))
 
 
+def test_small_holes_become_tissue_and_nothing_else_changes() -> None:
+    tissue = np.ones((60, 60), bool)
+    tissue[10:14, 10:14] = False  # 64 µm² at 2 µm per pixel
+    tissue[30:50, 30:50] = False
+    values = np.where(tissue, 0.5, 0.0).astype(np.float32)
+    image = StructureImage(values, tissue, 2.0, placed("holes", values, 2.0))
+    filled = image.without_holes(200.0)
+    assert filled.tissue[10:14, 10:14].all()
+    assert not filled.tissue[30:50, 30:50].any()
+    assert filled.values is image.values
+
+
 def test_glass_has_no_structure() -> None:
     assert structure_of(np.full((2, 2, 3), 255, np.uint8)) == pytest.approx(0)
 

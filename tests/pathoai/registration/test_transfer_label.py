@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pathoai.errors import AlignmentError
 from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.registration.passage import passage_between
+from pathoai.registration.saved_registration import Registration
 from pathoai.registration.tile_quality import TileState
 from pathoai.registration.transfer_label import transfer_label
 from pathoai.store.label_image import LabelImage
@@ -75,3 +78,16 @@ def test_a_label_is_carried_pixel_by_pixel(tmp_path: Path, near: str, far: str) 
     transfer_label(label, source, target, passage)
     assert before == {p: p.stat().st_mtime_ns for p in target.path.rglob("*") if p.is_file()}
     SlideStore(target.path).verify()
+
+
+def test_neighbouring_sections_get_no_labels(tmp_path: Path) -> None:
+    study = make_pair(tmp_path / "study")
+    path = study.registration_path(HE_ID, IHC_ID)
+    dataclasses.replace(Registration.load(path), about={"settings": {"neighbouring": True}}).save(
+        path
+    )
+    source, target = (SlideStore(study.store_path(slide_id)) for slide_id in (HE_ID, IHC_ID))
+    label = write_label(source, "prediction/squares", 2)
+    with pytest.raises(AlignmentError, match=r"not carried between neighbouring.*annotations"):
+        transfer_label(label, source, target, passage_between(study, IHC_ID, HE_ID))
+    assert not any(name.startswith("transfer/") for name in target.labels)

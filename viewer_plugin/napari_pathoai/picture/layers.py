@@ -100,9 +100,11 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
     """A class map in the colours of its classes; background and not assessed are transparent."""
     from napari.utils.colormaps import DirectLabelColormap
 
+    levels = label_levels(label)
     settings = {
         "name": _label_name(label.name),
-        "multiscale": True,
+        # Labels of one level in a list, as small slides have them, napari takes for one array.
+        "multiscale": len(levels) > 1,
         # What training learned from, and tissue, would hide the slide; both are a click away.
         "visible": label.name.startswith((PREDICTION, IHC)),
         "opacity": 0.45,
@@ -110,7 +112,7 @@ def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
         "metadata": {METADATA: _about("label", label)},
         **_label_frame(store, label),
     }
-    return label_levels(label), settings, "labels"
+    return levels if len(levels) > 1 else levels[0], settings, "labels"
 
 
 def label_colours(store: SlideStore, label: LabelImage) -> dict[int | None, Rgba]:
