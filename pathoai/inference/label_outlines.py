@@ -61,7 +61,8 @@ def _probability(label: LabelImage, frame: Frame, *, nowhere: bool) -> NDArray[n
     channels = len(label.probability_channels)
     if nowhere or not channels:
         return np.empty((channels, 0, 0), np.uint8)
-    return np.asarray(label.probability()[:, frame.rows, frame.columns])
+    rows, columns = frame.size
+    return label.probability_reader.read(frame.x, frame.y, Size(columns, rows))
 
 
 def at_level_0(outlines: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.inference.device_mark import DeviceMark
 from pathoai.inference.device_turn import device_turn
-from pathoai.inference.finish_shard import BlendedShard, finish_shard, is_finished, write_nothing
+from pathoai.inference.finish_shard import (
+    BlendedShard,
+    finish_shard,
+    is_finished,
+    levels_of,
+    write_nothing,
+)
 from pathoai.inference.label_raster import label_factor, label_raster, tissue_tiles
 from pathoai.inference.mirrored_tiles import mirrored_tiles
 from pathoai.inference.object_planes import MARGIN_UM, ObjectPlanes
@@ -154,6 +160,8 @@ def predict_shards(
     left = [shard for shard in shards if not is_finished(writer, shard, objects)]
     most = _FINISHED_AT_ONCE if objects or predictor.device.type == "cpu" else _OF_BYTES
     # Telling objects apart takes as much memory again as a shard's outputs.
+    for levels in levels_of(writer, objects):
+        levels.expect(left)
     with undivided_threads(min(most, 1 + computing.threads // 4)) as pool:
         finishing = _Finishing(pool, most, advance, len(shards) - len(left), len(shards))
         with device_turn():
@@ -185,10 +193,13 @@ def _finish(
 ) -> None:
     if block is None:
         write_nothing(writer, step.shard, objects)
-        return
-    with mark.reached():
-        blended = BlendedShard(step.shard, *block.finish(), step.inner)
-        finish_shard(predictor, writer, blended, objects)
+    else:
+        with mark.reached():
+            blended = BlendedShard(step.shard, *block.finish(), step.inner)
+            finish_shard(predictor, writer, blended, objects)
+        del block, blended
+    for levels in levels_of(writer, objects):
+        levels.add(step.shard)
 
 
 def _blended(

@@ -109,6 +109,13 @@ class LabelImage:
         folder = self._path / INSTANCE / "0"
         return MapReader(folder, self._layout, name, dtype=np.uint32, absent=0)
 
+    @cached_property
+    def probability_reader(self) -> MapReader:
+        """The finest probabilities, straight from their shards; 0 where nothing is stored."""
+        lead, name = (len(self.probability_channels),), f"{self._header.slide_id} {self.name}"
+        folder = self._path / PROBABILITY / "0"
+        return MapReader(folder, self._layout, f"{name} {PROBABILITY}", lead=lead, absent=0)
+
     @property
     def _layout(self) -> LevelLayout:
         return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
