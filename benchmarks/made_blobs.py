@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from blobs import POOL_PX, Blobs
 from made_bundle import tiles_of
-from torch import nn
 from torch.nn import functional
 
 from pathoai.models.bundle import ModelBundle, save_bundle
@@ -19,25 +19,7 @@ from pathoai.ontology import load_ontology
 from pathoai.tiling.spec import TileSpec
 
 NAME = "blobs"
-_POOL_PX, _TILES, _STEEP = 32, 16, 6.0
-
-
-class Blobs(nn.Module):
-    """A 1 × 1 convolution of what is left when squares of 32 px are averaged, and made large again.
-
-    Args:
-        classes: Output channels.
-    """
-
-    def __init__(self, *, classes: int) -> None:
-        """One layer."""
-        super().__init__()
-        self.head = nn.Conv2d(3, classes, 1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits ``(N, classes, H, W)`` of normalised images ``(N, 3, H, W)``."""
-        small = self.head(functional.avg_pool2d(images, _POOL_PX))
-        return functional.interpolate(small, images.shape[-2:], mode="bilinear")
+_TILES, _STEEP = 16, 6.0
 
 
 def announce(folder: Path) -> None:
@@ -46,7 +28,7 @@ def announce(folder: Path) -> None:
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: blobs\nVersion: 1\n", "ascii")
     (about / "entry_points.txt").write_text(
-        f"[pathoai.architectures]\n{NAME} = {Path(__file__).stem}:{Blobs.__name__}\n", "ascii"
+        f"[pathoai.architectures]\n{NAME} = {Blobs.__module__}:{Blobs.__name__}\n", "ascii"
     )
 
 
@@ -70,7 +52,7 @@ def make_blobs(slide: Path, folder: Path, spec: TileSpec) -> None:
     )
     network = Blobs(classes=3).eval()
     tiles = torch.from_numpy(tiles_of(slide, _TILES, 2 * spec.size_px))
-    red = functional.avg_pool2d(bundle.normalisation(tiles)[:, :1], _POOL_PX).numpy()
+    red = functional.avg_pool2d(bundle.normalisation(tiles)[:, :1], POOL_PX).numpy()
     low, high = np.quantile(red, [0.3, 0.6]).tolist()
     weight = torch.zeros(3, 3, 1, 1)
     weight[1, 0], weight[2, 0] = -_STEEP, -2 * _STEEP

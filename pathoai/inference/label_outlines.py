@@ -19,7 +19,7 @@ from pathoai.vector.block_outlines import BlockOutlines, Frame, frames_of, outli
 from pathoai.vector.healed_seams import HealedRow, heal_seams
 from pathoai.vector.pixel_regions import find_regions
 
-_MOST_THREADS = 4
+_MOST_THREADS = 8
 """Each holds a shard and its outlines, some 100 MB; more wait for the one that heals the seams."""
 
 

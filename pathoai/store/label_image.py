@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pathoai.errors import StoreError
 from pathoai.geometry import Grid, Mpp, Size
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, LabelClass
-from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.chunk_coding import MAP_CODING
 from pathoai.store.header import LevelLayout, StoreHeader
 from pathoai.store.map_reader import MapReader
 from pathoai.store.shards import (
@@ -118,7 +118,7 @@ class LabelImage:
 
     @property
     def _layout(self) -> LevelLayout:
-        return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
+        return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, MAP_CODING)
 
     @property
     def mpp(self) -> float:

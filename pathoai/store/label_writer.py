@@ -18,7 +18,7 @@ from pathoai.errors import InvalidValueError
 from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store import ome
-from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.chunk_coding import MAP_CODING
 from pathoai.store.header import LevelLayout, StoreHeader
 from pathoai.store.label_image import (
     INSTANCE,
@@ -150,7 +150,7 @@ class LabelWriter:
         return self._writer(self._instances[0])
 
     def _writer(self, array: zarr.Array[Any]) -> ShardWriter:
-        return ShardWriter(self.store_path, array, self._journal)
+        return ShardWriter(self.store_path, array, self._journal, MAP_CODING)
 
     def _open_or_create(self) -> zarr.Group:
         path = f"labels/{self._file_name}"
@@ -184,7 +184,7 @@ class LabelWriter:
             found = group.get(str(index))
             if not isinstance(found, zarr.Array):
                 shape = (*lead, size.height, size.width)
-                found = create_array(group, str(index), shape, fill=fill)
+                found = create_array(group, str(index), shape, fill=fill, coding=MAP_CODING)
             arrays.append(found)
         return arrays
 
@@ -268,9 +268,8 @@ class LabelWriter:
     def _reader(self, index: int, array: zarr.Array[Any]) -> MapReader:
         """Of what is written of a level."""
         height, width = array.shape[-2:]
-        layout = LevelLayout(
-            self.factors[index], Size(width, height), CHUNK_PX, SHARD_PX, ChunkCoding()
-        )
+        size = Size(width, height)
+        layout = LevelLayout(self.factors[index], size, CHUNK_PX, SHARD_PX, MAP_CODING)
         return MapReader(
             self.store_path / array.path,
             layout,
