@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from measure import Cost, bytes_below, cost_of, machine
 
@@ -66,7 +67,7 @@ def different(ours: str, others: str) -> float:
     import numpy as np
     import zarr
 
-    groups = []
+    groups: list[dict[str, Any]] = []
     for study in (ours, others):
         place = next(Path(study).glob(f"stores/*.zarr/labels/prediction.{_NAME}"))
         groups.append(dict(zarr.open_group(place, mode="r").members(max_depth=None)))

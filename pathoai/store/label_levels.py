@@ -58,9 +58,15 @@ class LabelLevels:
     def expect(self, shards: Iterable[Shard]) -> None:
         """Say which shards of the finest level are not there yet and will be, one by one."""
         expected = set(shards)
-        for level in range(1, len(self._writers)):
+        for level, writer in enumerate(self._writers[1:], start=1):
             self._missing[level] = Counter(self._above(level, shard) for shard in expected)
-            expected = self._missing[level].keys() & set(self._writers[level].shards)
+            # What a killed run left unmade over shards that are there is made at the end; until
+            # then the levels above it wait.
+            expected = {
+                shard
+                for shard in writer.shards
+                if shard in self._missing[level] or not writer.is_done(shard)
+            }
 
     def add(self, shard: Shard) -> None:
         """Make all that an expected shard of the finest level was the last missing part of."""

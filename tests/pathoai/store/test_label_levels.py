@@ -6,14 +6,19 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from pathoai.ontology import load_ontology
+from pathoai.store.label_levels import LabelLevels, ReadBelow
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
-from pathoai.store.shards import Shard
+from pathoai.store.pyramid import block_mean
+from pathoai.store.shards import Shard, ShardWriter, create_array
 from pathoai.store.slide_store import SlideStore
+from pathoai.store.write_journal import WriteJournal
 
 _RECIPE = LabelRecipe(
     "prediction/a",
@@ -105,3 +110,46 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_levels(
     _grow(writer, shards[done:])
     writer.finish()
     assert store.label("prediction/a").shards == expected
+
+
+_SIDE = 128
+_FULL = np.random.default_rng(2).integers(0, 255, (_SIDE, _SIDE), np.uint8)
+
+
+def _small(folder: Path) -> tuple[list[ShardWriter], LabelLevels]:
+    """Three levels of 16, 4 and 1 shards of 32 px, made anew or gone on with."""
+    store = folder / "S1.zarr"
+    journal, group = WriteJournal(store), zarr.open_group(store, mode="a", zarr_format=3)
+    arrays = []
+    for level in range(3):
+        found = group.get(str(level))
+        if not isinstance(found, zarr.Array):
+            shape = (_SIDE >> level, _SIDE >> level)
+            found = create_array(group, str(level), shape, fill=0, chunk_px=16, shard_px=32)
+        arrays.append(found)
+    writers = [ShardWriter(store, array, journal) for array in arrays]
+    return writers, LabelLevels(writers, (2, 2), block_mean, [_reader(array) for array in arrays])
+
+
+def _reader(array: zarr.Array[Any]) -> ReadBelow:
+    return lambda rows, columns: np.asarray(array[rows, columns])
+
+
+def test_what_a_killed_run_left_unmade_below_is_made_before_what_lies_above(
+    tmp_path: Path,
+) -> None:
+    writers, _ = _small(tmp_path)
+    *done, last = writers[0].shards
+    for shard in done:
+        writers[0].write(shard, _FULL[writers[0].slices(shard)])
+
+    writers, levels = _small(tmp_path)
+    levels.expect([last])
+    writers[0].write(last, _FULL[writers[0].slices(last)])
+    levels.add(last)
+    assert [s for s in writers[1].shards if writers[1].is_done(s)] == [(1, 1)]
+    assert not writers[2].is_done((0, 0))
+    levels.finish()
+    half = block_mean(_FULL, 2)
+    np.testing.assert_array_equal(writers[1].array[:], half)
+    np.testing.assert_array_equal(writers[2].array[:], block_mean(half, 2))
