@@ -126,7 +126,7 @@ def forward_s(work: str) -> float:
 
     folder = Path(work) / _NAME
     bundle = load_bundle(folder)
-    # Weights of chance take as long; those of the bundle are for who has the architecture announced.
+    # Weights of chance take as long, and the architecture is announced to commands only.
     whole = ProbabilityNetwork(bundle, Blobs(classes=len(bundle.classes)).eval())
     torch.set_num_threads(1)
     tile = torch.zeros(1, 3, _SIZE_PX, _SIZE_PX, dtype=torch.uint8)
