@@ -37,7 +37,8 @@ class Member:
 
     def outputs(self, batch: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities, then maps, ``(N, C, S, S)`` float32, of uint8 images."""
-        return torch.cat(forward_of(self.bundle, self.network)(batch), dim=1)
+        found = forward_of(self.bundle, self.network)(batch)
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,14 @@ class Ensemble:
         Classes, then maps, then (unless only one is asked) the mean of the answers' entropies,
         divided by ln of the number of classes.
         """
+        if self.asks_once:
+            return self.members[0].outputs(batch)
         classes = len(self.members[0].bundle.classes)
         total, count = torch.zeros(()), 0
         for member in self.members:
             for turn, back in _symmetries(turned=self.turned):
                 found = back(member.outputs(turn(batch)))
-                if not self.asks_once:
-                    found = torch.cat([found, relative_entropy(found[:, :classes], dim=1)], dim=1)
+                found = torch.cat([found, relative_entropy(found[:, :classes], dim=1)], dim=1)
                 total, count = total.to(found.device) + found, count + 1
         return total / count
 

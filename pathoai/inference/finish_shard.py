@@ -13,6 +13,7 @@ from pathoai.inference.object_planes import ObjectPlanes
 from pathoai.inference.predictor import Predictor
 from pathoai.inference.tile_plan import Block
 from pathoai.ontology import NOT_ASSESSED
+from pathoai.store.label_levels import LabelLevels
 from pathoai.store.label_writer import LabelWriter
 from pathoai.store.shards import Shard, ShardWriter
 
@@ -84,6 +85,11 @@ def _planes_of(writer: LabelWriter, objects: ObjectPlanes | None) -> tuple[Shard
     """What is written of each shard at once, in that order."""
     planes = writer.uncertainty, writer.probability
     return planes if objects else (*planes, writer.class_map)
+
+
+def levels_of(writer: LabelWriter, objects: ObjectPlanes | None) -> tuple[LabelLevels, ...]:
+    """The coarser levels that grow with the shards; those of objects begin when all are known."""
+    return writer.channel_levels if objects else (*writer.channel_levels, writer.class_levels)
 
 
 def _quantised(values: torch.Tensor) -> torch.Tensor:

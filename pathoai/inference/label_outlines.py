@@ -19,7 +19,7 @@ from pathoai.vector.block_outlines import BlockOutlines, Frame, frames_of, outli
 from pathoai.vector.healed_seams import HealedRow, heal_seams
 from pathoai.vector.pixel_regions import find_regions
 
-_MOST_THREADS = 4
+_MOST_THREADS = 8
 """Each holds a shard and its outlines, some 100 MB; more wait for the one that heals the seams."""
 
 
@@ -61,7 +61,8 @@ def _probability(label: LabelImage, frame: Frame, *, nowhere: bool) -> NDArray[n
     channels = len(label.probability_channels)
     if nowhere or not channels:
         return np.empty((channels, 0, 0), np.uint8)
-    return np.asarray(label.probability()[:, frame.rows, frame.columns])
+    rows, columns = frame.size
+    return label.probability_reader.read(frame.x, frame.y, Size(columns, rows))
 
 
 def at_level_0(outlines: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:

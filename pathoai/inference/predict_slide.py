@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from pathoai.inference.blending import BlendedBlock, blending_window
 from pathoai.inference.device_mark import DeviceMark
 from pathoai.inference.device_turn import device_turn
-from pathoai.inference.finish_shard import BlendedShard, finish_shard, is_finished, write_nothing
+from pathoai.inference.finish_shard import (
+    BlendedShard,
+    finish_shard,
+    is_finished,
+    levels_of,
+    write_nothing,
+)
 from pathoai.inference.label_raster import label_factor, label_raster, tissue_tiles
 from pathoai.inference.mirrored_tiles import mirrored_tiles
 from pathoai.inference.object_planes import MARGIN_UM, ObjectPlanes
@@ -39,9 +45,9 @@ from pathoai.store.store_lock import locked
 _KEPT_BYTES = 640 << 20
 """Outputs of tiles that later shards need: the wider the stripes, the fewer tiles are computed
 twice. Six outputs of tiles of 512 px make stripes of seven shards: one tile in twenty."""
-_FINISHED_AT_ONCE, _OF_BYTES = 2, 6
-"""Shards whose outputs are held while they are finished, or wait for that; and where these lie on a
-GPU and only bytes come back from it."""
+_FINISHED_AT_ONCE, _OF_BYTES = 2, 10
+"""Shards whose outputs are held while they are finished, or wait for that, at most; and where these
+lie on a GPU and only bytes come back from it."""
 
 
 def prediction_name(model: str) -> str:
@@ -141,7 +147,7 @@ def predict_shards(
     computing: TileComputing,
     advance: Advance = silent,
 ) -> None:
-    """Write what is not there yet of a label's finest level.
+    """Write what is not there yet of a label's finest level, and the coarser shards over it.
 
     Args:
         predictor: The model.
@@ -152,9 +158,10 @@ def predict_shards(
     """
     shards, objects = writer.class_map.shards, _objects(predictor, writer)
     left = [shard for shard in shards if not is_finished(writer, shard, objects)]
-    most = _FINISHED_AT_ONCE if objects or predictor.device.type == "cpu" else _OF_BYTES
-    # Telling objects apart takes as much memory again as a shard's outputs.
-    with undivided_threads(min(most, 1 + computing.threads // 4)) as pool:
+    for levels in levels_of(writer, objects):
+        levels.expect(left)
+    workers, most = _finishing_room(predictor, computing.threads)
+    with undivided_threads(workers) as pool:
         finishing = _Finishing(pool, most, advance, len(shards) - len(left), len(shards))
         with device_turn():
             finishing.tell()
@@ -166,6 +173,16 @@ def predict_shards(
         finishing.wait()
     if objects:
         objects.finish(finishing.tell)
+
+
+def _finishing_room(predictor: Predictor, threads: int) -> tuple[int, int]:
+    """Shards finished at once, and those held meanwhile, among them the one that waits."""
+    if predictor.device.type == "cpu" or predictor.tells_objects_apart:
+        # Telling objects apart takes as much memory again as a shard's outputs.
+        return min(_FINISHED_AT_ONCE, 1 + threads // 4), _FINISHED_AT_ONCE
+    # A GPU blends a shard in a fraction of the time in which a core compresses it.
+    workers = min(_OF_BYTES - 1, 1 + threads // 2)
+    return workers, workers + 1
 
 
 def _objects(predictor: Predictor, writer: LabelWriter) -> ObjectPlanes | None:
@@ -185,10 +202,13 @@ def _finish(
 ) -> None:
     if block is None:
         write_nothing(writer, step.shard, objects)
-        return
-    with mark.reached():
-        blended = BlendedShard(step.shard, *block.finish(), step.inner)
-        finish_shard(predictor, writer, blended, objects)
+    else:
+        with mark.reached():
+            blended = BlendedShard(step.shard, *block.finish(), step.inner)
+            finish_shard(predictor, writer, blended, objects)
+        del block, blended
+    for levels in levels_of(writer, objects):
+        levels.add(step.shard)
 
 
 def _blended(

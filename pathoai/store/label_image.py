@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pathoai.errors import StoreError
 from pathoai.geometry import Grid, Mpp, Size
 from pathoai.ontology import BACKGROUND_INDEX, NOT_ASSESSED, LabelClass
-from pathoai.store.chunk_coding import ChunkCoding
+from pathoai.store.chunk_coding import MAP_CODING
 from pathoai.store.header import LevelLayout, StoreHeader
 from pathoai.store.map_reader import MapReader
 from pathoai.store.shards import (
@@ -109,9 +109,16 @@ class LabelImage:
         folder = self._path / INSTANCE / "0"
         return MapReader(folder, self._layout, name, dtype=np.uint32, absent=0)
 
+    @cached_property
+    def probability_reader(self) -> MapReader:
+        """The finest probabilities, straight from their shards; 0 where nothing is stored."""
+        lead, name = (len(self.probability_channels),), f"{self._header.slide_id} {self.name}"
+        folder = self._path / PROBABILITY / "0"
+        return MapReader(folder, self._layout, f"{name} {PROBABILITY}", lead=lead, absent=0)
+
     @property
     def _layout(self) -> LevelLayout:
-        return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, ChunkCoding())
+        return LevelLayout(self._factor, self.grid().size_px, CHUNK_PX, SHARD_PX, MAP_CODING)
 
     @property
     def mpp(self) -> float:

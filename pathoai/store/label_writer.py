@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import zarr
 from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError
+from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store import ome
-from pathoai.store.header import StoreHeader
+from pathoai.store.chunk_coding import MAP_CODING
+from pathoai.store.header import LevelLayout, StoreHeader
 from pathoai.store.label_image import (
     INSTANCE,
     PROBABILITY,
@@ -25,8 +28,12 @@ from pathoai.store.label_image import (
     label_grid,
     label_names,
 )
-from pathoai.store.pyramid import ReadBlock, Reducer, block_mean, build_level, first_of_block
+from pathoai.store.label_levels import LabelLevels, ReadBelow, Reducer
+from pathoai.store.map_reader import MapReader
+from pathoai.store.pyramid import block_mean, first_of_block
 from pathoai.store.shards import (
+    CHUNK_PX,
+    SHARD_PX,
     ShardWriter,
     create_array,
     remove_partial_writes,
@@ -90,7 +97,7 @@ class LabelWriter:
         self._journal = WriteJournal.of_part(store_path, self._file_name)
         self._group = self._open_or_create()
         self._maps = self._levels(self._group, (), NOT_ASSESSED)
-        self.class_map = ShardWriter(store_path, self._maps[0], self._journal)
+        self.class_map = self._writer(self._maps[0])
         self._probabilities = self._channels(PROBABILITY, recipe.probability_channels)
         self._uncertainties = self._channels(UNCERTAINTY, recipe.uncertainty_channels)
         self._instances: list[zarr.Array[Any]] = []
@@ -106,7 +113,7 @@ class LabelWriter:
     @property
     def levels(self) -> list[ShardWriter]:
         """The writers of the class map, finest first."""
-        return [ShardWriter(self.store_path, level, self._journal) for level in self._maps]
+        return [self._writer(level) for level in self._maps]
 
     @property
     def journal(self) -> WriteJournal:
@@ -130,17 +137,20 @@ class LabelWriter:
     @property
     def probability(self) -> ShardWriter:
         """The writer of probabilities, uint8, 255 for certainty."""
-        return ShardWriter(self.store_path, self._probabilities[0], self._journal)
+        return self._writer(self._probabilities[0])
 
     @property
     def uncertainty(self) -> ShardWriter:
         """The writer of uncertainties, uint8, 255 for the largest that classes allow."""
-        return ShardWriter(self.store_path, self._uncertainties[0], self._journal)
+        return self._writer(self._uncertainties[0])
 
     @property
     def instance(self) -> ShardWriter:
         """The writer of the objects' numbers, uint32, 0 outside objects."""
-        return ShardWriter(self.store_path, self._instances[0], self._journal)
+        return self._writer(self._instances[0])
+
+    def _writer(self, array: zarr.Array[Any]) -> ShardWriter:
+        return ShardWriter(self.store_path, array, self._journal, MAP_CODING)
 
     def _open_or_create(self) -> zarr.Group:
         path = f"labels/{self._file_name}"
@@ -174,7 +184,7 @@ class LabelWriter:
             found = group.get(str(index))
             if not isinstance(found, zarr.Array):
                 shape = (*lead, size.height, size.width)
-                found = create_array(group, str(index), shape, fill=fill)
+                found = create_array(group, str(index), shape, fill=fill, coding=MAP_CODING)
             arrays.append(found)
         return arrays
 
@@ -204,14 +214,16 @@ class LabelWriter:
             class_map: The finest level ``(height, width)`` uint8, where it is still at hand; it is
                 read back otherwise.
         """
-        self._build(self._maps, first_of_block, _part_of(class_map))
-        means = ((PROBABILITY, self._probabilities), (UNCERTAINTY, self._uncertainties))
-        for part, levels in means:
-            if levels:
-                self._build(levels, block_mean)
-                self._describe(part, channels=True)
+        maps = self.class_levels
+        if class_map is not None:
+            maps = self._coarser(self._maps, first_of_block, _part_of(class_map))
+        maps.finish()
+        for levels in self.channel_levels:
+            levels.finish()
+        for part in self._means:
+            self._describe(part, channels=True)
         if self._instances:
-            self._build(self._instances, first_of_block)
+            self._coarser(self._instances, first_of_block).finish()
             self._describe(INSTANCE, channels=False)
         attributes = self._attributes(complete=True)
         attributes["pathoai"]["shards"] = self._journal.hashes(f"labels/{self._file_name}")
@@ -226,17 +238,46 @@ class LabelWriter:
         inner = self._group.require_group(part)
         inner.attrs.put({"ome": {"version": ome.VERSION, "multiscales": [scales]}})
 
-    def _build(
+    @cached_property
+    def class_levels(self) -> LabelLevels:
+        """The coarser levels of the class map, made of what is stored of it."""
+        return self._coarser(self._maps, first_of_block)
+
+    @cached_property
+    def channel_levels(self) -> tuple[LabelLevels, ...]:
+        """The coarser levels of probabilities and uncertainties, of those that there are."""
+        return tuple(self._coarser(levels, block_mean) for levels in self._means.values())
+
+    @property
+    def _means(self) -> dict[str, list[zarr.Array[Any]]]:
+        parts = {PROBABILITY: self._probabilities, UNCERTAINTY: self._uncertainties}
+        return {part: levels for part, levels in parts.items() if levels}
+
+    def _coarser(
         self,
         levels: list[zarr.Array[Any]],
         reduce: Reducer,
-        read_finest: ReadBlock | None = None,
-    ) -> None:
-        for index, (below, level) in enumerate(pairwise(levels)):
-            writer = ShardWriter(self.store_path, level, self._journal)
-            step = round(self.factors[index + 1] / self.factors[index])
-            read = read_finest if read_finest and index == 0 else _block_reader(below)
-            build_level(read, writer, reduce, step)
+        read_finest: ReadBelow | None = None,
+    ) -> LabelLevels:
+        steps = [round(coarse / fine) for fine, coarse in pairwise(self.factors)]
+        read: list[ReadBelow] = [self._reader(i, below).block for i, below in enumerate(levels)]
+        if read_finest:
+            read[:1] = [read_finest]
+        return LabelLevels([self._writer(level) for level in levels], steps, reduce, read)
+
+    def _reader(self, index: int, array: zarr.Array[Any]) -> MapReader:
+        """Of what is written of a level."""
+        height, width = array.shape[-2:]
+        size = Size(width, height)
+        layout = LevelLayout(self.factors[index], size, CHUNK_PX, SHARD_PX, MAP_CODING)
+        return MapReader(
+            self.store_path / array.path,
+            layout,
+            f"{self._header.slide_id} {self.name}",
+            lead=array.shape[:-2],
+            dtype=array.dtype,
+            absent=int(array.fill_value),
+        )
 
 
 def begun_with(store_path: Path, name: str, about: dict[str, Any]) -> dict[str, Any] | None:
@@ -262,12 +303,8 @@ def _provenance(attributes: dict[str, Any]) -> tuple[Any, Any]:
     return attributes.get("about"), attributes.get("made_on")
 
 
-def _block_reader(array: zarr.Array[Any]) -> ReadBlock:
-    return lambda rows, columns: np.asarray(array[..., rows, columns])
-
-
-def _part_of(class_map: NDArray[np.uint8] | None) -> ReadBlock | None:
-    return None if class_map is None else lambda rows, columns: class_map[rows, columns]
+def _part_of(class_map: NDArray[np.uint8]) -> ReadBelow:
+    return lambda rows, columns: class_map[rows, columns]
 
 
 def _list_label(store_path: Path, name: str) -> None:

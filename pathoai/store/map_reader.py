@@ -1,4 +1,4 @@
-"""Reading the finest level of a label straight from its shards."""
+"""Reading a level of a plane of a label straight from its shards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathoai.store.level_reader import paste
 
 
 class MapReader:
-    """The chunks of a plane of a label, ``(chunk_px, chunk_px)``; absent ones hold ``absent``.
+    """The chunks of a plane of a label, ``(…, chunk_px, chunk_px)``; absent ones hold ``absent``.
 
     May be shared by threads and by forked processes: no file stays open.
     """
@@ -27,12 +27,17 @@ class MapReader:
         layout: LevelLayout,
         name: str,
         *,
+        lead: tuple[int, ...] = (),
         dtype: DTypeLike = np.uint8,
         absent: int = NOT_ASSESSED,
     ) -> None:
-        """For the array in ``folder``, called ``name`` in errors; nothing is read yet."""
+        """For the array in ``folder``, called ``name`` in errors; nothing is read yet.
+
+        ``lead`` are the lengths of the axes before rows and columns: those of channels.
+        """
         self.layout = layout
-        self.compressed = CompressedChunks(folder, layout, name, axes=2)
+        self.compressed = CompressedChunks(folder, layout, name, axes=len(lead) + 2)
+        self._lead = lead
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._absent = absent
 
@@ -43,14 +48,15 @@ class MapReader:
             StoreError: The shard was damaged after it was written.
         """
         side = self.layout.chunk_px
+        shape = (*self._lead, side, side * self._dtype.itemsize)
         try:
-            values = self.layout.coding.decode(data, (side, side * self._dtype.itemsize))
+            values = self.layout.coding.decode(data, shape)
         except (ValueError, RuntimeError) as error:
             raise self.compressed.undecodable(chunk, str(error)) from error
         return values.view(self._dtype)
 
     def read(self, x_px: int, y_px: int, size_px: Size) -> NDArray[Any]:
-        """A part of the plane, ``(height, width)``; outside of it as where nothing is stored.
+        """A part of the plane, ``(…, height, width)``; outside of it as where nothing is stored.
 
         Args:
             x_px: Left edge in pixels of the level; may be negative.
@@ -60,16 +66,44 @@ class MapReader:
         Raises:
             StoreError: A chunk cannot be decoded.
         """
-        side, size = self.layout.chunk_px, self.layout.size_px
-        out = np.full((size_px.height, size_px.width), self._absent, self._dtype)
-        inside = out[: max(0, size.height - y_px), : max(0, size.width - x_px)]
+        out = self._empty(size_px)
+        size = self.layout.size_px
+        inside = out[..., : max(0, size.height - y_px), : max(0, size.width - x_px)]
+        for chunk, data in self._stored(x_px, y_px, inside):
+            self._paste(chunk, data, inside, x_px, y_px)
+        return out
+
+    def block(self, rows: slice, columns: slice) -> NDArray[Any] | None:
+        """A block of the plane, as far as the plane goes; None where nothing of it is stored.
+
+        Raises:
+            StoreError: A chunk cannot be decoded.
+        """
+        size = self.layout.size_px
+        height, width = min(rows.stop, size.height), min(columns.stop, size.width)
+        out = self._empty(Size(width - columns.start, height - rows.start))
+        stored = self._stored(columns.start, rows.start, out)
+        for chunk, data in stored:
+            self._paste(chunk, data, out, columns.start, rows.start)
+        return out if stored else None
+
+    def _empty(self, size_px: Size) -> NDArray[Any]:
+        shape = (*self._lead, size_px.height, size_px.width)
+        return np.full(shape, self._absent, self._dtype)
+
+    def _stored(self, x_px: int, y_px: int, out: NDArray[Any]) -> list[tuple[Chunk, bytes]]:
+        """The chunks that are stored of what ``out`` shows from a place on."""
+        side, (height, width) = self.layout.chunk_px, out.shape[-2:]
         chunks = [
             (row, column)
-            for row in range(max(0, y_px) // side, -(-(y_px + inside.shape[0]) // side))
-            for column in range(max(0, x_px) // side, -(-(x_px + inside.shape[1]) // side))
+            for row in range(max(0, y_px) // side, -(-(y_px + height) // side))
+            for column in range(max(0, x_px) // side, -(-(x_px + width) // side))
         ]
-        for chunk, data in zip(chunks, self.compressed.read_many(chunks), strict=True):
-            if data is not None:
-                row, column = chunk
-                paste(self.decode(chunk, data), inside, column * side - x_px, row * side - y_px)
-        return out
+        found = zip(chunks, self.compressed.read_many(chunks), strict=True)
+        return [(chunk, data) for chunk, data in found if data is not None]
+
+    def _paste(self, chunk: Chunk, data: bytes, out: NDArray[Any], x_px: int, y_px: int) -> None:
+        left, top = (n * self.layout.chunk_px for n in (chunk[1], chunk[0]))
+        rows_first, ends = (0, 1), (-2, -1)
+        values = np.moveaxis(self.decode(chunk, data), ends, rows_first)
+        paste(values, np.moveaxis(out, ends, rows_first), left - x_px, top - y_px)

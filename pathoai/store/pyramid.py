@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.geometry import Size
-from pathoai.look_ahead import in_order
-from pathoai.store.shards import Shard, ShardWriter
-
-Reducer = Callable[[NDArray[Any], int], NDArray[Any]]
-"""From ``(…, k h, k w)`` and k to ``(…, h, w)``."""
-ReadBlock = Callable[[slice, slice], NDArray[Any]]
-"""From rows and columns, which may reach past the edge, to the pixels that exist there."""
 
 _COARSEST_SIDE_PX = 512
-_SHARDS_AT_ONCE = 2
 
 
 def level_factors(size_px: Size, first: Sequence[int] = (1,)) -> tuple[int, ...]:
@@ -85,33 +76,3 @@ def halved(pixels: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> N
 def first_of_block(pixels: NDArray[Any], step: int) -> NDArray[Any]:
     """The top left of each square, for classes and instances, which have no average."""
     return np.ascontiguousarray(pixels[..., ::step, ::step])
-
-
-def build_level(read: ReadBlock, writer: ShardWriter, reduce: Reducer, step: int) -> None:
-    """Fill a level from the one below, two shards at once; empty shards stay absent.
-
-    Args:
-        read: Gives pixels of the level below; called by two threads.
-        writer: Of the level.
-        reduce: Makes its pixels.
-        step: Pixels below per pixel of the level.
-    """
-
-    def build(shard: Shard) -> None:
-        rows, columns = writer.slices(shard)
-        below = read(
-            slice(step * rows.start, step * rows.stop),
-            slice(step * columns.start, step * columns.stop),
-        )
-        wanted = (step * (rows.stop - rows.start), step * (columns.stop - columns.start))
-        missing = [(0, 0)] * (below.ndim - 2) + [
-            (0, want - have) for want, have in zip(wanted, below.shape[-2:], strict=True)
-        ]
-        if any(after for _, after in missing):
-            below = np.pad(below, missing, mode="edge")
-        writer.write(shard, reduce(below, step))
-
-    left = (shard for shard in writer.shards if not writer.is_done(shard))
-    with ThreadPoolExecutor(_SHARDS_AT_ONCE) as pool:
-        for _ in in_order(pool, build, left, depth=_SHARDS_AT_ONCE):
-            pass

@@ -105,6 +105,7 @@ class ShardWriter:
         self.coding = coding or ChunkCoding()
         if array.shards is None:
             raise StoreError("the array is not sharded", where=array.path)
+        self._fill = array.fill_value
         self.chunk_px: int = array.chunks[-1]
         self.shard_px: int = array.shards[-1]
 
@@ -149,14 +150,19 @@ class ShardWriter:
                 allowed=self.array.dtype,
             )
         per_side = self.shard_px // self.chunk_px
-        chunks = [self._chunk(pixels, y, x) for y, x in np.ndindex(per_side, per_side)]
-        self.write_chunks(shard, [None if c is None else self.encode(c) for c in chunks])
+        self.write_chunks(
+            shard,
+            [self._encoded(pixels, y, x) for y, x in np.ndindex(per_side, per_side)],
+        )
 
-    def _chunk(self, pixels: NDArray[Any], row: int, column: int) -> NDArray[Any] | None:
-        """One chunk of a shard's pixels, or None where there is nothing to store."""
+    def _encoded(self, pixels: NDArray[Any], row: int, column: int) -> bytes | None:
+        """The bytes of one chunk of a shard's pixels, or None where there is nothing to store."""
         y, x = row * self.chunk_px, column * self.chunk_px
-        chunk = pixels[..., y : y + self.chunk_px, x : x + self.chunk_px]
-        return None if chunk.size == 0 or (chunk == self.array.fill_value).all() else chunk
+        return self.encode_if_any(pixels[..., y : y + self.chunk_px, x : x + self.chunk_px])
+
+    def encode_if_any(self, chunk: NDArray[Any]) -> bytes | None:
+        """The bytes of a chunk ``(…, h, w)``; None where it is nothing but the array's fill."""
+        return None if (chunk == self._fill).all() else self.encode(chunk)
 
     def encode(self, chunk: NDArray[Any]) -> bytes:
         """The bytes of a chunk ``(…, h, w)``; at the array's edge it may be smaller."""

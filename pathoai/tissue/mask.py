@@ -103,12 +103,26 @@ def at_centres(
         rows: Rows of the block, in pixels of ``grid``.
         columns: Columns likewise.
     """
+    y, x = pixels_at_centres(plane.shape, plane_grid, grid, rows, columns)
+    return np.asarray(plane[np.ix_(y, x)])
+
+
+def pixels_at_centres(
+    shape: tuple[int, ...], plane_grid: Grid, grid: Grid, rows: slice, columns: slice
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows ``(h,)`` and columns ``(w,)`` of a coarse plane at the same pixel centres.
+
+    Args:
+        shape: Of the plane.
+        plane_grid: As of :func:`at_centres`.
+        grid: Likewise.
+        rows: Likewise.
+        columns: Likewise.
+    """
     y = (np.arange(rows.start, rows.stop) + 0.5) * grid.downsample_y / plane_grid.downsample_y
     x = (np.arange(columns.start, columns.stop) + 0.5) * grid.downsample_x / plane_grid.downsample_x
-    height, width = plane.shape
-    inside_y = np.minimum(y.astype(np.int64), height - 1)
-    inside_x = np.minimum(x.astype(np.int64), width - 1)
-    return np.asarray(plane[np.ix_(inside_y, inside_x)])
+    height, width = shape
+    return np.minimum(y.astype(np.int64), height - 1), np.minimum(x.astype(np.int64), width - 1)
 
 
 def _summed(mask: NDArray[np.bool_]) -> NDArray[np.int32]:

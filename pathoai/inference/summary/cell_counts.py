@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathoai.inference.summary.class_map import ClassMap
+from pathoai.inference.summary.pixel_runs import PixelRuns
 from pathoai.inference.summary.values_at import values_at
 from pathoai.tissue.fragments import closed
 
@@ -50,17 +51,15 @@ class CellCounts:
         """Pixels along a cell."""
         return cell_px(self.class_map.mpp)
 
-    def add(self, block: NDArray[np.uint8], rows: slice, columns: slice) -> None:
-        """Count a block whose pixels off the tissue are 255; blocks begin where cells do."""
+    def add(self, runs: PixelRuns, rows: slice, columns: slice) -> None:
+        """Count a block; blocks begin where cells do, and runs end where they do."""
         side, kinds = self.side_px, len(self.values) + 1
-        height, width = (-(-length // side) for length in block.shape)
-        position = np.full(256, kinds - 1, np.int32)
+        height, width = (-(-(part.stop - part.start) // side) for part in (rows, columns))
+        position = np.full(256, kinds - 1, np.int64)
         position[list(self.values)] = np.arange(kinds - 1)
-        cell = (np.arange(block.shape[0]) // side * width)[:, None] + (
-            np.arange(block.shape[1]) // side
-        )
-        at = cell.astype(np.int32) * kinds + position[block]
-        found = np.bincount(at.ravel(), minlength=height * width * kinds)
+        kind = np.where(runs.fragment > 0, position[runs.value], kinds - 1)
+        cell = runs.row // side * width + runs.column // side
+        found = runs.counted(cell * kinds + kind, height * width * kinds)
         counted = found.reshape(height, width, kinds)[..., :-1].transpose(2, 0, 1)
         top, left = rows.start // side, columns.start // side
         self.pixels[:, top : top + height, left : left + width] = counted

@@ -13,7 +13,7 @@ from pathoai.geometry import Grid
 from pathoai.inference.regions import Regions
 from pathoai.inference.summary.values_at import values_at
 from pathoai.store.slide_store import SlideStore
-from pathoai.tissue.mask import at_centres
+from pathoai.tissue.mask import at_centres, pixels_at_centres
 from pathoai.tissue.pieces import Pieces
 
 
@@ -70,6 +70,12 @@ class CountedRegions:
     def fragments_on(self, grid: Grid, rows: slice, columns: slice) -> NDArray[np.uint32]:
         """Their numbers at the pixel centres of a block of a raster, ``(h, w)`` uint32."""
         return at_centres(self.numbers, self.grid, grid, rows, columns)
+
+    def pixels_on(
+        self, grid: Grid, rows: slice, columns: slice
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each row and column of such a block that of ``numbers``."""
+        return pixels_at_centres(self.numbers.shape, self.grid, grid, rows, columns)
 
     def fragment_of(self, xy: NDArray[np.float64]) -> NDArray[np.int64]:
         """The fragment that holds each point ``(N, 2)``, level-0 pixels; 0 on glass."""

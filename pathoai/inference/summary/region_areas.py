@@ -12,7 +12,9 @@ from pathoai.geometry import Size
 from pathoai.inference.summary.cell_counts import CellCounts
 from pathoai.inference.summary.class_map import ClassMap
 from pathoai.inference.summary.counted_regions import CountedRegions
+from pathoai.inference.summary.pixel_runs import PixelRuns
 from pathoai.ontology import NOT_ASSESSED
+from pathoai.store.shards import SHARD_PX
 from pathoai.vector.rasterise import rasterise
 
 VALUES = 256
@@ -65,16 +67,19 @@ def measure_regions(
     annotated = np.zeros((len(regions.outlines), VALUES), np.int64)
     cells = CellCounts.empty(class_map, cell_values) if cell_values else None
     tree = shapely.STRtree(regions.outlines)
+    cell_px = cells.side_px if cells else SHARD_PX
     for rows, columns in class_map.blocks():
-        numbers = regions.fragments_on(class_map.grid, rows, columns)
-        if not numbers.any():  # most of a slide is glass
-            continue
-        block = np.where(numbers > 0, class_map.read(rows, columns), np.uint8(NOT_ASSESSED))
-        found = np.bincount((numbers.astype(np.int64) * VALUES + block).ravel())
+        at = regions.pixels_on(class_map.grid, rows, columns)
+        if not regions.numbers[at[0][0] : at[0][-1] + 1, at[1][0] : at[1][-1] + 1].any():
+            continue  # most of a slide is glass
+        block = class_map.read(rows, columns)
+        runs = PixelRuns.of(block, regions.numbers, at, cell_px)
+        key = runs.fragment.astype(np.int64) * VALUES + runs.value
+        found = runs.counted(key)
         fragments[: len(found)] += found
         if cells is not None:
-            cells.add(block, rows, columns)
-        _add_annotated(annotated, tree, class_map, (rows, columns), block, numbers > 0)
+            cells.add(runs, rows, columns)
+        _add_annotated(annotated, tree, class_map, (rows, columns), block, regions)
     of_fragments = fragments.reshape(-1, VALUES)
     of_fragments[0] = 0
     return RegionAreas(of_fragments, annotated, class_map.pixel_mm2, cells)
@@ -86,7 +91,7 @@ def _add_annotated(
     class_map: ClassMap,
     within: tuple[slice, slice],
     block: NDArray[np.uint8],
-    tissue: NDArray[np.bool_],
+    regions: CountedRegions,
 ) -> None:
     """Count in every annotated area that reaches into a block, each in its own rectangle."""
     if not len(annotated):
@@ -104,9 +109,6 @@ def _add_annotated(
             continue
         size = Size(right - left, bottom - top)
         inside = rasterise([(outline, 1)], grid, origin_px=(left, top), size_px=size) == 1
-        part = (
-            slice(top - rows.start, bottom - rows.start),
-            slice(left - columns.start, right - columns.start),
-        )
-        inside &= tissue[part]
-        annotated[at] += np.bincount(block[part][inside], minlength=VALUES)
+        inside &= regions.fragments_on(grid, slice(top, bottom), slice(left, right)) > 0
+        part = block[top - rows.start : bottom - rows.start, left - columns.start :]
+        annotated[at] += np.bincount(part[:, : right - left][inside], minlength=VALUES)

@@ -129,7 +129,12 @@ def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("made-of-tiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(folder / "study", ontology="breast", title="Outlines of tumours")
+        study = Study.create(
+            folder / "study",
+            ontology="breast",
+            title="Outlines of tumours",
+            publisher="University Hospital",
+        )
         _fill_tiled(study, folder)
         approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
         build_package(study, folder / "package", approval=approval)
@@ -192,7 +197,12 @@ def made_with_images(
     folder = tmp_path_factory.mktemp("imaged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(folder / "study", ontology="breast", title="Slides that may leave")
+        study = Study.create(
+            folder / "study",
+            ontology="breast",
+            title="Slides that may leave",
+            publisher="University Hospital",
+        )
         _add_annotated_slide(study, generated[0])
         out = build_package(study, folder / "package", approval=IMAGED).path
         approve_package(out, OFFICER)

@@ -238,7 +238,7 @@ def test_killed_at_any_write_it_goes_on_to_the_same_bytes(
     path = tmp_path / "once" / "a.parquet"
     write_object_batches(path, objects_of(predict_slide(once, predictor), classes=VALUES))
     kills = 0
-    writers = [(ShardWriter, "write"), (KeptBlocks, "write")]
+    writers = [(ShardWriter, "write_chunks"), (KeptBlocks, "write")]
     while True:
         with monkeypatch.context() as patch:
             for kind, name in writers:
