@@ -165,6 +165,7 @@ def _out_of_the_study(hospital: Hospital) -> None:
         run("annotations", "export", study, out, "--slide", slide_id, "--format", name)
     run("package", "build", study, made / "package", *_WHO)
     run("package", "verify", made / "package", "--words", _word_list(hospital))
+    _tell_the_public(study)
     leaves = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
     for tier in ("controlled", "open"):
         run("package", "build", study, made / tier, "--tier", tier, *leaves)
@@ -172,13 +173,16 @@ def _out_of_the_study(hospital: Hospital) -> None:
     contact = ("--institution", "A hospital", "--contact", "office" + "@" + "hospital.example")
     run("package", "publish", made / "open", made / "deposit", *contact)
     run("package", "open", made / "package", made / "opened")
+    run("study", "sheet", study, made / "sheet")
+    run("study", "portal", study, made / "portal")
+
+
+def _tell_the_public(study: Path) -> None:
     sheet = study / "study.toml"
     content = tomllib.loads(sheet.read_text("utf8"))
     french = {f"{key}_fr": "de même" for key in _IN_FRENCH}
-    content["study"] |= _SHEET | french
+    content["study"] |= _SHEET | french | {"publisher": "University Hospital"}
     sheet.write_text(tomli_w.dumps(content), "utf8")
-    run("study", "sheet", study, made / "sheet")
-    run("study", "portal", study, made / "portal")
 
 
 def _word_list(hospital: Hospital) -> Path:

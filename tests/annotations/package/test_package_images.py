@@ -239,7 +239,9 @@ def dicom_package(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("dicom")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(folder / "study", ontology="breast", title="A series")
+        study = Study.create(
+            folder / "study", ontology="breast", title="A series", publisher="University Hospital"
+        )
         _add(study, real_data / "wsi" / "CMU-1-Small-Region-dicom", 1)
         package = build_package(study, folder / "package", approval=IMAGED).path
         approve_package(package, OFFICER)
