@@ -81,7 +81,7 @@ def test_the_loss_report_says_what_is_gone_and_why(derived_package: Path) -> Non
 def test_where_it_leaves_the_institution_no_count_is_told(
     tiled_study: Study, tmp_path: Path
 ) -> None:
-    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
     package = build_package(tiled_study, tmp_path / "open", approval=release).path
     assert {one.count for one in read_sr(dicom(package, "sr")).classes} == {None}
     lost = [one.get("lost", {}) for forms in _losses(package).values() for one in forms.values()]
@@ -114,7 +114,7 @@ def test_without_highdicom_an_internal_package_has_masks_alone(
     assert mask(package).is_dir()
     why = "highdicom was not installed where the package was made"
     assert _losses(package)[richest(package)]["seg"] == {"written": False, "why": why}
-    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
     with pytest.raises(MissingDependencyError, match="highdicom"):
         build_package(tiled_study, tmp_path / "open", approval=release)
 

@@ -95,7 +95,7 @@ def test_the_card_of_a_model_is_its_bundles_with_what_a_person_wrote(
 def test_small_counts_stay_off_the_card_of_a_published_package(
     study: Study, bundle: ModelBundle, tmp_path: Path
 ) -> None:
-    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31))
+    release = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
     package = build_package(study, tmp_path / "package", approval=release).path
     card = _card(package, PackagedModel("nuclei", bundle.identity))
     assert "| train | not shown | not shown | 1 | 2 |" in card

@@ -127,7 +127,8 @@ def test_who_built_approved_and_published_what_is_in_the_trail_of_its_study(
 ) -> None:
     out = tmp_path / "package"
     note_opposition_applied(study.path)
-    assert _package("build", study.path, out, "--tier", "open", "--exported-by", "DM1") == 0
+    leaves = ("--tier", "open", "--exported-by", "DM1", "--without-images")
+    assert _package("build", study.path, out, *leaves) == 0
     reasons = ("--individualisation", "codes", "--correlation", "codes", "--inference", "none")
     approve = ("approve", out, "--approved-by", "DPO1", "--role", "officer", *reasons)
     other = Study.create(tmp_path / "other", ontology="breast")

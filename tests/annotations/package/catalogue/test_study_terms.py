@@ -37,7 +37,7 @@ def _filled(study: Study, **fields: str) -> Study:
 
 
 def _package(study: Study, out: Path, tier: Tier) -> Path:
-    release = Release(tier, "DM1", date(2026, 1, 31))
+    release = Release(tier, "DM1", date(2026, 1, 31), with_images=False)
     return build_package(study, out, approval=release).path / "data"
 
 
