@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathoai.errors import AnnotationError, StudyError
 from pathoai.study.grade import check_grades
 from pathoai.study.study import Study
+from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import READING, AssignmentTable, Role
 from pathoai_annotations.readers.blindness import check_may_work
@@ -23,6 +24,9 @@ def sign_off_slide(
     with_model: bool = False,
 ) -> None:
     """A reader has finished a slide.
+
+    Who says the same again, of a slide on which nothing was done since, adds nothing, unless he
+    tells the time or a comment: a command may be run twice.
 
     Args:
         study: A reading room, or the study.
@@ -52,6 +56,9 @@ def sign_off_slide(
         )
     helped = with_model if sheet is None else bool(sheet.model)
     with Journal.open(study) as journal:
+        tells_more = seconds is not None or comment is not None
+        if not tells_more and _stands(journal, known, reader, (grade or None, helped)):
+            return
         journal.sign_off(
             known,
             author=reader,
@@ -60,6 +67,17 @@ def sign_off_slide(
             comment=comment,
             with_model=helped,
         )
+
+
+def _stands(journal: Journal, slide_id: str, reader: str, said: tuple[str | None, bool]) -> bool:
+    """Whether the reader's last word is this very sign-off, and holds for the slide as it is."""
+    own = journal.remarks({Operation.SIGN_OFF, Operation.REOPEN}, slide_id, reader)
+    if not own or own[-1].operation is Operation.REOPEN:
+        return False
+    since = journal.events(slide_id, since_seq=own[-1].seq)
+    return (own[-1].grade, bool(own[-1].with_model)) == said and all(
+        event.operation is Operation.SIGN_OFF for event in since
+    )
 
 
 def reopen_slide(study: Study, slide_id: str, *, reader: str, comment: str | None = None) -> None:

@@ -54,6 +54,12 @@ def _of_model(annotation: Annotation) -> Annotation:
     )
 
 
+def _new_study(folder: Path, title: str) -> Study:
+    return Study.create(
+        folder / "study", ontology="breast", title=title, publisher="University Hospital"
+    )
+
+
 def _fill(study: Study, folder: Path) -> None:
     first, second = _slides_of(study, folder, 2)
     proposals = [
@@ -82,12 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(
-            folder / "study",
-            ontology="breast",
-            title="Outlines of tumours",
-            publisher="University Hospital",
-        )
+        study = _new_study(folder, "Outlines of tumours")
         _fill(study, folder)
         approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
         build_package(study, folder / "package", approval=approval)
@@ -129,12 +130,7 @@ def made_of_tiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("made-of-tiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(
-            folder / "study",
-            ontology="breast",
-            title="Outlines of tumours",
-            publisher="University Hospital",
-        )
+        study = _new_study(folder, "Outlines of tumours")
         _fill_tiled(study, folder)
         approval = Approval("DPO1", "data protection officer", date(2026, 1, 31))
         build_package(study, folder / "package", approval=approval)
@@ -197,12 +193,7 @@ def made_with_images(
     folder = tmp_path_factory.mktemp("imaged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATHOAI_VAULT", str(folder / "vault"))
-        study = Study.create(
-            folder / "study",
-            ontology="breast",
-            title="Slides that may leave",
-            publisher="University Hospital",
-        )
+        study = _new_study(folder, "Slides that may leave")
         _add_annotated_slide(study, generated[0])
         out = build_package(study, folder / "package", approval=IMAGED).path
         approve_package(out, OFFICER)

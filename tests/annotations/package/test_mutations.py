@@ -32,13 +32,17 @@ from tests.annotations.package.image_mutations import IMAGE_MUTATIONS, other_pix
 from tests.annotations.package.mutations import MUTATIONS, NAMED, edit_json, reseal
 
 
+def _assert_found(package: Path, message: str) -> None:
+    found = [finding.what for finding in verify_package(package).findings]
+    assert any(what.startswith(message) for what in found), found
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_is_found_by_its_own_name(package: Path, name: str) -> None:
     mutate, message = MUTATIONS[name]
     assert verify_package(package).ok
     mutate(package)
-    found = [finding.what for finding in verify_package(package).findings]
-    assert any(what.startswith(message) for what in found), found
+    _assert_found(package, message)
 
 
 @pytest.mark.parametrize("name", IMAGE_MUTATIONS)
@@ -46,8 +50,7 @@ def test_a_mutation_of_images_is_found_by_its_own_name(imaged: Path, name: str) 
     mutate, message = IMAGE_MUTATIONS[name]
     assert verify_package(imaged).ok
     mutate(imaged)
-    found = [finding.what for finding in verify_package(imaged).findings]
-    assert any(what.startswith(message) for what in found), found
+    _assert_found(imaged, message)
 
 
 def test_a_careful_forger_of_pixels_is_found_by_them_and_the_approval_alone(imaged: Path) -> None:
@@ -64,8 +67,7 @@ def test_a_mutation_of_a_derived_form_is_found_by_its_own_name(
 ) -> None:
     mutate, message = DERIVED_MUTATIONS[name]
     mutate(derived_package)
-    found = [finding.what for finding in verify_package(derived_package).findings]
-    assert any(what.startswith(message) for what in found), found
+    _assert_found(derived_package, message)
 
 
 def test_there_are_enough_and_no_two_are_told_alike() -> None:
@@ -175,8 +177,7 @@ RELEASE_MUTATIONS: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_a_mutation_of_a_release_is_found_by_its_own_name(released: Path, name: str) -> None:
     mutate, message = RELEASE_MUTATIONS[name]
     mutate(released)
-    found = [finding.what for finding in verify_package(released).findings]
-    assert any(what.startswith(message) for what in found), found
+    _assert_found(released, message)
 
 
 def test_signed_by_somebody_else(released: Path, tmp_path: Path) -> None:

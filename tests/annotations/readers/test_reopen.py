@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pathoai.errors import AnnotationError, StudyError
 from pathoai_annotations.agreement.agree_study import disagreements
 from pathoai_annotations.agreement.grade_scale import GradeScale
 from pathoai_annotations.agreement.study_readings import gather_readings
+from pathoai_annotations.annotation import Annotation, Origin
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import Role, assign
 from pathoai_annotations.readers.blindness import check_may_work
@@ -64,3 +66,30 @@ def test_where_nobody_was_asked_to_read_whoever_did_signs_off(tmp_path: Path) ->
     with pytest.raises(AnnotationError, match="this person is not to read the slide"):
         sign_off_slide(study, second, reader="R9")
     assert [(one.reader, one.role) for one in readings(study) if one.signed] == [("R9", Role.NONE)]
+
+
+def test_the_same_word_again_adds_nothing_until_something_was_done(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "study", slides=1)
+    (slide,) = slide_ids(study)
+
+    def signed(
+        reader: str, *, grade: str, with_model: bool = False, seconds: float | None = None
+    ) -> int:
+        sign_off_slide(
+            study, slide, reader=reader, grade=grade, with_model=with_model, seconds=seconds
+        )
+        with Journal.open(study) as journal:
+            return len(journal.sign_offs(slide))
+
+    assert [signed("R1", grade="hsil") for _ in range(2)] == [1, 1]
+    assert signed("R2", grade="hsil") == 2
+    assert signed("R1", grade="hsil") == 2
+    assert signed("R1", grade="lsil") == 3
+    assert signed("R1", grade="lsil", with_model=True) == 4
+    assert signed("R1", grade="lsil", with_model=True, seconds=3.0) == 5
+    reopen_slide(study, slide, reader="R1")
+    assert signed("R1", grade="lsil", with_model=True) == 6
+    with Journal.open(study) as journal:
+        outline = Annotation(uuid.uuid4(), slide, "hsil", LESION, Origin.PATHOLOGIST, "R2")
+        journal.propose([outline])
+    assert signed("R1", grade="lsil", with_model=True) == 7
