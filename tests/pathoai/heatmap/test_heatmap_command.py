@@ -108,7 +108,7 @@ def test_slides_are_named_by_code_or_by_its_start(mapped: Mapped, capsys: Output
         assert _run(mapped, slide=SLIDE_ID[:8]) == 1
         assert f"several slides begin so; found {SLIDE_ID[:8]}; allowed" in _message(capsys)
         assert _run(mapped, slide="QQQQ") == 1
-        assert "the study has no such slide; found QQQQ" in _message(capsys)
+        assert "the study has no such slide; found a text of 4 characters" in _message(capsys)
         assert _run(mapped, slide="") == 1
         assert "no such slide" in _message(capsys)
         assert _run(mapped, slide=other) == 1

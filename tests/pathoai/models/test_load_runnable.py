@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from pathoai.errors import InvalidValueError, ModelError
+from pathoai.models import architecture
 from pathoai.models import bundle as bundles
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import (
@@ -251,7 +252,7 @@ class Undecided(nn.Module):
 def test_what_no_graph_can_hold_is_run_by_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "build_network", lambda *_, **__: Undecided())
+    monkeypatch.setattr(architecture, "build_network", lambda *_, **__: Undecided())
     bundle = save_bundle(tmp_path / "odd", PIXELS, Undecided())
     assert isinstance(load_runnable(tmp_path / "odd", bundle, CPU), Undecided)
     with pytest.raises(ModelError, match="cannot be written as ONNX"):

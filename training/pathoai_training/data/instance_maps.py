@@ -30,11 +30,21 @@ def instance_maps(numbers: NDArray[np.integer]) -> NDArray[np.float32]:
     if which.max() >= numbers.size:  # else a table of them all is quicker than sorting pixels
         _, which = np.unique(which, return_inverse=True)
     apart = (inside & ~_touches_another(numbers)).view(np.uint8)
-    depth = cv2.distanceTransform(apart, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[inside] + 1
+    depth = _distances(apart)[inside] + 1
     deepest = np.zeros(which.max() + 1, np.float32)
     np.maximum.at(deepest, which, depth)
     maps[0, inside] = depth / deepest[which]
     return maps
+
+
+def _distances(apart: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of each pixel to the nearest 0, exact, ``(H, W)`` float32 in pixels."""
+    near = cv2.distanceTransform(apart, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV 5 rounds otherwise with another number of threads; squares are whole numbers.
+    exact: NDArray[np.float32] = np.sqrt(np.rint(np.square(near, dtype=np.float64))).astype(
+        np.float32
+    )
+    return exact
 
 
 def _touches_another(numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
