@@ -105,7 +105,7 @@ def test_the_machinery_is_silent_when_workers_die_and_work_fails(tmp_path: Path)
 def own_scheduler() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A scheduler in a process of its own, with one worker, and its address."""
     program = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
-    local = ["--host", "127.0.0.1", "--port", "0"]
+    local = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
     with subprocess.Popen([*program, *local], stderr=subprocess.PIPE, text=True) as scheduler:
         assert scheduler.stderr is not None
         lines = iter(scheduler.stderr.readline, "")

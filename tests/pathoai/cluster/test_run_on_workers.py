@@ -108,12 +108,15 @@ def test_work_stops_where_nobody_waits_for_it_any_more(client: Client, tmp_path:
     assert _run(client, errands.items(tmp_path, C=errands.work))["C"].status is Status.DONE
 
 
+# Without a port of its own a scheduler takes Dask's usual one, which another test's may hold.
+_LOCAL = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+
+
 def _worker_of(_: object, threads: int | None, advance: Advance) -> Done:
     return Done(str(get_worker().name))
 
 
 def test_items_go_to_the_workers_with_a_gpu_where_there_are_some() -> None:
-    local = {"host": "127.0.0.1", "dashboard": False}
     workers = {
         "cpu": {"cls": Worker, "options": {"host": "127.0.0.1", "nthreads": 1}},
         "gpu": {
@@ -122,7 +125,7 @@ def test_items_go_to_the_workers_with_a_gpu_where_there_are_some() -> None:
         },
     }
     items = [WorkItem(f"S{number}", _worker_of) for number in range(4)]
-    scheduler = {"cls": Scheduler, "options": local}
+    scheduler = {"cls": Scheduler, "options": _LOCAL}
     with (
         SpecCluster(workers, scheduler) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -134,7 +137,7 @@ def test_items_go_to_the_workers_with_a_gpu_where_there_are_some() -> None:
 
 
 def test_a_cluster_without_workers_is_not_waited_for_for_ever() -> None:
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": _LOCAL}
     with SpecCluster({}, scheduler) as cluster, Client(cluster, set_as_default=False) as client:
         outcomes = run_on_workers(client, [WorkItem("A", _worker_of)], patience_s=0)
         with pytest.raises(ClusterError, match="no workers"):
