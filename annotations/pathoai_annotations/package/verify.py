@@ -14,6 +14,7 @@ from pathoai_annotations.package.check_annotations import AnnotationCheck
 from pathoai_annotations.package.check_approval import check_approval
 from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.check_catalogue import check_catalogue
+from pathoai_annotations.package.check_dates import check_dates
 from pathoai_annotations.package.check_derived import check_derived, dicom_was_read
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_images import ImageCheck
@@ -122,7 +123,7 @@ def _findings(
     content += check_derived(path)
     statements = list(check_statements(path))
     content += check_registrations(path)
-    people = [*check_erasure(path), *check_audits(path), *check_privacy(path)]
+    people = [*check_erasure(path), *check_audits(path), *check_dates(path), *check_privacy(path)]
     pictures = images.run()
     return [*files, *bag, *statements, *content, *pictures, *people], annotations.last_day
 

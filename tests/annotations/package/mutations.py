@@ -248,6 +248,10 @@ MUTATIONS: dict[str, tuple[Mutation, str]] = {
         _in_table("data/tables/slides.csv", "centre_id", "Lyon"),
         "centre_id is no code",
     ),
+    "day of a scan": (
+        _in_table("data/tables/slides.csv", "scanner", "S360 2021-05-04"),
+        "a date finer than a year",
+    ),
     "another status in a table": (
         _in_table("data/tables/annotations.csv", "status", "corrected"),
         "does not agree with the annotations and their edits",
