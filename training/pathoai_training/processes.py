@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.utilities import rank_zero_only
-
 from pathoai.errors import ClusterError
 
 _WAIT_S = 600
@@ -19,6 +17,8 @@ _JOB = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 
 def is_first_process() -> bool:
     """True in the one process, of those that train together, that writes."""
+    from pytorch_lightning.utilities import rank_zero_only  # slow; processes that read need none
+
     return getattr(rank_zero_only, "rank", 0) == 0
 
 

@@ -19,7 +19,7 @@ from pathoai.metrics.panoptic import (
 )
 from pathoai.models.instance_maps import MAPS
 from pathoai.ontology import NOT_ASSESSED
-from pathoai_training.data.instance_data import InstanceTilesDataset
+from pathoai_training.data.instance_tiles_dataset import InstanceTilesDataset
 from pathoai_training.tasks.segmentation_examination import PixelTally, SegmentationExamination
 
 
