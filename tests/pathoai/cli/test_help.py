@@ -87,6 +87,14 @@ def test_asking_for_help_loads_nothing_heavy(program: str) -> None:
     assert not loaded.intersection(_HEAVY)
 
 
+def test_a_command_loads_no_other() -> None:
+    done = _python(_HELP.format(words=["tile", "--help"]) + _REPORT)
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    modules = {entry_points.load(GROUP, name).configure.__module__ for name in _COMMANDS}
+    own = entry_points.load(GROUP, "tile").configure.__module__
+    assert loaded & modules == {own}
+
+
 def test_importing_pathoai_loads_pathoai_alone() -> None:
     program = "import sys; before = set(sys.modules); import pathoai"
     done = _python(program + "; print(sorted(set(sys.modules) - before))")
