@@ -18,6 +18,8 @@ demo: install-demo
 # Files side by side; each keeps its own tests in one process, where they share what is costly to make.
 # One thread for each: with as many as cores in every process they take the cores from each other.
 test: export OMP_NUM_THREADS ?= 1
+# Some machines forbid it; then each of the many processes that tests start compiles all modules anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: export PATHOAI_VALIDATORS ?= $(abspath $(VALIDATORS)/bin/python)
 test: install-test install-validators lint
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
