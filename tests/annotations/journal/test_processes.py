@@ -21,7 +21,7 @@ from pathoai_annotations.journal.journal import Journal
 
 pytestmark = pytest.mark.long
 
-EDITS = 2000
+EDITS = 400
 BATCH = 7
 WRITER = """
 import sys
@@ -131,9 +131,12 @@ def test_two_processes_lose_no_edit_and_show_no_lock(place: Path | str) -> None:
         assert len(own) == EDITS // 2
     # Both wrote at the same time: neither waited for the other to finish.
     order = [e.author for e in events if e.operation == "validate"]
-    assert order not in (sorted(order), sorted(order, reverse=True))
+    begun = max(order.index(name) for name in names)
+    ended = len(order) - max(order[::-1].index(name) for name in names)
+    together = order[begun:ended]
+    assert len(together) > EDITS // 2
     # Nor was one kept waiting while the other wrote without pause.
-    assert min(Counter(order[: EDITS // 2]).get(name, 0) for name in names) > EDITS // 8
+    assert min(Counter(together).get(name, 0) for name in names) > len(together) // 4
 
 
 def test_a_killed_writer_leaves_every_committed_edit_and_no_half_batch(place: Path | str) -> None:
