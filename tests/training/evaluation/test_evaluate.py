@@ -51,12 +51,23 @@ def trained(make_study: StudyMaker, small: list[str], kept: Path, tmp_path: Path
     """Five patients with a slide each, and small models ``one``, ``two`` and ``nuclei``."""
     if not kept.exists():
         study = make_study(*(patient(i) for i in range(5)), name="fresh")
-        for name, recipe in (("one", TISSUE), ("two", TISSUE), ("nuclei", NUCLEI)):
-            settings = [*small, _SHORT, f"model.learning_rate={0.02 if name == 'two' else 0.01}"]
-            train(study, read_recipe(recipe, settings), name=name, device="cpu")
+        for name, recipe in (("one", TISSUE), ("nuclei", NUCLEI)):
+            train(study, read_recipe(recipe, [*small, _SHORT]), name=name, device="cpu")
+        _keep_another(study, "one", "two")
         shutil.copytree(study.path, kept)
     shutil.copytree(kept, tmp_path / "study")
     return Study(tmp_path / "study")
+
+
+def _keep_another(study: Study, name: str, other: str) -> None:
+    """A model with the training of one, and slightly other weights."""
+    folder = study.model_path(name)
+    bundle = load_bundle(folder)
+    network = load_network(folder, bundle, torch.device("cpu"))
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight *= 0.9
+    save_bundle(study.model_path(other), replace(bundle, name=other), network)
 
 
 def test_a_segmentation_by_counting_every_pixel(trained: Study) -> None:
@@ -187,6 +198,5 @@ def test_each_look_at_a_locked_test_is_counted(
 
 
 def test_training_that_measured_its_test_counts_as_a_look(trained: Study) -> None:
-    assert (
-        evaluate(trained, "one", device="cpu").context.openings == 4
-    )  # three models, and this look
+    # Two trainings, and this look.
+    assert evaluate(trained, "one", device="cpu").context.openings == 3

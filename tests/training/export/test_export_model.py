@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,10 +35,25 @@ PATIENTS = tuple(f"P{i:015d}" for i in range(3))
 LEARNT = ["trainer.max_steps=40", "model.arguments={width: 8, depth: 1}"]
 
 
-def trained(study: Study, recipe: str, overrides: list[str]) -> Study:
-    split = "patient" if len(list(study.cohort)) > 1 else "area"
+def trained(study: Study, recipe: str, overrides: list[str], split: str) -> Study:
     train(study, read_recipe(recipe, overrides), split=split, device="cpu")
     return study
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the study lies once it was trained; training is what takes long."""
+    return tmp_path_factory.mktemp("trained") / "study"
+
+
+@pytest.fixture
+def semantic(make_study: StudyMaker, small: list[str], kept: Path, tmp_path: Path) -> Study:
+    """Three patients with a slide each, and a segmentation that learnt something."""
+    if not kept.exists():
+        study = make_study(*PATIENTS, name="fresh")
+        shutil.copytree(trained(study, SEMANTIC, [*small, *LEARNT], "patient").path, kept)
+    shutil.copytree(kept, tmp_path / "study")
+    return Study(tmp_path / "study")
 
 
 def says(study: Study, name: str, tiles: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -49,9 +65,9 @@ def says(study: Study, name: str, tiles: np.ndarray[Any, Any]) -> np.ndarray[Any
 
 
 def test_a_segmentation_leaves_in_both_precisions(
-    make_study: StudyMaker, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    semantic: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = trained(make_study(*PATIENTS), SEMANTIC, [*small, *LEARNT])
+    study = semantic
     out = study.model_path(SEMANTIC) / "onnx"
     words = ["model", "export", str(study.path), "--model", SEMANTIC, "--to", "onnx"]
     assert main([*words, "--int8"]) == 0
@@ -138,7 +154,8 @@ def _tile(read: Callable[..., Any], x: int) -> np.ndarray[Any, Any]:
 
 
 def _check_nothing_tells_tales(out: Path, study: Study) -> None:
-    secrets = [str(study.path), str(Path.home()), str(Path.cwd()), *PATIENTS]
+    # All folders of tests, where the study lay when it was trained as well.
+    secrets = [str(study.path.parent.parent), str(Path.home()), str(Path.cwd()), *PATIENTS]
     secrets += [row.slide_id for row in study.cohort]
     for file in out.iterdir():
         for secret in secrets:
@@ -148,7 +165,7 @@ def _check_nothing_tells_tales(out: Path, study: Study) -> None:
 def test_objects_leave_with_their_maps(
     make_study: StudyMaker, small: list[str], tmp_path: Path
 ) -> None:
-    study = trained(make_study(PATIENTS[0]), INSTANCES, [*small, *LEARNT])
+    study = trained(make_study(PATIENTS[0]), INSTANCES, [*small, *LEARNT], "area")
     record = export_model(study, INSTANCES, tmp_path / "out", int8=True)
     assert record["outputs"] == ("probabilities", "maps")
     for about in record["files"].values():
@@ -161,9 +178,9 @@ def test_objects_leave_with_their_maps(
 
 
 def test_eight_bits_that_do_not_hold_are_refused_with_the_numbers(
-    make_study: StudyMaker, small: list[str], tmp_path: Path
+    semantic: Study, tmp_path: Path
 ) -> None:
-    study = trained(make_study(PATIENTS[0]), SEMANTIC, [*small, *LEARNT])
+    study = semantic
     folder = study.model_path(SEMANTIC)
     bundle = load_bundle(folder)
     network = load_network(folder, bundle, torch.device("cpu"))
@@ -196,9 +213,9 @@ export_model(
 
 
 def test_what_cannot_be_exported_is_refused_and_a_kill_leaves_nothing_whole(
-    make_study: StudyMaker, small: list[str], tmp_path: Path
+    semantic: Study, tmp_path: Path
 ) -> None:
-    study, out = trained(make_study(*PATIENTS), SEMANTIC, small), tmp_path / "out"
+    study, out = semantic, tmp_path / "out"
     words = [sys.executable, "-c", KILLED, str(study.path), SEMANTIC, str(out)]
     assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
     assert not out.exists()
@@ -224,9 +241,9 @@ def test_what_cannot_be_exported_is_refused_and_a_kill_leaves_nothing_whole(
 
 
 def test_the_card_is_written_again_with_what_a_person_noted(
-    make_study: StudyMaker, small: list[str], capsys: pytest.CaptureFixture[str]
+    semantic: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = trained(make_study(*PATIENTS), SEMANTIC, small)
+    study = semantic
     folder, words = study.model_path(SEMANTIC), ["model", "card", "--model", SEMANTIC]
     card = (folder / "README.md").read_text("utf8")
     for subset in ("train", "validation", "test"):

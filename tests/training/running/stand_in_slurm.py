@@ -1,7 +1,8 @@
 """In place of sbatch, srun and scontrol: runs a job as SLURM would, and asks it to leave once.
 
 Called as ``stand_in_slurm.py sbatch …``. Files lie in the folder ``STAND_IN``: ``job.sh``, what
-SLURM was told (``requeued``), and ``wait-for``, the file at whose sight the job is asked to leave.
+SLURM was told (``requeued``), ``wait-for``, which names the file at whose sight the job is asked to
+leave, and ``asked``, once it was.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def srun() -> int:
             sight.unlink()
             for process in running:
                 process.send_signal(signal.SIGUSR1)
+            (FOLDER / "asked").touch()
         if any(codes):
             time.sleep(5)
             for process in running:

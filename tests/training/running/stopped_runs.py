@@ -1,7 +1,8 @@
 """Runs that are killed or asked to leave at a stated step, and start again, until they finish.
 
-A program of its own: torch is imported once, and each part of a run is a process forked from it,
-so that every step can be tried. Nothing is computed before a fork.
+A program of its own, for orders as JSON, one a line: torch is imported once, and each part of a run
+is a process forked from it, so that every step can be tried. Nothing is computed before a fork.
+Processes that read tiles load this file too; therefore it imports torch where it is needed.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pathoai.errors import PreemptedError
 from pathoai.study.study import Study
-from pathoai_training.recipes.recipe import read_recipe
-from pathoai_training.splits.split import SplitKind
-from pathoai_training.train import train
 
 LEFT = 75
+BEFORE_A_FORK = (
+    "pathoai_training.train",
+    "pathoai_training.tasks.instance_segmentation",
+    "cv2",
+    "docstring_parser",
+    "skimage.segmentation",
+)
+"""What each part would import again."""
 
 
 def part(study: Path, name: str, overrides: Sequence[str], stop: Sequence[Any] | None) -> int:
@@ -54,6 +59,12 @@ def part(study: Path, name: str, overrides: Sequence[str], stop: Sequence[Any] |
 
 
 def _train(study: Path, name: str, overrides: Sequence[str], stop: Sequence[Any] | None) -> int:
+    import torch
+
+    from pathoai_training.recipes.recipe import read_recipe
+    from pathoai_training.splits.split import SplitKind
+    from pathoai_training.train import train
+
     begun = False
 
     def advance(done: int, total: int) -> None:
@@ -87,7 +98,15 @@ def _say(number: int) -> None:
     sys.stdout.flush()
 
 
+def main() -> None:
+    """Take orders: folder of a study, and parts; after each part the exit code."""
+    for module in BEFORE_A_FORK:
+        import_module(module)
+    for line in sys.stdin:
+        study, parts = json.loads(line)
+        for words in parts:
+            _say(part(Path(study), *words))
+
+
 if __name__ == "__main__":
-    order = json.load(sys.stdin)
-    for words in order:
-        _say(part(Path(sys.argv[1]), *words))
+    main()
