@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,15 +63,16 @@ def sha256_of_json(value: object) -> str:
 def software_versions() -> dict[str, str]:
     """Versions of pathoai, Python and the libraries that shape results, where installed."""
     python = {"python": platform.python_version()}
-    return {"pathoai": __version__} | python | _installed(_VERSIONED)
+    return {"pathoai": __version__, **python, **_installed(_VERSIONED)}
 
 
 def result_software() -> dict[str, str]:
     """Versions that a result carries: pathoai, and what computed it, where installed."""
-    return {"pathoai": __version__} | _installed(_IN_RESULTS)
+    return {"pathoai": __version__, **_installed(_IN_RESULTS)}
 
 
-def _installed(names: tuple[str, ...]) -> dict[str, str]:
+@cache  # each look parses the metadata of a package, and every output asks
+def _installed(names: tuple[str, ...]) -> Mapping[str, str]:
     versions = {}
     for name in names:
         try:
