@@ -12,7 +12,6 @@ from distributed.utils import get_mp_context
 
 from pathoai.cluster.connect import ClusterChoice, connected
 
-
 _LOADED_ONCE = (
     "distributed",
     "torch",
