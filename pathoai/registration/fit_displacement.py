@@ -149,8 +149,13 @@ def _across(plane: Plane, axis: int, order: int) -> Plane:
 
 def _adjoint(plane: Plane, axis: int) -> Plane:
     """The adjoint of `numpy.diff`."""
-    edges = [(1, 1) if axis == a else (0, 0) for a in (0, 1)]
-    return -np.diff(np.pad(plane, edges), axis=axis)
+    rows, columns = plane.shape
+    out = np.zeros((rows + 1, columns) if axis == 0 else (rows, columns + 1))
+    # Not numpy.pad: this is the innermost of all loops, and that takes ten times as long.
+    along, found = (plane, out) if axis == 0 else (plane.T, out.T)
+    found[:-1] -= along
+    found[1:] += along
+    return out
 
 
 def _solve(system: _System, right: Plane, start: Plane) -> Plane:

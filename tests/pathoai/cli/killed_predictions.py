@@ -1,7 +1,8 @@
 """Kills `pathoai predict` at random moments and lets it go on; writes what came of it as JSON.
 
 A process of its own, which imports once and forks: loading torch takes longer than a run. Struck
-are the program with all its workers, or the worker that writes a slide while the others live.
+are the program with all its workers, or the worker that writes a slide while the others live; at a
+random share of the files that are still to be made, whatever the speed of the machine.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
+import dask
 import torch
+from distributed.utils import get_mp_context
 
 from pathoai.cli.main import main as pathoai
 
 _LONGEST_S = 120
-_LOADED_ONCE = (
-    "distributed",
-    "pathoai.inference.slide_report",
-    "pathoai.inference.predict_regions",
-    "pathoai.inference.find_objects",
-    "pathoai.preprocess.tile_slide",
-    "pathoai.slide.open_slide",
-    "pathoai.models.region_classifier",
-)
-"""What children would load one by one; commands load what they need, not we."""
+_POLL_S = 0.02
+_MOMENT_S = 0.05
+"""How much longer a run may go on once the files are there for which it was waited."""
+_STRIKES_OF_A_ROUND = 3
+_MOST = 0.7
+"""Of what a run has to do, before it is struck: strikes must not come too late."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,30 @@ class Found:
 
     Attributes:
         kills: Strikes that left something unfinished.
-        late: Runs that had ended when they were to be struck.
         rounds: How often all was finished in the end.
         different: Files that were not those of an undisturbed run, in all rounds.
-        seconds: That an undisturbed run works on slides.
-        shards: Shards of predictions that lay there at each strike.
+        shares: Of the files to be made, how many lay there at each strike.
     """
 
     kills: int = 0
-    late: int = 0
     rounds: int = 0
     different: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    shards: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a run leads to that nobody disturbs.
+
+    Args:
+        digests: SHA-256 of each file that is made by its place.
+        before: Files that lay there before.
+        files: Files that lie there in the end.
+    """
+
+    digests: dict[str, str]
+    before: int
+    files: int
 
 
 # torch starts soonest: what is killed often shall be at work, not on the way to it.
@@ -93,43 +105,67 @@ WAYS = {
 def main() -> None:
     """Compare what interrupted runs lead to with what was made in one go."""
     pristine, folder = (Path(word).absolute() for word in sys.argv[1:3])
-    times = int(sys.argv[3])
-    for module in _LOADED_ONCE:
-        importlib.import_module(module)
     torch.set_num_threads(1)  # a pool of threads does not survive a fork
     moments, found = random.Random(5), {}
+    wholes = {
+        words: _whole(words, pristine, folder) for words in {w.words: w for w in WAYS.values()}
+    }
     for name, way in WAYS.items():
-        found[name] = asdict(_struck(way, way.kills * times, pristine, folder, moments))
+        if "--cluster" in way.more_words:
+            _fork_workers()
+        found[name] = asdict(_struck(way, wholes[way.words], pristine, folder, moments))
     (folder / "found.json").write_text(json.dumps(found), "utf8")
 
 
-def _struck(way: Way, kills: int, pristine: Path, folder: Path, moments: random.Random) -> Found:
-    found, whole = Found(), _copied(pristine, folder / "whole")
-    run = _started(whole, (*way.words, "--workers", "1"))
-    begun = _wait_for_work(whole, run, 0)
-    _wait(run)
-    found.seconds = time.time() - begun
-    assert len(_seals(whole)) == way.results
-    expected = _digests(whole)
-    while found.kills < kills:
+def _whole(words: tuple[str, ...], pristine: Path, folder: Path) -> Whole:
+    place = _copied(pristine, folder / "whole")
+    before = _files(place)
+    _wait(_started(place, (*words, "--workers", "1")))
+    (results,) = {way.results for way in WAYS.values() if way.words == words}
+    assert len(_seals(place)) == results
+    for name in (folder / "loaded.txt").read_text("utf8").split():
+        with suppress(ImportError):  # some are made by others, and are no modules to be imported
+            importlib.import_module(name)
+    whole = Whole(_digests(place), before, _files(place))
+    shutil.rmtree(place)
+    return whole
+
+
+def _fork_workers() -> None:
+    """Let Dask load what workers need once in a run, not once in each worker."""
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context()  # names modules of its own, the first time
+    loaded = [name for name in sys.modules if name.startswith("pathoai")]
+    get_context("forkserver").set_forkserver_preload(["distributed", "torch", "pandas", *loaded])
+
+
+def _struck(way: Way, whole: Whole, pristine: Path, folder: Path, moments: random.Random) -> Found:
+    found = Found()
+    # Of what is left to do, so much is done before a strike: from nothing to most, at random.
+    order = moments.sample(range(way.kills), way.kills)
+    parts = [_MOST * (place + moments.random()) / way.kills for place in order]
+    while found.kills < way.kills:
         place = _copied(pristine, folder / "struck")
-        while found.kills < kills and len(_seals(place)) < way.results:
-            _strike(way, place, found, kills, moments)
+        most = min(way.kills, found.kills + _STRIKES_OF_A_ROUND)
+        while found.kills < most and len(_seals(place)) < way.results:
+            _strike(way, whole, place, found, parts, moments)
         _wait(_started(place, (*way.words, "--workers", "1")))
         found.rounds += 1
-        files = _digests(place)
+        files, expected = _digests(place), whole.digests
         found.different += [n for n in files | expected if files.get(n) != expected.get(n)]
         shutil.rmtree(place)
-    shutil.rmtree(whole)
     return found
 
 
-def _strike(way: Way, place: Path, found: Found, kills: int, moments: random.Random) -> None:
+def _strike(
+    way: Way, whole: Whole, place: Path, found: Found, parts: list[float], moments: random.Random
+) -> None:
     """Start the command and strike it, or its workers one by one."""
     run, since = _started(place, way.words + way.more_words), time.time()
+    before = found.kills
     while _wait_for_work(place, run, since):
-        # Not over the whole time: of what an earlier strike left, less is to be done.
-        time.sleep(moments.uniform(0, found.seconds / 3))
+        _wait_for_files(place, run, parts[found.kills], whole.files)
+        time.sleep(moments.uniform(0, _MOMENT_S))
         victim = _writers(place)[:1] if way.one_worker else [-run]
         if not _is_alive(run) or not victim:
             continue
@@ -139,14 +175,27 @@ def _strike(way: Way, place: Path, found: Found, kills: int, moments: random.Ran
             _wait(run)
         if len(_seals(place)) < way.results:
             found.kills += 1
-            found.shards.append(sum(1 for _ in place.rglob("labels/prediction*/**/c/**/[0-9]")))
-        if found.kills >= kills and _is_alive(run):
+            found.shares.append((_files(place) - whole.before) / (whole.files - whole.before))
+        if found.kills >= way.kills and _is_alive(run):
             # A nanny that could not start its worker again gives up: the rest is done here.
             os.kill(-run, signal.SIGKILL)
             _wait(run)
-        if found.kills >= kills:
+        if found.kills >= way.kills:
             return
-    found.late += 1
+    if found.kills == before:  # all was done before: sooner, the next time
+        parts[before] /= 2
+
+
+def _wait_for_files(place: Path, run: int, part: float, all_files: int) -> None:
+    """Wait until a part of the files that are to be made yet is there, or the run ended."""
+    there = _files(place)
+    wanted = there + part * max(0, all_files - there)
+    while _files(place) < wanted and _is_alive(run):
+        time.sleep(_POLL_S)
+
+
+def _files(place: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(place))
 
 
 def _copied(pristine: Path, folder: Path) -> Path:
@@ -166,6 +215,7 @@ def _started(place: Path, words: tuple[str, ...]) -> int:
             os.dup2(printed.fileno(), 1)
             os.dup2(printed.fileno(), 2)
             code = pathoai(words)
+        (place.parent / "loaded.txt").write_text("\n".join(sys.modules), "utf8")
     finally:
         os._exit(code)
 
@@ -183,7 +233,7 @@ def _wait(child: int) -> None:
     deadline = time.monotonic() + _LONGEST_S
     while _is_alive(child):
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(_POLL_S)
 
 
 def _wait_for_work(place: Path, run: int, since: float) -> float:
@@ -192,7 +242,7 @@ def _wait_for_work(place: Path, run: int, since: float) -> float:
         found = [f.stat().st_mtime for f in _holders(place) if f.exists()]
         if any(moment > since for moment in found):
             return max(found)
-        time.sleep(0.002)
+        time.sleep(_POLL_S)
     return 0.0
 
 

@@ -44,7 +44,7 @@ def _save_models(study: Study) -> None:
         arguments,
         *about,
         tuple(c.key for c in ontology.classes[1:3]),
-        TileSpec(24, 0.5),
+        TileSpec(48, 0.5),
         task=REGION_CLASSIFICATION,
         decision=RegionDecision(1, None, "tissue").to_dict(),
     )
@@ -72,7 +72,7 @@ def test_killed_at_thirty_random_moments_it_goes_on_to_the_same_files(
 ) -> None:
     """Two slides on two workers, in one process, and a slide without a study: all are struck."""
     ended = subprocess.run(
-        [sys.executable, str(_SCRIPT), str(pristine), str(tmp_path), "1"],
+        [sys.executable, str(_SCRIPT), str(pristine), str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -83,6 +83,7 @@ def test_killed_at_thirty_random_moments_it_goes_on_to_the_same_files(
     found = json.loads((tmp_path / "found.json").read_text("utf8"))
     assert [one["different"] for one in found.values()] == [[]] * len(found)
     assert sum(one["kills"] for one in found.values()) == _KILLS
-    # Most strikes must find work under way, at different shards, or they prove little.
-    assert sum(one["late"] for one in found.values()) < _KILLS
-    assert len({count for one in found.values() for count in one["shards"]}) > 4
+    # Strikes must find work under way, in many states and not at its end, or they prove little.
+    shares = [share for one in found.values() for share in one["shares"]]
+    assert min(shares) < 0.75
+    assert len(set(shares)) > 10

@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from multiprocessing import get_context
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 
 from pathoai.cluster.connect import ClusterChoice, connected
+
+_LOADED_ONCE = (
+    "distributed",
+    "torch",
+    "torch._dynamo",  # of this and the next, models are written as ONNX
+    "onnxscript",
+    "onnxruntime",
+    "pathoai.cli.commands.tile",
+    "pathoai.cli.predict_pixels",
+    "pathoai.inference.find_objects",
+    "pathoai.inference.slide_report",
+    "pathoai.models.load_runnable",
+    "pathoai.preprocess.tile_slide",
+    "pathoai.slide.openslide_reader",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Dask forks workers from a process that has loaded what they need: many are killed here.
+
+    Programs that tests start have none of this: their workers begin as those of users do.
+    """
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context()  # names modules of its own, the first time
+        get_context("forkserver").set_forkserver_preload([*_LOADED_ONCE])
+        yield
 
 
 @pytest.fixture(scope="session")

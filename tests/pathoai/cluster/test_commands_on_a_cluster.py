@@ -179,7 +179,7 @@ def test_a_bad_slide_and_a_poisonous_one_stop_no_other(
     here = _copy_of(study, tmp_path / "undisturbed" / "study")
     kind = PredictKind(pixel_predictor, errands.predict_or_die)
     monkeypatch.setattr(predict, "kind_of", lambda *_: kind)
-    words = ["--model", "tiny", "--device", "cpu"]
+    words = ["--model", "tiny", "--device", "cpu", "--runtime", "torch"]  # the soonest to start
     capsys.readouterr()
 
     on_two = ["--cluster", address, "--retries", "1"]
