@@ -12,6 +12,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+_EACH = "--each"
+"""What follows is asked about one by one, without starting Python for each."""
 _ASK_AGAIN = ("pyshacl", "rocrate-validator")
 
 
@@ -32,10 +34,21 @@ def prepare_once() -> None:
 
 
 def main() -> None:
-    if sys.argv[1] in _ASK_AGAIN:
+    name, *words = sys.argv[1:]
+    if name in _ASK_AGAIN:
         prepare_once()
-    (program,) = entry_points(group="console_scripts", name=sys.argv.pop(1))
-    sys.exit(program.load()())
+    first, each = words, [""]
+    if _EACH in words:
+        first, each = words[: words.index(_EACH)], words[words.index(_EACH) + 1 :]
+    (program,) = entry_points(group="console_scripts", name=name)
+    exit_codes: list[Any] = []
+    for last in each:
+        sys.argv[1:] = [word for word in (*first, last) if word]
+        try:
+            exit_codes.append(program.load()())
+        except SystemExit as end:
+            exit_codes.append(end.code)
+    sys.exit(next(filter(None, exit_codes), 0))
 
 
 if __name__ == "__main__":
