@@ -53,7 +53,7 @@ def real(vault: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory)
     """The demonstration on a real slide; few steps: what it learns is measured on the other."""
     out = tmp_path_factory.mktemp("real")
     slide = real_data / "wsi" / "cmu-1-small-region.svs"
-    assert main(["demo", "--out", str(out), "--slide", str(slide), "--max-steps", "30"]) == 0
+    assert main(["demo", "--out", str(out), "--slide", str(slide), "--max-steps", "20"]) == 0
     return out
 
 

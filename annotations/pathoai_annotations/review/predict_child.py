@@ -69,9 +69,12 @@ def _end_with_the_window(task: PredictTask) -> None:
 
 def _do(task: PredictTask, advance: Advance) -> str:
     from pathoai.cli.predict_work import PredictWork
+    from pathoai.models.runtimes import AUTO, TORCH
 
     place = Study(task.study).place(task.slide_id)
-    work = PredictWork(place, task.bundle, task.device, batch_size=8)
+    # To translate a network for onnxruntime takes longer than to ask torch about what is in view.
+    runtime = TORCH if task.region else AUTO
+    work = PredictWork(place, task.bundle, task.device, batch_size=8, runtime=runtime)
     return _part(task, work, advance) if task.region else _slide(task, work, advance)
 
 
