@@ -144,12 +144,16 @@ class TilesDataset(Dataset[tuple[torch.Tensor, ...]]):
 
         What a DataLoader asks for a batch: one read of each slide.
         """
+        return list(zip(self.images(indices), *self.planes(indices), strict=True))
+
+    def images(self, indices: Sequence[int]) -> torch.Tensor:
+        """The images alone, ``(N, 3, S, S)`` uint8."""
         size = self.tiles.size_px
         images = np.empty((len(indices), 3, size, size), np.uint8)
         for reader, here, origins in self._by_slide(indices):
             pixels = grid_tiles(reader.store, reader.grid, origins, size)
             images[here] = pixels.transpose(0, 3, 1, 2)
-        return list(zip(torch.from_numpy(images), *self.planes(indices), strict=True))
+        return torch.from_numpy(images)
 
     def planes(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
         """All but the images: targets ``(N, S, S)`` uint8, 255 where ignored."""

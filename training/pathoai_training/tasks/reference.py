@@ -68,8 +68,7 @@ def _tile_features(
     network.eval()
     parts = []
     for start in range(0, len(chosen), data.batch_size):
-        items = dataset.__getitems__(chosen[start : start + data.batch_size].tolist())
-        images = torch.stack([item[0] for item in items]).to(device)
+        images = dataset.images(chosen[start : start + data.batch_size].tolist()).to(device)
         with torch.no_grad():
             parts.append(pooled_features(network, normalise(images)).cpu().numpy())
     return data.tiles["train"].slide[chosen], np.concatenate(parts).astype(np.float64)
