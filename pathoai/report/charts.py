@@ -69,7 +69,8 @@ def drawing(
         found = Drawing(axes)
         yield found
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
+            # Stated though it is the default: left out, a slow machine gets a warning.
+            axes.legend(frameon=False, loc="best")
         file = io.BytesIO()
         canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         found.image = file.getvalue()

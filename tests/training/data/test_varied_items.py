@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from pathoai.errors import InvalidValueError
 from pathoai.study.study import Study
@@ -119,3 +124,17 @@ def test_what_the_device_decodes_is_not_varied_by_the_loader(make_study: StudyMa
 def test_amounts_must_fit_the_tiles(make_study: StudyMaker) -> None:
     with pytest.raises(InvalidValueError, match=r"shift_um.*tiles of 32 µm"):
         nuclei(make_study(PATIENTS[0]), augmentation=Augmentation(affine=Affine(shift_um=40)))
+
+
+def test_processes_that_read_load_no_trainer(make_study: StudyMaker, tmp_path: Path) -> None:
+    """Lightning takes longer to load than all else that they need."""
+    loader = nuclei(make_study(PATIENTS[0]), augmentation=LOADER, workers=1).train_dataloader()
+    assert isinstance(loader, DataLoader)
+    sent = tmp_path / "sent"
+    sent.write_bytes(pickle.dumps((loader.dataset, loader.collate_fn, loader.worker_init_fn)))
+    words = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb')); print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", words, str(sent)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "pathoai_training.data.varied_items" in loaded
+    assert not {"pytorch_lightning", "lightning_fabric"} & set(loaded)

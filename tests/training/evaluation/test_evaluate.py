@@ -33,7 +33,7 @@ pytestmark = pytest.mark.long
 StudyMaker = Callable[..., Study]
 TISSUE, NUCLEI = "breast-tissue-segmentation", "breast-nuclei-segmentation"
 
-_SHORT = "trainer={max_steps: 4, steps_per_epoch: 4}"
+_SHORT = ["trainer={max_steps: 4, steps_per_epoch: 4}", "data.train_stride_px=64"]
 
 
 def patient(number: int) -> str:
@@ -52,7 +52,7 @@ def trained(make_study: StudyMaker, small: list[str], kept: Path, tmp_path: Path
     if not kept.exists():
         study = make_study(*(patient(i) for i in range(5)), name="fresh")
         for name, recipe in (("one", TISSUE), ("nuclei", NUCLEI)):
-            train(study, read_recipe(recipe, [*small, _SHORT]), name=name, device="cpu")
+            train(study, read_recipe(recipe, [*small, *_SHORT]), name=name, device="cpu")
         _keep_another(study, "one", "two")
         shutil.copytree(study.path, kept)
     shutil.copytree(kept, tmp_path / "study")
@@ -183,7 +183,7 @@ def test_each_look_at_a_locked_test_is_counted(
 ) -> None:
     study = make_study(*(patient(i) for i in range(6)), name="split")
     assert main(["split", str(study.path), "--by", "patient"]) == 0
-    train(study, read_recipe(TISSUE, [*small, _SHORT]), name="locked", split="main", device="cpu")
+    train(study, read_recipe(TISSUE, [*small, *_SHORT]), name="locked", split="main", device="cpu")
     words = ["evaluate", str(study.path), "--model", "locked", "--device", "cpu"]
     assert main([*words, "--split", "validation"]) == 0
     assert openings(study) == []
