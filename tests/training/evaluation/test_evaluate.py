@@ -66,7 +66,7 @@ def _keep_another(study: Study, name: str, other: str) -> None:
     network = load_network(folder, bundle, torch.device("cpu"))
     with torch.no_grad():
         for weight in network.parameters():
-            weight *= 0.9
+            weight.mul_(0.9)
     save_bundle(study.model_path(other), replace(bundle, name=other), network)
 
 
