@@ -76,32 +76,66 @@ def _decoded_zstd(frame: bytes) -> Iterator[bytes]:
 
 
 class BloscBuffer:
-    """One buffer of Blosc 1, which holds its own size; its bytes may be shuffled."""
+    """One buffer of Blosc 1, which holds its own size; its bytes may be shuffled.
 
-    _HEADER = 16
+    Two bytes begin it, so numbers in an array often look like one. What its header and its table of
+    blocks say (README_CHUNK_FORMAT of c-blosc) must fit before more of it is kept in memory.
+    """
+
+    _HEADER, _PLACE = 16, 4
     _LARGEST = 2**26
-    """Of what is no buffer, fewer look like a small one."""
+    _SMALLEST_BLOCK = 128
+    _COPIED, _COMPRESSORS = 2, 5
+    """Flag of what did not shrink; kinds of compression, in the highest three bits."""
 
     def __init__(self) -> None:
         """Begin."""
         self.done = False
         self._data = bytearray()
+        self._packed = 0
+        self._table_end = 0
 
     def feed(self, data: memoryview) -> Iterator[bytes]:
         """See `Decoder`."""
-        missing = max(0, self._HEADER - len(self._data))
-        self._data += data[:missing]
-        if len(self._data) < self._HEADER:
+        data = self._keep(data, self._HEADER + self._PLACE)
+        if not self._packed and len(self._data) == self._HEADER + self._PLACE:
+            self._read_header()
+        data = self._keep(data, min(self._table_end, self._packed))
+        if self._table_end and len(self._data) == self._table_end:
+            self._check_table()
+        if self.done:
             return
-        typesize, full, block, packed = struct.unpack_from("<xxxBIII", self._data)
-        fits = self._HEADER < packed <= full + self._HEADER <= self._LARGEST
-        if not (fits and typesize and 0 < block <= full):
-            self.done = True
-            return
-        self._data += data[missing : missing + packed - len(self._data)]
-        if len(self._data) == packed:
+        self._keep(data, self._packed)
+        if self._packed and len(self._data) == self._packed:
             self.done = True
             yield from _decoded_blosc(bytes(self._data))
+
+    def _keep(self, data: memoryview, until: int) -> memoryview:
+        """Keep bytes until there are as many; the rest is given back."""
+        missing = 0 if self.done else max(0, until - len(self._data))
+        self._data += data[:missing]
+        return data[missing:]
+
+    def _read_header(self) -> None:
+        flags, typesize, full, block, packed, first = struct.unpack_from("<xxBBIIII", self._data)
+        fits = len(self._data) <= packed <= full + self._HEADER <= self._LARGEST
+        fits = fits and typesize > 0 and 0 < block <= full
+        if fits and flags & self._COPIED:
+            fits = packed == full + self._HEADER
+        elif fits:
+            blocks = -(-full // block)
+            self._table_end = self._HEADER + self._PLACE * blocks
+            fits = blocks == 1 or block >= self._SMALLEST_BLOCK
+            fits = fits and flags >> 5 < self._COMPRESSORS and self._table_end <= first < packed
+        self._packed, self.done = packed, not fits
+
+    def _check_table(self) -> None:
+        """Blocks lie in the order in which threads ended, from the end of the table on."""
+        blocks = (self._table_end - self._HEADER) // self._PLACE
+        starts = struct.unpack_from(f"<{blocks}I", self._data, self._HEADER)
+        whole = min(starts) == self._table_end and max(starts) < self._packed
+        self.done = not whole or len(set(starts)) < len(starts)
+        self._table_end = 0
 
 
 def _decoded_blosc(buffer: bytes) -> Iterator[bytes]:
