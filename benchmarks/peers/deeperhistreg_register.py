@@ -5,6 +5,7 @@ Runs in DeeperHistReg's own environment, started by registration_landmarks.py.
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,9 +48,17 @@ def carry(fixed: str, moving: str, points: np.ndarray, folder: str) -> np.ndarra
         delete_temporary_results=False,
         temporary_path=str(Path(folder) / "temporary"),
     )
-    found = next(Path(folder).rglob("*displacement_field*.mha"))
-    field = sitk.GetArrayFromImage(sitk.ReadImage(str(found)))
-    return points + looked_up(field[..., :2], points)
+    field = sitk.GetArrayFromImage(sitk.ReadImage(str(Path(folder, "displacement_field.mha"))))
+    # Both images are padded to one size; the field is theirs, first across, then down.
+    padded = json.loads(Path(folder, "postprocessing_params.json").read_text("utf8"))
+    source, target = (_left_and_top(padded[name]) for name in ("pad_1", "pad_2"))
+    inside = points + target
+    return inside + looked_up(np.moveaxis(field, 0, -1), inside) - source
+
+
+def _left_and_top(pad: list[list[int]]) -> np.ndarray:
+    """Of ``[[above, below], [left, right]]``."""
+    return np.array([pad[1][0], pad[0][0]], dtype=float)
 
 
 if __name__ == "__main__":
