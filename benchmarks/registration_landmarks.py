@@ -96,8 +96,9 @@ def tools() -> list[Tool]:
             _PEERS / "deeperhistreg_register.py",
             ("deeperhistreg", "SimpleITK", "pyvips", "pyvips-binary"),
             alone=False,
+            warm_up=False,
         ),
-        # A minute a pair: what its first pair prepares is not seen beside that.
+        # These two take minutes a pair: what the first one prepares is not seen beside that.
         Tool("valis", _PEERS / "valis_register.py", _VALIS, alone=False, warm_up=False),
     ]
 
