@@ -1,4 +1,7 @@
-"""One cluster of two processes for all tests of clusters: processes take long to start."""
+"""One cluster of two processes for all tests of a file: processes take long to start.
+
+Not for all files: each worker that waits takes a twentieth of a core until all tests are done.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def forked_workers() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
     """A client of a local cluster of two workers, of which a test may have killed some."""
     with connected(ClusterChoice("dask", workers=2)) as client:
@@ -54,7 +57,7 @@ def client(cluster: Client) -> Client:
     return cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def foreign_cluster() -> Iterator[LocalCluster]:
     """A scheduler that somebody else started, without keys, and its two workers."""
     with LocalCluster(
