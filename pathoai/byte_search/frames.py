@@ -101,7 +101,7 @@ class BloscBuffer:
         if not self._packed and len(self._data) == self._HEADER + self._PLACE:
             self._read_header()
         data = self._keep(data, min(self._table_end, self._packed))
-        if self._table_end and len(self._data) == self._table_end:
+        if not self.done and self._table_end and len(self._data) == self._table_end:
             self._check_table()
         if self.done:
             return

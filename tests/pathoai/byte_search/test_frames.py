@@ -53,6 +53,7 @@ def test_what_blosc_writes_is_decoded(
         {"block": 0},
         {"block": 2**21},
         {"flags": 7 << 5},
+        {"flags": 7 << 5, "block": 2**20, "first": 20},
         {"flags": 2},
         {"packed": 2**30},
         {"first": 3},
