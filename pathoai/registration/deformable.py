@@ -17,11 +17,8 @@ from pathoai.registration.slide_windows import WindowPair
 from pathoai.registration.transform import SlideTransform
 from pathoai.store.slide_store import SlideStore
 
-# Of unlike squares the best of all shifts correlates so well by chance.
-_CHANCE = 0.3
 _LARGEST_DISAGREEMENT_PX = 1.5
 _NOISE_PX = 0.5
-_SQUARES_PER_SPACING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,18 @@ class DeformableSettings:
         finest_mpp: Scale to end with, or that of the coarser slide.
         reach_px: How far squares are sought at each scale, in its pixels.
         stiffness: Price of bending against one good measurement per control point.
+        squares_per_spacing: Distance of control points, in distances of neighbouring squares.
+        chance: Correlation that tells nothing: the best of all shifts of unlike squares has it.
+        coupled: Let neighbouring squares have a say in which of several peaks is meant.
     """
 
     coarsest_mpp: float = 16.0
     finest_mpp: float = 1.0
     reach_px: int = 5
     stiffness: float = 0.05
+    squares_per_spacing: float = 2.0
+    chance: float = 0.3
+    coupled: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -53,6 +56,12 @@ class DeformableSettings:
                 "reach or stiffness of a registration",
                 found=f"{self.reach_px} px, {self.stiffness:g}",
                 allowed="2 to 32 px, 1e-4 to 1e4",
+            )
+        if not 0.25 <= self.squares_per_spacing <= 16 or not 0 <= self.chance < 1:
+            raise InvalidValueError(
+                "distance of control points, or chance, of a registration",
+                found=f"{self.squares_per_spacing:g} squares, {self.chance:g}",
+                allowed="0.25 to 16 squares, 0 or more but less than 1",
             )
 
     def scales(self, mpp: float) -> list[float]:
@@ -90,16 +99,25 @@ def refine_deformable(
     scales = settings.scales(max(fixed.mpp, moving.mpp / transform.scale))
     for done, mpp in enumerate(scales, start=1):
         windows = WindowPair(fixed, moving, mpp)
-        matches = match_slides(windows, transform, reach_px=settings.reach_px, device=device)
-        field = refit(transform, matches, settings.stiffness)
+        matches = match_slides(
+            windows,
+            transform,
+            reach_px=settings.reach_px,
+            coupled=settings.coupled,
+            device=device,
+        )
+        field = refit(transform, matches, settings)
         transform = dataclasses.replace(transform, displacement=field)
         advance(done, len(scales))
     return transform
 
 
-def refit(transform: SlideTransform, matches: SlideMatches, stiffness: float) -> Displacement:
+def refit(
+    transform: SlideTransform, matches: SlideMatches, settings: DeformableSettings
+) -> Displacement:
     """The field that a transform should have had, by what was matched through it."""
-    start = Displacement.none(transform.fixed.size_um, matches.step_um * _SQUARES_PER_SPACING)
+    spacing = matches.step_um * settings.squares_per_spacing
+    start = Displacement.none(transform.fixed.size_um, spacing)
     shifts = np.nan_to_num(matches.shift_um.astype(np.float64))
     if (before := transform.displacement) is not None:
         start = start.resembling(before)
@@ -109,13 +127,18 @@ def refit(transform: SlideTransform, matches: SlideMatches, stiffness: float) ->
         # What lies at p + shift was carried there by the field at that place.
         places = np.stack(np.meshgrid(columns, rows), axis=-1) + shifts
         shifts = shifts + before.at(places)
-    lattice = ShiftLattice(shifts, confidence(matches), matches.step_um / 2, matches.step_um)
-    return fit_displacement(lattice, start, stiffness=stiffness, noise_um=_NOISE_PX * matches.mpp)
+    weight = confidence(matches, settings.chance)
+    lattice = ShiftLattice(shifts, weight, matches.step_um / 2, matches.step_um)
+    return fit_displacement(
+        lattice, start, stiffness=settings.stiffness, noise_um=_NOISE_PX * matches.mpp
+    )
 
 
-def confidence(matches: SlideMatches) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def confidence(
+    matches: SlideMatches, chance: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Weight of each match, ``(R, C)`` float64, 0 to 1."""
     agree = matches.disagreement_um <= _LARGEST_DISAGREEMENT_PX * matches.mpp
     used = matches.tissue & agree & ~matches.at_limit
-    beyond_chance = np.clip((np.nan_to_num(matches.similarity) - _CHANCE) / (1 - _CHANCE), 0, 1)
+    beyond_chance = np.clip((np.nan_to_num(matches.similarity) - chance) / (1 - chance), 0, 1)
     return np.asarray(np.where(used, beyond_chance, 0.0), np.float64)

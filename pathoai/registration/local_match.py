@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
+from pathoai.registration.correlation_peak import peaks
+from pathoai.registration.coupled_peaks import coupled_peaks
+
 STEP_PX = 16
 """Distance of neighbouring squares."""
 SIDE_PX = 32
@@ -42,20 +45,24 @@ class LocalMatch:
 
 
 @torch.no_grad()
-def match_windows(fixed: torch.Tensor, moving: torch.Tensor, reach_px: int) -> LocalMatch:
+def match_windows(
+    fixed: torch.Tensor, moving: torch.Tensor, reach_px: int, *, coupled: bool = False
+) -> LocalMatch:
     """Seek the squares of each window in the other one.
 
     Args:
         fixed: ``(R * STEP + 2 * MARGIN + 2 * reach, …)`` float32.
         moving: The same place on the other slide, of the same size.
         reach_px: Largest shift along either axis.
+        coupled: Let neighbouring squares have a say in which of several peaks is meant.
 
     Returns:
         The matches, on the device of the windows.
     """
     there, back = _correlations(fixed, moving, reach_px)
-    shift, similarity, distinct = _peaks(there, reach_px)
-    back_shift, _, _ = _peaks(back, reach_px)
+    find = coupled_peaks if coupled else peaks
+    shift, similarity, distinct = find(there, reach_px)
+    back_shift, _, _ = find(back, reach_px)
     return LocalMatch(shift, similarity, distinct, back_shift)
 
 
@@ -112,31 +119,3 @@ def _running_means(plane: torch.Tensor) -> torch.Tensor:
     total = torch.nn.functional.pad(plane.double(), (1, 0, 1, 0)).cumsum(0).cumsum(1)
     rows = total[SIDE_PX:] - total[:-SIDE_PX]
     return ((rows[:, SIDE_PX:] - rows[:, :-SIDE_PX]) / SIDE_PX**2).float()
-
-
-def _peaks(volume: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Shift ``(R, C, 2)`` of the highest correlation, its height, and how sharp it is."""
-    side = 2 * reach + 1
-    shape = volume.shape[2:]
-    flat = volume.reshape(side * side, -1)
-    height, best = flat.max(dim=0)
-    row, column = best // side, best % side
-    at = torch.arange(flat.shape[1], device=flat.device)
-    whole = volume.reshape(side, side, -1)
-
-    def near(dy: int, dx: int) -> torch.Tensor:
-        return whole[(row + dy).clamp(0, side - 1), (column + dx).clamp(0, side - 1), at]
-
-    x, bend_x = _parabola(near(0, -1), height, near(0, 1))
-    y, bend_y = _parabola(near(-1, 0), height, near(1, 0))
-    shift = torch.stack([column + x - reach, row + y - reach], dim=-1)
-    distinct = torch.minimum(bend_x, bend_y)
-    return shift.view(*shape, 2), height.view(shape), distinct.view(shape)
-
-
-def _parabola(
-    below: torch.Tensor, here: torch.Tensor, above: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where a parabola through three neighbours is highest, -0.5 to 0.5, and how it falls."""
-    bend = (here - (below + above) / 2).clamp_min(0)
-    return ((above - below) / (4 * bend + 1e-6)).clamp(-0.5, 0.5), bend

@@ -71,6 +71,7 @@ def match_slides(
     *,
     reach_px: int,
     device: torch.device,
+    coupled: bool = False,
     advance: Advance = silent,
 ) -> SlideMatches:
     """Seek each square of tissue near where the transform has it.
@@ -80,6 +81,7 @@ def match_slides(
         transform: What is known so far.
         reach_px: How far to look along either axis, in pixels of that scale.
         device: Where it is computed.
+        coupled: Let neighbouring squares have a say in which of several peaks is meant.
         advance: Told of windows done and windows in all.
     """
     tissue = _tissue(windows, transform)
@@ -104,7 +106,7 @@ def match_slides(
     ):
         for done, (place, pair) in enumerate(zip(places, read_, strict=True), start=1):
             ours, theirs = (torch.from_numpy(plane).to(device) for plane in pair)
-            match = match_windows(ours, theirs, reach_px)
+            match = match_windows(ours, theirs, reach_px, coupled=coupled)
             shown = tissue[place]
             found = [torch.stack([match.shift_px, match.back_px]) * windows.mpp]
             found.append(torch.stack([match.similarity, match.distinct]))

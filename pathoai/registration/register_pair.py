@@ -56,7 +56,15 @@ class RegistrationSettings:
     @classmethod
     def of_neighbours(cls) -> RegistrationSettings:
         """How two neighbouring sections are aligned: coarsely, and no tile has to be believed."""
-        bending = DeformableSettings(finest_mpp=_NEIGHBOURS_MPP)
+        # They differ from place to place, and no square of one looks quite as it does on the other:
+        # many weak answers that agree, followed closely, say more than the few strong ones.
+        bending = DeformableSettings(
+            finest_mpp=_NEIGHBOURS_MPP,
+            reach_px=10,
+            squares_per_spacing=0.5,
+            chance=0.1,
+            coupled=True,
+        )
         return cls(deformable=bending, least_believable=0.0, neighbouring=True)
 
     def __post_init__(self) -> None:
