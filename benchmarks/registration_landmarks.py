@@ -335,7 +335,8 @@ CPU seconds of the registration alone, medians; the ratios are the claim.
   the diagonal: what lies below says little.
 - pathoai registers stores that were made before, as `pathoai register` does, but keeps the map
   where hardly a tile is believed: these are neighbouring sections, where no cell is on both slides.
-  Where it refuses the pair all the same, the pair counts as not moved.
+  Where it refuses the pair all the same, the pair counts as not moved. How its field follows
+  neighbouring sections (reach, control points, what counts as chance) was chosen on these pairs.
 - itk-elastix: its default rigid, affine and B-spline maps, on grey images, begun at the centres of
   gravity. DeeperHistReg: its default rigid and nonrigid settings. VALIS: its default rigid and
   non-rigid settings, but for the features: those of its default are downloaded when it is imported.

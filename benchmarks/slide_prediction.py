@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 _SIZE_PX, _OVERLAP_PX = 512, 128
 _STRIDE_PX = _SIZE_PX - _OVERLAP_PX
-_WIDTH, _DEPTH = 16, 5  # of the recipe breast-tissue-segmentation
-_STEPS, _TILES = 120, 32
+_TILES = 32
 _LIMIT_S = 3600
 PEERS = ("tiatoolbox", "lazyslide")
 
@@ -52,6 +51,7 @@ class Setting:
         mpp: Scale of slide and bundle.
         device: Of all.
         precision: Of ours, ``auto`` or one that ``pathoai predict`` takes.
+        network: Width and depth of the U-Net, and for how many steps it is trained.
     """
 
     slide: Path
@@ -59,6 +59,7 @@ class Setting:
     mpp: float
     device: str
     precision: str
+    network: dict[str, int]
     forward_s: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -84,8 +85,7 @@ def prepare(setting: Setting) -> None:
     import numpy as np
     from made_bundle import export_bundle, make_bundle, tiles_of
 
-    network = {"width": _WIDTH, "depth": _DEPTH, "steps": _STEPS}
-    make_bundle(setting.slide, setting.work, spec=setting.tiles, **network)
+    make_bundle(setting.slide, setting.work, spec=setting.tiles, **setting.network)
     np.save(setting.work / "tiles.npy", tiles_of(setting.slide, _TILES, _SIZE_PX))
     study = str(setting.work / "study")
     for words in (
@@ -254,7 +254,8 @@ def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
         f"{machine(['torch', 'onnxruntime', 'zarr', 'numpy'])}; device: {setting.device}; "
         f"peers: {peers}",
         "",
-        f"U-Net of width {_WIDTH}, depth {_DEPTH}, tiles of {_SIZE_PX} px every {_STRIDE_PX} px at "
+        "U-Net of width {width}, depth {depth}".format(**setting.network)
+        + f", tiles of {_SIZE_PX} px every {_STRIDE_PX} px at "
         f"{setting.mpp:g} µm;",
         f"the slide has {_size(setting.slide)['width']:,} px a side; medians, runs interleaved.",
         "Peak memory is that of the largest process.",
@@ -300,13 +301,21 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--only", nargs="*", choices=PEERS, help="default: both")
+    parser.add_argument("--width", type=int, default=16, help="default: that of our recipes")
+    parser.add_argument("--depth", type=int, default=5, help="U-Net's own: --width 64 --depth 4")
+    parser.add_argument("--steps", type=int, default=120, help="of training")
     options = parser.parse_args()
     found = options.environments or Path(tempfile.gettempdir()) / "pathoai-benchmark-peers"
     environments = found.absolute()
     with tempfile.TemporaryDirectory(dir=options.slide.parent) as folder:
         slide = options.slide.absolute()
         setting = Setting(
-            slide, Path(folder), cost_of(_mpp, str(slide)).result, options.device, options.precision
+            slide,
+            Path(folder),
+            cost_of(_mpp, str(slide)).result,
+            options.device,
+            options.precision,
+            {name: getattr(options, name) for name in ("width", "depth", "steps")},
         )
         cost_of(prepared, setting)
         tools = [tool for runtime in setting.runtimes for tool in ours(setting, runtime)]
