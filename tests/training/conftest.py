@@ -34,10 +34,13 @@ StudyMaker = Callable[..., Study]
 def painted(seed: int, side_px: int = SIDE_PX) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """An image `(3, side, side)` and its class map `(side, side)`: 0, or neoplastic nucleus."""
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:side_px, :side_px]
     inside = np.zeros((side_px, side_px), bool)
     for cx, cy, radius in rng.uniform((0, 0, 6), (side_px, side_px, 10), (DISCS, 3)):
-        inside |= (x - cx) ** 2 + (y - cy) ** 2 < radius**2
+        around = tuple(
+            slice(max(0, int(c - radius)), min(side_px, int(c + radius) + 2)) for c in (cy, cx)
+        )
+        y, x = np.ogrid[around]
+        inside[around] |= (x - cx) ** 2 + (y - cy) ** 2 < radius**2
     colour = np.where(inside[None], np.array([90, 60, 140])[:, None, None], 0)
     colour += np.where(inside[None], 0, np.array([225, 160, 200])[:, None, None])
     noise = rng.integers(-20, 20, colour.shape)
