@@ -1,4 +1,8 @@
-"""Pixels of one object in their smallest window: what seams are healed with."""
+"""Pixels of one object in their smallest window: what seams are healed with.
+
+They are held as bits: what waits for the next rows of shards is most of what healing needs, and of
+an object as large as its shard, whoever finds such, it is millions of pixels.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +23,37 @@ class Patch:
     Args:
         y: First row of the window, in pixels of the raster.
         x: First column likewise.
-        mask: ``(h, w)`` bool, which pixels of the window.
+        shape: Height and width of the window.
+        bits: Which pixels of it, row by row, eight to a byte.
     """
 
     y: int
     x: int
-    mask: NDArray[np.bool_]
+    shape: tuple[int, int]
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, y: int, x: int, mask: NDArray[np.bool_]) -> Patch:
+        """The pixels of a mask, ``(h, w)`` bool, whose first one lies at row y and column x."""
+        height, width = mask.shape
+        return cls(y, x, (height, width), np.packbits(mask))
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Which pixels of the window, ``(h, w)`` bool; made anew whenever it is asked for."""
+        count = self.shape[0] * self.shape[1]
+        return np.unpackbits(self.bits, count=count).view(np.bool_).reshape(self.shape)
 
     @property
     def window(self) -> Window:
         """Rows and columns of the raster."""
-        height, width = self.mask.shape
+        height, width = self.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
     @property
     def area_px(self) -> int:
         """Number of pixels."""
-        return int(np.count_nonzero(self.mask))
+        return int(np.bitwise_count(self.bits).sum())
 
     def on(self, window: Window) -> NDArray[np.bool_]:
         """The mask on another window, ``(h, w)`` bool of that window."""
@@ -68,14 +86,14 @@ class Patch:
             slice(first := max(own.start, part.start), max(first, min(own.stop, part.stop)))
             for own, part in zip(self.window, window, strict=True)
         )
-        return Patch(rows.start, columns.start, self.on((rows, columns)))
+        return Patch.of(rows.start, columns.start, self.on((rows, columns)))
 
     def without(self, others: Iterable[Patch]) -> Patch:
         """What none of the others has."""
-        left = self.mask.copy()
+        left = self.mask
         for other in others:
             other.paste(left, False, y=self.y, x=self.x)
-        return Patch(self.y, self.x, left)
+        return Patch.of(self.y, self.x, left)
 
     def parts(self) -> Iterator[Patch]:
         """Its connected parts; pixels that touch at a corner only are apart."""
@@ -84,4 +102,4 @@ class Patch:
         regions, _ = ndimage.label(self.mask)
         for number, (rows, columns) in enumerate(ndimage.find_objects(regions), start=1):
             mask = regions[rows, columns] == number
-            yield Patch(self.y + rows.start, self.x + columns.start, mask)
+            yield Patch.of(self.y + rows.start, self.x + columns.start, mask)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import shapely
@@ -89,23 +88,30 @@ def _left_of(patch: Patch, given: Sequence[Patch]) -> list[Patch]:
 
 def _overlaps(views: Sequence[View]) -> list[tuple[int, int]]:
     """Pairs of views of different shards with a pixel in common."""
-    windows = [view.patch.window for view in views]
-    corners = np.array([(c.start, r.start, c.stop, r.stop) for r, c in windows], np.float64)
-    boxes = shapely.box(*corners.reshape(-1, 4).T)
-    near = np.sort(shapely.STRtree(boxes).query(boxes), axis=0)
     return [
         (i, j)
-        for i, j in np.unique(near, axis=1).T.tolist()
+        for i, j in _near([view.patch for view in views])
         if views[i].shard != views[j].shard and views[i].patch.common_px(views[j].patch)
     ]
+
+
+def _near(patches: Sequence[Patch]) -> list[tuple[int, int]]:
+    """Pairs i < j of patches whose windows overlap or touch, in order."""
+    windows = [patch.window for patch in patches]
+    corners = np.array([(c.start, r.start, c.stop, r.stop) for r, c in windows], np.float64)
+    boxes = shapely.box(*corners.reshape(-1, 4).T)
+    one, other = shapely.STRtree(boxes).query(boxes)
+    first = one < other
+    order = np.lexsort((other[first], one[first]))
+    return list(zip(one[first][order].tolist(), other[first][order].tolist(), strict=True))
 
 
 def _united(pieces: Sequence[tuple[View, Patch]]) -> list[list[int]]:
     """Which pieces are one object: neighbours across a seam, where both shards see them as one."""
     pairs = [
         (i, j)
-        for (i, one), (j, other) in combinations(enumerate(pieces), 2)
-        if one[0].shard != other[0].shard and _are_one(one, other)
+        for i, j in _near([piece for _, piece in pieces])
+        if pieces[i][0].shard != pieces[j][0].shard and _are_one(pieces[i], pieces[j])
     ]
     return linked_groups(len(pieces), pairs)
 

@@ -95,8 +95,8 @@ def views_near_border(numbers: NDArray[np.uint32], shard: Shard, blocks: Blocks)
     seen, ground = blocks.seen(shard), blocks.ground(shard)
     for number, window in _near_border(numbers, shard, blocks):
         rows, columns = _moved(window, seen)
-        patch = Patch(rows.start, columns.start, numbers[window] == number)
-        if patch.inside(ground).mask.any():
+        patch = Patch.of(rows.start, columns.start, numbers[window] == number)
+        if patch.inside(ground).area_px:
             owned = _middle_in(rows, ground[0]) and _middle_in(columns, ground[1])
             yield View(shard, number, patch, owned, _reaches_end((rows, columns), seen, blocks))
 
