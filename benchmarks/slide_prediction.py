@@ -254,9 +254,8 @@ def report(setting: Setting, tools: Sequence[Tool], environments: Path) -> str:
         f"{machine(['torch', 'onnxruntime', 'zarr', 'numpy'])}; device: {setting.device}; "
         f"peers: {peers}",
         "",
-        "U-Net of width {width}, depth {depth}".format(**setting.network)
-        + f", tiles of {_SIZE_PX} px every {_STRIDE_PX} px at "
-        f"{setting.mpp:g} µm;",
+        f"U-Net of width {setting.network['width']}, depth {setting.network['depth']}, "
+        f"tiles of {_SIZE_PX} px every {_STRIDE_PX} px at {setting.mpp:g} µm;",
         f"the slide has {_size(setting.slide)['width']:,} px a side; medians, runs interleaved.",
         "Peak memory is that of the largest process.",
         "",

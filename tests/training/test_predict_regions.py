@@ -55,9 +55,7 @@ def put_model(
 
 
 def words(study: Study, *more: str, name: str = NAME) -> list[str]:
-    # The soonest to start; the first test asks the one that is chosen where none is named.
-    runtime = () if "--runtime" in more else ("--runtime", "torch")
-    return ["predict", str(study.path), "--model", name, "--device", "cpu", *runtime, *more]
+    return ["predict", str(study.path), "--model", name, "--device", "cpu", *more]
 
 
 def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
@@ -67,7 +65,7 @@ def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
     bundle = put_model(study, CELLS, RegionDecision(2))
     shutil.rmtree(study.store_path(code("S", 1)) / "0" / "c")
     (study.store_path(code("S", 1)) / "zarr.json").unlink()
-    assert main(words(study, "--runtime", "auto")) == 1
+    assert main(words(study)) == 1
     told = capsys.readouterr()
     assert "of 25 regions (annotations of the journal, of class nucleus or a kind" in told.out
     assert code("S", 1) in told.err
@@ -93,7 +91,7 @@ def test_every_annotation_gets_a_class_once_and_a_bad_slide_stops_nothing(
         assert said["precision"] == "float32"
     assert {sha256_of_file(path)} <= {h for r in records for h in r["outputs"].values()}
     # Nothing is done twice.
-    assert main(words(study, "--runtime", "auto", "--slides", code("S", 0))) == 0
+    assert main(words(study, "--slides", code("S", 0))) == 0
     assert "complete before this run" in capsys.readouterr().out
     assert len(list(study.provenance_path.glob("predict-*.json"))) == 2
 
@@ -145,7 +143,7 @@ def test_squares_over_the_tissue_lie_in_the_store_and_feed_the_queue(
     assert "complete before this run" in capsys.readouterr().out
     # The label alone, or the table alone, is no finished prediction.
     study.objects_path(code("S", 0), label.name).unlink()
-    assert main(words(study, "--runtime", "auto", "--slides", code("S", 0))) == 0
+    assert main(words(study, "--slides", code("S", 0))) == 0
     assert "complete before this run" not in capsys.readouterr().out
     queue = ["queue", str(study.path), "--model", NAME, "--n", "5", "--side", "16"]
     assert main(queue) == 0

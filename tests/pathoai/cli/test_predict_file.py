@@ -38,7 +38,6 @@ from tests.pathoai.made_encoders import tiny_encoder
 Capture = pytest.CaptureFixture[str]
 _BREAST = load_ontology("breast")
 _CPU = ("--device", "cpu")
-_TORCH = (*_CPU, "--runtime", "torch")  # the soonest to start
 _UNET = {"width": 2, "depth": 1}
 
 
@@ -85,7 +84,7 @@ def _error(capsys: Capture, *words: object) -> str:
 
 
 def _predict(slide: Path, bundle: Path, out: Path, *words: str) -> int:
-    return main(["predict", str(slide), "--model", str(bundle), "--out", str(out), *_TORCH, *words])
+    return main(["predict", str(slide), "--model", str(bundle), "--out", str(out), *_CPU, *words])
 
 
 @pytest.mark.parametrize("copied", [True, False])
@@ -109,7 +108,7 @@ def test_it_is_what_add_tile_and_predict_give(
     (row,) = study.add([IncomingSlide(slide)])
     shutil.copytree(bundle, study.model_path("tiny"))
     assert main(["tile", str(study.path), *_CPU, *([] if copied else ["--mpp", "0.5"])]) == 0
-    assert main(["predict", str(study.path), "--model", "tiny", *_TORCH]) == 0
+    assert main(["predict", str(study.path), "--model", "tiny", *_CPU]) == 0
     out = tmp_path / "new" / "alone.zarr"
     capsys.readouterr()
 
@@ -191,7 +190,7 @@ def test_a_finished_one_is_skipped_once_its_hashes_are_checked(
 def test_nothing_else_is_ever_written_over(
     slide: Path, bundle: Path, study: Study, tmp_path: Path, capsys: Capture
 ) -> None:
-    words = ("predict", slide, "--model", bundle, *_TORCH, "--out")
+    words = ("predict", slide, "--model", bundle, *_CPU, "--out")
     file, folder, foreign = (tmp_path / f"{name}.zarr" for name in ("file", "folder", "foreign"))
     file.write_text("mine")
     folder.mkdir()
@@ -245,7 +244,7 @@ def test_what_does_not_go_together_is_refused(
     out = ["--model", str(bundle), "--out", str(tmp_path / "a.zarr")]
     named = {"SLIDE": [str(slide)], "STUDY": [str(study.path)], "BUNDLE": [str(bundle)]}
     given = [part for word in words for part in (named | {"OUT": out}).get(word, [word])]
-    assert message in _error(capsys, "predict", *given, *_TORCH)
+    assert message in _error(capsys, "predict", *given, *_CPU)
     assert not (tmp_path / "a.zarr").exists()
 
 
@@ -256,15 +255,7 @@ def test_a_slide_without_scale_says_how_to_state_it(
     noise = rng.integers(-30, 30, (300, 400, 3))
     picture = np.clip(np.array([200, 120, 170]) + noise, 0, 255).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tiff", picture, photometric="rgb")
-    words = (
-        "predict",
-        tmp_path / "a.tiff",
-        "--model",
-        bundle,
-        *_TORCH,
-        "--out",
-        tmp_path / "a.zarr",
-    )
+    words = ("predict", tmp_path / "a.tiff", "--model", bundle, *_CPU, "--out", tmp_path / "a.zarr")
     assert "--mpp" in _error(capsys, *words)
     assert main([str(word) for word in (*words, "--mpp", "0.5", "--tissue", "whole")]) == 0
     assert SlideStore(tmp_path / "a.zarr").header.slide_mpp_x == 0.5
@@ -289,7 +280,7 @@ def test_a_model_of_regions_lays_squares_over_the_tissue(
     save_bundle(
         folder, described, build_network("region-classifier", classes=2, arguments=arguments)
     )
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     assert "a slide without a study has no annotations" in _error(capsys, *words)
     assert not (tmp_path / "a.zarr").exists()
     assert main([str(word) for word in (*words, "--regions", "tissue")]) == 0
@@ -306,7 +297,7 @@ def test_a_model_of_regions_lays_squares_over_the_tissue(
 def test_a_grader_looks_through_its_encoder(slide: Path, tmp_path: Path, capsys: Capture) -> None:
     encoder = tiny_encoder(tmp_path)
     folder = _grader(tmp_path / "grader", encoder.about)
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     refused = _error(capsys, *words)
     assert "an encoder whose weights are not registered here; found tiny" in refused
     assert "pathoai encoders register tiny" in refused
@@ -385,7 +376,7 @@ def test_a_model_of_another_ontology_needs_a_study(
     slide: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     folder = _pixel_model(tmp_path / "other", ontology="skin")
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     assert "an ontology that does not come along with pathoai; found skin" in _error(capsys, *words)
 
 
@@ -395,7 +386,7 @@ def test_a_truncated_bundle_and_a_broken_slide_stop_it_before_anything_is_made(
     cut = Path(shutil.copytree(bundle, tmp_path / "cut"))
     weights = cut / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
-    words = ("predict", slide, "--model", cut, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", cut, *_CPU, "--out", tmp_path / "a.zarr")
     assert "the weights are missing or were altered" in _error(capsys, *words)
     (cut / "bundle.json").write_text((bundle / "bundle.json").read_text()[:100])
     assert "malformed bundle" in _error(capsys, *words)
@@ -403,6 +394,6 @@ def test_a_truncated_bundle_and_a_broken_slide_stop_it_before_anything_is_made(
     assert "unknown model" in _error(capsys, *words)
     broken = tmp_path / "broken.svs"
     broken.write_bytes(slide.read_bytes()[:20_000])
-    _error(capsys, "predict", broken, "--model", bundle, *_TORCH, "--out", tmp_path / "a.zarr")
+    _error(capsys, "predict", broken, "--model", bundle, *_CPU, "--out", tmp_path / "a.zarr")
     assert not list(tmp_path.glob("a.*"))
     assert load_bundle(bundle).name == "tiny"

@@ -162,6 +162,8 @@ def test_scales_halve_down_to_that_of_the_coarser_slide() -> None:
         lambda: DeformableSettings(coarsest_mpp=1, finest_mpp=2),
         lambda: DeformableSettings(reach_px=1),
         lambda: DeformableSettings(stiffness=0),
+        lambda: DeformableSettings(squares_per_spacing=0.1),
+        lambda: DeformableSettings(chance=1.0),
         lambda: TileRule(least_similarity=2),
         lambda: TileRule(largest_residual_um=0),
         lambda: RegistrationSettings(affine_mpp=0.1),

@@ -58,7 +58,6 @@ def test_an_unusual_slide_is_named_in_its_result(
     assert not any(code("S", i) in json.dumps(reference) for i in range(8))
 
     words = ["predict", str(trained.path), "--model", "one", "--device", "cpu"]
-    words += ["--runtime", "torch"]  # the soonest to start
     capsys.readouterr()
     assert main([*words, "--ensemble", "two", "--tta", "--slides", usual, darker]) == 0
     printed = capsys.readouterr().out

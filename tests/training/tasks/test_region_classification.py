@@ -66,8 +66,7 @@ def test_it_learns_from_the_journal_and_says_how(
     assert "100 validated annotations, validated by a pathologist" in bundle.intended_use
     network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
     assert network.context == (2,)
-    words = ["predict", str(study.path), "--model", NAME, "--device", "cpu"]
-    assert main([*words, "--runtime", "torch"]) == 0
+    assert main(["predict", str(study.path), "--model", NAME, "--device", "cpu"]) == 0
     with Journal.open(study) as journal:
         truth = {str(a.id): a.label for a in journal.annotations()}
     said: dict[str, str] = {}
