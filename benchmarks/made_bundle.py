@@ -33,7 +33,14 @@ _SIDE_PX, _BATCH = 256, 2
 
 
 def make_bundle(
-    slide: Path, folder: Path, *, spec: TileSpec, width: int, depth: int, steps: int
+    slide: Path,
+    folder: Path,
+    *,
+    spec: TileSpec,
+    width: int,
+    depth: int,
+    steps: int,
+    device: str = "cpu",
 ) -> ModelBundle:
     """Train on a slide, and save the bundle in ``folder/NAME`` and the network as TorchScript.
 
@@ -45,6 +52,7 @@ def make_bundle(
         width: Of the U-Net.
         depth: Of the U-Net.
         steps: Of training.
+        device: Where it is trained.
     """
     ontology = load_ontology("breast")
     arguments = {"width": width, "depth": depth}
@@ -58,8 +66,9 @@ def make_bundle(
         spec,
     )
     torch.manual_seed(0)
-    network = build_network("unet", classes=2, arguments=arguments)
+    network = build_network("unet", classes=2, arguments=arguments).to(device)
     _train(network, bundle, slide, steps)
+    network.cpu()
     bundle = save_bundle(folder / NAME, bundle, network.eval())
     example = torch.zeros(1, 3, spec.size_px, spec.size_px, dtype=torch.uint8)
     with torch.inference_mode():
@@ -111,8 +120,9 @@ def export_bundle(folder: Path) -> None:
 
 def _train(network: torch.nn.Module, bundle: ModelBundle, slide: Path, steps: int) -> None:
     tiles = tiles_of(slide, _BATCH * min(steps, 64), _SIDE_PX)
-    truth = torch.from_numpy(_dense(tiles))
-    images = torch.from_numpy(tiles)
+    device = next(network.parameters()).device
+    truth = torch.from_numpy(_dense(tiles)).to(device)
+    images = torch.from_numpy(tiles).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     for step in range(steps):
         chosen = (torch.arange(_BATCH) + _BATCH * step) % len(tiles)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pathoai.progress import progress_bar
 from pathoai.slide.open_slide import open_slide
-from pathoai.testing.pyramid_tiff import PyramidDescription, write_pyramid
+from pathoai.testing.pyramid_tiff import TILE_PX, PyramidDescription, write_pyramid
 
 _GLASS = 243
 _BORDER = 0.04
@@ -30,14 +30,15 @@ def mirrored_slide(real: Path, target: Path, side_px: int) -> None:
     # Scanned areas end in padding that no tissue has.
     pixels = pixels[:-64, :-64]
     border = round(side_px * _BORDER)
+    # Columns once, with those that the writer asks for past the edge: rows are then copied whole.
+    columns = np.arange(side_px + TILE_PX)
+    wide = np.take(pixels, mirrored(columns, pixels.shape[1]), axis=1)
+    wide[:, (columns < border) | (columns >= side_px - border)] = _GLASS
 
     def paint(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        rows, columns = np.arange(y, y + height), np.arange(x, x + width)
-        picture = pixels[
-            np.ix_(mirrored(rows, pixels.shape[0]), mirrored(columns, pixels.shape[1]))
-        ]
+        rows = np.arange(y, y + height)
+        picture = wide[mirrored(rows, len(wide)), x : x + width]
         picture[(rows < border) | (rows >= side_px - border)] = _GLASS
-        picture[:, (columns < border) | (columns >= side_px - border)] = _GLASS
         return picture
 
     about = PyramidDescription(side_px, side_px, mpp, "aperio", 20.0, "MIRRORED")

@@ -85,7 +85,9 @@ def prepare(setting: Setting) -> None:
     import numpy as np
     from made_bundle import export_bundle, make_bundle, tiles_of
 
-    make_bundle(setting.slide, setting.work, spec=setting.tiles, **setting.network)
+    make_bundle(
+        setting.slide, setting.work, spec=setting.tiles, device=setting.device, **setting.network
+    )
     np.save(setting.work / "tiles.npy", tiles_of(setting.slide, _TILES, _SIZE_PX))
     study = str(setting.work / "study")
     for words in (

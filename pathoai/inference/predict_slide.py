@@ -8,7 +8,7 @@ go on at the same time, each a bounded number of steps ahead of the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from functools import partial
@@ -200,15 +200,17 @@ def _finish(
     block: BlendedBlock | None,
     mark: DeviceMark,
 ) -> None:
+    growing = levels_of(writer, objects)
+    written: Sequence[NDArray[np.uint8] | None] = [None] * len(growing)
     if block is None:
         write_nothing(writer, step.shard, objects)
     else:
         with mark.reached():
             blended = BlendedShard(step.shard, *block.finish(), step.inner)
-            finish_shard(predictor, writer, blended, objects)
+            written = finish_shard(predictor, writer, blended, objects)
         del block, blended
-    for levels in levels_of(writer, objects):
-        levels.add(step.shard)
+    for levels, pixels in zip(growing, written, strict=True):
+        levels.add(step.shard, pixels)
 
 
 def _blended(

@@ -49,8 +49,11 @@ class Normalisation:
         """From ``(N, 3, H, W)`` uint8 to what the network takes, float32."""
         import torch
 
-        mean = torch.tensor(self.mean, device=batch.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=batch.device).view(1, 3, 1, 1)
+        # Made on a GPU they would have the caller wait until it is done with all before.
+        mean, std = (
+            torch.tensor(values).view(1, 3, 1, 1).to(batch.device, non_blocking=True)
+            for values in (self.mean, self.std)
+        )
         return (batch.float() / 255 - mean) / std
 
 
@@ -268,6 +271,7 @@ def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.
     Raises:
         ModelError: The weights do not fit the architecture.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -280,4 +284,8 @@ def load_network(folder: Path, bundle: ModelBundle, device: torch.device) -> nn.
         raise ModelError(
             "the weights do not fit the architecture", where=bundle.name, found=str(error)
         ) from error
-    return network.to(device).eval()
+    network = network.to(device).eval()
+    if device.type == "cuda":
+        # Tiles come with their colours together; weights in another order are turned every time.
+        network = network.to(memory_format=torch.channels_last)
+    return network

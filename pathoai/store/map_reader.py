@@ -12,7 +12,6 @@ from pathoai.geometry import Size
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.compressed_chunks import Chunk, CompressedChunks
 from pathoai.store.header import LevelLayout
-from pathoai.store.level_reader import paste
 
 
 class MapReader:
@@ -103,7 +102,11 @@ class MapReader:
         return [(chunk, data) for chunk, data in found if data is not None]
 
     def _paste(self, chunk: Chunk, data: bytes, out: NDArray[Any], x_px: int, y_px: int) -> None:
-        left, top = (n * self.layout.chunk_px for n in (chunk[1], chunk[0]))
-        rows_first, ends = (0, 1), (-2, -1)
-        values = np.moveaxis(self.decode(chunk, data), ends, rows_first)
-        paste(values, np.moveaxis(out, ends, rows_first), left - x_px, top - y_px)
+        side, (height, width) = self.layout.chunk_px, out.shape[-2:]
+        top, left = chunk[0] * side - y_px, chunk[1] * side - x_px
+        rows = slice(max(top, 0), min(top + side, height))
+        columns = slice(max(left, 0), min(left + side, width))
+        values = self.decode(chunk, data)
+        out[..., rows, columns] = values[
+            ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+        ]

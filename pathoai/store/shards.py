@@ -110,6 +110,11 @@ class ShardWriter:
         self.shard_px: int = array.shards[-1]
 
     @property
+    def fill(self) -> int:
+        """Value of what is absent."""
+        return int(self._fill)
+
+    @property
     def shards(self) -> list[Shard]:
         """All shards of the array, row by row."""
         return list(shards_of(self.array.shape, self.shard_px))

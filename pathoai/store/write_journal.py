@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,7 +66,10 @@ class WriteJournal:
         return (sha256_of_file(file) if file.exists() else "") == known
 
     def record(self, key: str, sha256: str, damaged: Iterable[DamagedChunk] = ()) -> None:
-        """Note a shard as done; flushed to disk before returning.
+        """Note a shard as done; a process killed afterwards has not lost it.
+
+        Shards are not forced onto the disk, so nor is this: what a power cut takes of either is
+        made again, since a shard counts as done only while its file has the hash noted here.
 
         Args:
             key: Path of its file in the store.
@@ -78,7 +80,6 @@ class WriteJournal:
         with self._lock, self.path.open("a", encoding="utf8") as journal:
             journal.write(_line(key, sha256, chunks))
             journal.flush()
-            os.fsync(journal.fileno())
             self._done[key] = sha256
             self._damaged.update(chunks)
 

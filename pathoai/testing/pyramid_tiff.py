@@ -170,8 +170,13 @@ def _reduce_into(target: Picture, strip: Picture, *, top: int, step: int = _STEP
     if rows <= 0 or columns <= 0:
         return
     blocks = strip[: rows * step, : columns * step].reshape(rows, step, columns * step * 3)
-    # Rows first: sums of whole rows are fast, and 512 * 512 values fit 32 bits.
-    summed = blocks.sum(axis=1, dtype=np.uint32).reshape(rows, columns, step, 3).sum(axis=2)
+    # numpy adds along long rows fast, along short axes slowly; a column of 256 values fits 16 bits.
+    tall = np.zeros((rows, columns * step * 3), np.uint16 if step <= 256 else np.uint32)
+    summed = np.zeros((rows, columns, 3), np.uint32)
+    for row in range(step):
+        tall += blocks[:, row]
+    for column in range(step):
+        summed += tall.reshape(rows, columns, step, 3)[:, :, column]
     area = step * step
     target[first : first + rows, :columns] = (summed + area // 2) // area
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from numpy.typing import NDArray
 
 from pathoai.ontology import load_ontology
+from pathoai.store import label_levels
 from pathoai.store.label_levels import LabelLevels, ReadBelow
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.pyramid import block_mean
@@ -38,7 +40,7 @@ def _writer(store: SlideStore) -> LabelWriter:
     return LabelWriter(store.path, store.header, _RECIPE)
 
 
-def _write(writer: LabelWriter, shard: Shard) -> None:
+def _write(writer: LabelWriter, shard: Shard) -> list[NDArray[np.uint8]]:
     """Classes and probabilities of chance; the first shard is empty but for its last row."""
     rng = np.random.default_rng(shard)
     rows, columns = writer.class_map.slices(shard)
@@ -51,6 +53,7 @@ def _write(writer: LabelWriter, shard: Shard) -> None:
         classes[:-1], chances[:, :-1] = 255, 0
     writer.class_map.write(shard, classes)
     writer.probability.write(shard, chances)
+    return [chances, classes]
 
 
 def _grow(writer: LabelWriter, shards: Sequence[Shard]) -> None:
@@ -58,9 +61,8 @@ def _grow(writer: LabelWriter, shards: Sequence[Shard]) -> None:
     levels = (*writer.channel_levels, writer.class_levels)
 
     def finish(shard: Shard) -> None:
-        _write(writer, shard)
-        for level in levels:
-            level.add(shard)
+        for level, pixels in zip(levels, _write(writer, shard), strict=True):
+            level.add(shard, pixels)
 
     for level in levels:
         level.expect(shards)
@@ -74,7 +76,11 @@ def _coarser(store: SlideStore) -> list[str]:
     return sorted(f.as_posix() for f in found if f.parts[0] != "0" and f.parts[1] != "0")
 
 
-def test_levels_that_grow_are_those_made_at_the_end(store: SlideStore) -> None:
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 20, 1 << 30])
+def test_levels_that_grow_are_those_made_at_the_end(
+    store: SlideStore, kept_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_levels, "_KEPT_BYTES", kept_bytes)
     writer = _writer(store)
     shards = writer.class_map.shards
     for shard in shards:
@@ -146,10 +152,27 @@ def test_what_a_killed_run_left_unmade_below_is_made_before_what_lies_above(
     writers, levels = _small(tmp_path)
     levels.expect([last])
     writers[0].write(last, _FULL[writers[0].slices(last)])
-    levels.add(last)
+    levels.add(last, _FULL[writers[0].slices(last)])
     assert [s for s in writers[1].shards if writers[1].is_done(s)] == [(1, 1)]
     assert not writers[2].is_done((0, 0))
     levels.finish()
     half = block_mean(_FULL, 2)
     np.testing.assert_array_equal(writers[1].array[:], half)
     np.testing.assert_array_equal(writers[2].array[:], block_mean(half, 2))
+
+
+def test_levels_of_shards_in_hand_are_those_of_shards_read_again(tmp_path: Path) -> None:
+    writers, levels = _small(tmp_path)
+    levels.expect(writers[0].shards)
+    for number, shard in enumerate(writers[0].shards):
+        # Every other row of shards is empty, so is half of each shard above.
+        pixels = None if shard[0] % 2 else _FULL[writers[0].slices(shard)]
+        if pixels is None:
+            writers[0].write_chunks(shard, ())
+        else:
+            writers[0].write(shard, pixels)
+        levels.add(shard, pixels)
+        assert writers[2].is_done((0, 0)) == (number == len(writers[0].shards) - 1)
+    shown = np.where(np.arange(_SIDE)[:, None] // 32 % 2, np.uint8(0), _FULL)
+    np.testing.assert_array_equal(writers[1].array[:], block_mean(shown, 2))
+    np.testing.assert_array_equal(writers[2].array[:], block_mean(block_mean(shown, 2), 2))
