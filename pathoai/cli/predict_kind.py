@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
 
 _LANES = 3
 """One slide is finished while another computes and a third is ready to."""
+_MOST_LANES = 8
+"""A GPU predicts a slide in a part of the time in which a few cores outline what it found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class PredictKind:
         gather: Run once after the slides of a study, also when some of them failed.
         names_regions: It takes ``--regions``.
         takes_features: It looks at the features of an encoder, not at pixels.
-        lanes: Slides under way at once in one process.
+        lanes: Slides under way at once in one process that computes on a CPU.
     """
 
     ready: Callable[[PredictWork], object]
@@ -41,6 +44,12 @@ class PredictKind:
     names_regions: bool = False
     takes_features: bool = False
     lanes: int = 1
+
+    @property
+    def lanes_on_gpu(self) -> int:
+        """Slides under way at once in one process that computes on a GPU."""
+        most = min(_MOST_LANES, (os.cpu_count() or 1) // 2)
+        return self.lanes if self.lanes == 1 else max(self.lanes, most)
 
 
 def kind_of(bundle: ModelBundle, regions: str) -> PredictKind:

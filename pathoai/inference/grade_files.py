@@ -12,8 +12,8 @@ from pathoai.inference.attention_map import WeighedTiles, attention_about, write
 from pathoai.inference.grade_report import report_on_grade
 from pathoai.inference.grade_slide import TOP_TILES, SlideGrader, grade_name
 from pathoai.inference.predict_slide import prediction_name
+from pathoai.inference.report_file import read_report, write_report
 from pathoai.inference.slide_grade import ATTENTION, SlideGrade
-from pathoai.inference.slide_report import read_report, write_report
 from pathoai.inference.tile_sheet import draw_tile_sheet
 from pathoai.provenance import sha256_of_file
 from pathoai.store.label_image import is_label_complete

@@ -9,8 +9,8 @@ from typing import Any
 
 from pathoai.inference.attention_map import WeighedTiles
 from pathoai.inference.grade_slide import SlideGrader, grade_name
+from pathoai.inference.report_file import SCHEMA
 from pathoai.inference.slide_grade import ATTENTION, SlideGrade
-from pathoai.inference.slide_report import SCHEMA
 from pathoai.inference.stain_shift import STAIN, stain_shift, stain_warnings
 from pathoai.inference.top_regions import HEAVY, top_regions
 from pathoai.provenance import result_software

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 
 import numpy as np
@@ -31,7 +31,7 @@ from pathoai.inference.label_raster import label_factor, label_raster, tissue_ti
 from pathoai.inference.mirrored_tiles import mirrored_tiles
 from pathoai.inference.object_planes import MARGIN_UM, ObjectPlanes
 from pathoai.inference.predictor import Predictor
-from pathoai.inference.tile_outputs import TileComputing
+from pathoai.inference.tile_outputs import Outputs, TileComputing
 from pathoai.inference.tile_plan import ShardStep, TilePlan
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, ModelBundle
 from pathoai.preprocess.torch_threads import all_threads, undivided, undivided_threads
@@ -163,9 +163,11 @@ def predict_shards(
     workers, most = _finishing_room(predictor, computing.threads)
     with undivided_threads(workers) as pool:
         finishing = _Finishing(pool, most, advance, len(shards) - len(left), len(shards))
-        with device_turn():
-            finishing.tell()
-            for step, block in _blended(predictor, plan, computing, left, finishing.tell):
+        finishing.tell()
+        with ExitStack() as turn:
+            origins = _origins(plan, left)
+            outputs = computing.outputs(origins, lambda: turn.enter_context(device_turn()))
+            for step, block in _blended(predictor, plan, outputs, left, finishing.tell):
                 mark = DeviceMark(predictor.device)
                 work = partial(_finish, predictor, writer, objects, step, block, mark)
                 finishing.start(work)
@@ -216,14 +218,14 @@ def _finish(
 def _blended(
     predictor: Predictor,
     plan: TilePlan,
-    computing: TileComputing,
+    outputs: Outputs,
     left: list[Shard],
     beat: Callable[[], None],
 ) -> Iterator[tuple[ShardStep, BlendedBlock | None]]:
     """Each shard with its tiles blended; None where there is no tile."""
     window = torch.from_numpy(blending_window(plan.lattice.size_px)).to(predictor.device)
     kept: dict[tuple[int, int], torch.Tensor] = {}
-    with closing(computing.outputs(_origins(plan, left))) as outputs:
+    with closing(outputs):
         for step in plan.steps(left):
             if not len(step.tiles):
                 yield step, None

@@ -6,8 +6,8 @@ from typing import Any
 
 from pathoai.inference.predict_regions import RegionPredictor
 from pathoai.inference.predict_slide import prediction_name
+from pathoai.inference.report_file import SCHEMA
 from pathoai.inference.scale_warning import scale_warnings
-from pathoai.inference.slide_report import SCHEMA
 from pathoai.inference.stain_shift import STAIN, stain_shift, stain_warnings
 from pathoai.provenance import result_software
 from pathoai.store.objects import ObjectTable

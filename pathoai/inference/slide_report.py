@@ -7,17 +7,15 @@ the result reads them.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import NoTissueError, StoreError
+from pathoai.errors import NoTissueError
 from pathoai.inference.predictor import Predictor
+from pathoai.inference.report_file import SCHEMA
 from pathoai.inference.scale_warning import scale_warnings
 from pathoai.inference.stain_shift import (
     STAIN,
@@ -35,7 +33,6 @@ from pathoai.store.grid_tiles import grid_tiles
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import SlideStore
 
-SCHEMA = 1
 TILES = "tiles"
 """Key of a bundle's reference statistics: one vector per tile."""
 
@@ -80,33 +77,6 @@ def report_on(
         ],
         "software": result_software(),
     }
-
-
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write a report; an old one stays until the new one is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1, sort_keys=True, allow_nan=False)
-    write_text_atomically(path, text + "\n")
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a report back.
-
-    Raises:
-        StoreError: There is none, or the file is damaged.
-    """
-    remedy = "run `pathoai predict` again"
-    if not path.exists():
-        raise StoreError("no report on that prediction", where=path.stem, remedy=remedy)
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(f"schema {found['schema']}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            "damaged report on a prediction", where=path.stem, found=str(error), remedy=remedy
-        ) from error
-    return found
 
 
 def _uncertainty(label: LabelImage) -> dict[str, dict[str, float]]:

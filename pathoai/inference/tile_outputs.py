@@ -23,6 +23,8 @@ _FORWARD_PX = 1 << 18
 """Pixels computed at once by a thread of a CPU: more take more memory, and no less time."""
 _JOB_PX = 1 << 19
 """Pixels read at once there: neighbours share chunks, but threads shall end together."""
+_AHEAD_PX = 1 << 26
+"""Pixels read ahead of any other device, 200 MB of them; at least two batches."""
 
 Read = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """From origins x, y ``(N, 2)`` to tiles ``(N, S, S, 3)`` uint8."""
@@ -53,26 +55,38 @@ class TileComputing:
     threads: int
     in_threads: bool
 
-    def outputs(self, origins_px: Iterable[tuple[int, int]]) -> Outputs:
+    def outputs(
+        self, origins_px: Iterable[tuple[int, int]], begin: Callable[[], object] = lambda: None
+    ) -> Outputs:
         """What ``forward`` says of each tile, on the device, in their order.
 
         Of tiles that are not used yet only a bounded number is held. Close it to stop early.
-        """
-        return (self._in_threads if self.in_threads else self._on_device)(iter(origins_px))
 
-    def _in_threads(self, origins_px: Iterator[tuple[int, int]]) -> Outputs:
+        Args:
+            origins_px: Where they lie.
+            begin: Called once, before anything is computed; tiles are read meanwhile.
+        """
+        compute = self._in_threads if self.in_threads else self._on_device
+        return compute(iter(origins_px), begin)
+
+    def _in_threads(
+        self, origins_px: Iterator[tuple[int, int]], begin: Callable[[], object]
+    ) -> Outputs:
         def compute(origins: NDArray[np.int64]) -> list[torch.Tensor]:
             tiles = self.read(origins)
             step = max(1, _FORWARD_PX // self.size_px**2)
             parts = (tiles[start : start + step] for start in range(0, len(tiles), step))
             return [output for part in parts for output in self.forward(images(part))]
 
+        begin()
         with undivided_threads(self.threads) as pool:
             batches = _batches(origins_px, self._tiles_per_job)
             for outputs in in_order(pool, compute, batches, depth=2 * self.threads):
                 yield from outputs
 
-    def _on_device(self, origins_px: Iterator[tuple[int, int]]) -> Outputs:
+    def _on_device(
+        self, origins_px: Iterator[tuple[int, int]], begin: Callable[[], object]
+    ) -> Outputs:
         def read(origins: NDArray[np.int64]) -> tuple[int, torch.Tensor]:
             tiles = self.read(origins)
             shape = (self.batch_size, *tiles.shape[1:])
@@ -83,7 +97,11 @@ class TileComputing:
 
         with undivided_threads(self.threads) as pool:
             batches = _batches(origins_px, self.batch_size)
-            for count, batch in in_order(pool, read, batches, depth=2 * self.threads):
+            most = max(2, _AHEAD_PX // (self.batch_size * self.size_px**2))
+            read_ahead = in_order(pool, read, batches, depth=min(most, 2 * self.threads))
+            for number, (count, batch) in enumerate(read_ahead):
+                if not number:
+                    begin()
                 yield from self.forward(batch.to(self.device, non_blocking=True))[:count]
 
     @property

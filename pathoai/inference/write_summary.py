@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathoai.inference.slide_report import write_report
+from pathoai.inference.report_file import write_report
 from pathoai.inference.summary.summarise import PredictedSlide, region_table_path, summarise
 from pathoai.provenance import sha256_of_file
 

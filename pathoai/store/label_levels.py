@@ -145,9 +145,7 @@ class LabelLevels:
         )
         return self._reduce(_filled_up(pixels, size, step), step)
 
-    def _join(
-        self, level: int, above: Shard, parts: dict[Shard, _Pixels | None]
-    ) -> _Pixels | None:
+    def _join(self, level: int, above: Shard, parts: dict[Shard, _Pixels | None]) -> _Pixels | None:
         """Write a shard of what is kept of those below it; None where that is nothing."""
         writer, step = self._writers[level], self._steps[level - 1]
         found = {shard: part for shard, part in parts.items() if part is not None}

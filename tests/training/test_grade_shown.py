@@ -15,8 +15,8 @@ from pathoai import __version__
 from pathoai.cli.main import main
 from pathoai.inference.grade_files import GradeFiles
 from pathoai.inference.grade_slide import SlideGrader
+from pathoai.inference.report_file import read_report
 from pathoai.inference.slide_grade import SlideGrade
-from pathoai.inference.slide_report import read_report
 from pathoai.models.bundle import load_bundle, load_network
 from pathoai.provenance import result_software
 from pathoai.store.slide_store import SlideStore

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pathoai.cli.main import main
-from pathoai.inference.slide_report import read_report
+from pathoai.inference.report_file import read_report
 from pathoai.models.architecture import build_network
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle, save_bundle
 from pathoai.models.region_decision import RegionDecision

@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from pathoai.cli.main import main
-from pathoai.inference.slide_report import read_report
+from pathoai.inference.report_file import read_report
 from pathoai.models.bundle import load_bundle
 from pathoai.ontology import NOT_ASSESSED, LabelClass
 from pathoai.store.header import StoreHeader

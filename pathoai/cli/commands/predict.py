@@ -155,22 +155,26 @@ def _run_on_study(options: Namespace) -> None:
     study = Study(options.path.absolute())
     cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
     kind = kind_of(load_bundle(study.model_path(options.model)), options.regions)
+    slides = chosen_slides(study, options.slides)
+    apart = cluster is None and len(slides) > 1 and kind.lanes > 1 and _is_gpu(options.device)
     execution = Execution(
         cluster,
         options.retries,
         threads=options.workers,
         wants_gpu=options.device != "cpu",
-        lanes=kind.lanes,
+        lanes=kind.lanes_on_gpu if apart else kind.lanes,
     )
+
+    def work(slide_id: str, device: str) -> PredictWork:
+        return _work(options, study, slide_id, device, apart=apart)
+
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.
-    kind.ready(_work(options, study, "", options.device if execution.is_on_this_machine else "cpu"))
+    kind.ready(work("", options.device if execution.is_on_this_machine else "cpu"))
     try:
         run_over_slides(
-            chosen_slides(study, options.slides),
+            slides,
             "predicting",
-            lambda row: WorkItem(
-                row.slide_id, kind.predict, _work(options, study, row.slide_id, options.device)
-            ),
+            lambda row: WorkItem(row.slide_id, kind.predict, work(row.slide_id, options.device)),
             execution,
         )
     finally:
@@ -178,7 +182,15 @@ def _run_on_study(options: Namespace) -> None:
             kind.gather(study, options.model)
 
 
-def _work(options: Namespace, study: Study, slide_id: str, device: str) -> PredictWork:
+def _is_gpu(device: str) -> bool:
+    from pathoai.preprocess.device import choose_device
+
+    return choose_device(device).type != "cpu"
+
+
+def _work(
+    options: Namespace, study: Study, slide_id: str, device: str, *, apart: bool
+) -> PredictWork:
     return PredictWork(
         study.place(slide_id),
         study.model_path(options.model),
@@ -189,6 +201,7 @@ def _work(options: Namespace, study: Study, slide_id: str, device: str) -> Predi
         precision=options.precision,
         regions=options.regions,
         runtime=options.runtime,
+        apart=apart,
     )
 
 

@@ -76,3 +76,18 @@ def test_what_cannot_be_read_is_said_where_it_is_used(in_threads: bool) -> None:
         next(outputs)
     with pytest.raises(StoreError, match="cannot be decoded"):
         next(outputs)
+
+
+@pytest.mark.parametrize("in_threads", [True, False])
+def test_computing_begins_when_it_may(in_threads: bool) -> None:
+    """Whoever waits for a device has read what it will compute first, where threads only read."""
+    reader, begun = Reader(), list[int]()
+    outputs = _computing(reader, in_threads=in_threads).outputs(
+        _places(39), lambda: begun.append(reader.read)
+    )
+    next(outputs)
+    assert len(begun) == 1
+    assert (begun[0] == 0) == in_threads
+    assert len(list(outputs)) == 38
+    assert len(begun) == 1
+    assert not list(_computing(reader, in_threads=False).outputs(_places(0), pytest.fail))

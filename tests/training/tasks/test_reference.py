@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pathoai.cli.main import main
-from pathoai.inference.slide_report import read_report
+from pathoai.inference.report_file import read_report
 from pathoai.models.bundle import load_bundle, load_network, save_bundle
 from pathoai.models.reference_statistics import ReferenceStatistics
 from pathoai.store.slide_store import SlideStore
