@@ -76,8 +76,10 @@ class PixelRegions:
         if not len(self):
             return sums
         inside = self.number >= 0
+        # No run is longer than a row: sums of bytes fit 32 bits, which are added in half the time.
+        narrow = np.uint32 if weights.dtype == np.uint8 else np.float64
         for channel, plane in enumerate(weights):
-            of_run = np.add.reduceat(plane.ravel(), self.start, dtype=np.float64)[inside]
+            of_run = np.add.reduceat(plane.ravel(), self.start, dtype=narrow)[inside]
             sums[:, channel] = np.bincount(self.number[inside], of_run, len(self))
         return sums
 

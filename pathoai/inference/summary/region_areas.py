@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +15,15 @@ from pathoai.inference.summary.cell_counts import CellCounts
 from pathoai.inference.summary.class_map import ClassMap
 from pathoai.inference.summary.counted_regions import CountedRegions
 from pathoai.inference.summary.pixel_runs import PixelRuns
+from pathoai.look_ahead import in_order
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.shards import SHARD_PX
 from pathoai.vector.rasterise import rasterise
 
 VALUES = 256
+_MOST_THREADS = 8
+"""Each holds a block and its runs, some 50 MB."""
+_Seen = tuple[tuple[slice, slice], NDArray[np.uint8], PixelRuns]
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,27 @@ def measure_regions(
     cells = CellCounts.empty(class_map, cell_values) if cell_values else None
     tree = shapely.STRtree(regions.outlines)
     cell_px = cells.side_px if cells else SHARD_PX
-    for rows, columns in class_map.blocks():
+
+    def look(within: tuple[slice, slice]) -> _Seen | None:
+        rows, columns = within
         at = regions.pixels_on(class_map.grid, rows, columns)
         if not regions.numbers[at[0][0] : at[0][-1] + 1, at[1][0] : at[1][-1] + 1].any():
-            continue  # most of a slide is glass
+            return None  # most of a slide is glass
         block = class_map.read(rows, columns)
-        runs = PixelRuns.of(block, regions.numbers, at, cell_px)
-        key = runs.fragment.astype(np.int64) * VALUES + runs.value
-        found = runs.counted(key)
-        fragments[: len(found)] += found
-        if cells is not None:
-            cells.add(runs, rows, columns)
-        _add_annotated(annotated, tree, class_map, (rows, columns), block, regions)
+        return within, block, PixelRuns.of(block, regions.numbers, at, cell_px)
+
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        for seen in in_order(pool, look, class_map.blocks(), depth=2 * threads):
+            if seen is None:
+                continue
+            (rows, columns), block, runs = seen
+            key = runs.fragment.astype(np.int64) * VALUES + runs.value
+            found = runs.counted(key)
+            fragments[: len(found)] += found
+            if cells is not None:
+                cells.add(runs, rows, columns)
+            _add_annotated(annotated, tree, class_map, (rows, columns), block, regions)
     of_fragments = fragments.reshape(-1, VALUES)
     of_fragments[0] = 0
     return RegionAreas(of_fragments, annotated, class_map.pixel_mm2, cells)
