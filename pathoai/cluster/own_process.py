@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +14,7 @@ from pathoai.errors import ClusterError
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+_NICE = 10
 
 
 def in_own_process(
@@ -32,7 +34,7 @@ def in_own_process(
     """
     # Forked, it would have this one's locks, and its GPU.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(1, context, initializer=_stand_back) as pool:
         try:
             return pool.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:
@@ -42,6 +44,8 @@ def in_own_process(
             ) from error
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C in a terminal reaches this process too; the one that waits for it tells of it."""
+def _stand_back() -> None:
+    """Leave the cores to the process that waits for this one, and Ctrl-C too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
