@@ -17,8 +17,8 @@ from pathoai.store.label_levels import LabelLevels
 from pathoai.store.label_writer import LabelWriter
 from pathoai.store.shards import Shard, ShardWriter
 
-_BAND_ROWS = 256
-"""Rows that are quantised at once: what lies between needs little memory."""
+_BAND_ROWS = 64
+"""Rows that a CPU quantises at once: what lies between stays in its caches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,5 +123,6 @@ def _banded(
     Returns:
         ``(…, H, W)``, of whole numbers up to 255.
     """
-    bands = zip(outputs.split(_BAND_ROWS, dim=1), seen.split(_BAND_ROWS), strict=True)
+    rows = _BAND_ROWS if outputs.device.type == "cpu" else len(seen)
+    bands = zip(outputs.split(rows, dim=1), seen.split(rows), strict=True)
     return torch.cat([work(*band).to(torch.uint8) for band in bands], dim=-2).cpu().numpy()
