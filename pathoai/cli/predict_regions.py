@@ -101,7 +101,12 @@ def _record(
     path = place.objects_path(prediction_name(predictor.bundle.name))
     ProvenanceRecord(
         "predict",
-        {"model": predictor.bundle.name, "regions": source, **predictor.runtime},
+        {
+            "model": predictor.bundle.name,
+            "regions": source,
+            **predictor.opinions,
+            **predictor.runtime,
+        },
         {
             f"store/{place.slide_id}": store.identity,
             f"regions/{place.slide_id}": regions.about["sha256"],
@@ -128,7 +133,7 @@ def _kept_rows(
         # Rows of two runtimes, alike as they are, shall not come together in one table.
         sha256_of_json(predictor.about(store, regions) | predictor.runtime),
         len(regions),
-        len(predictor.bundle.classes),
+        predictor.ensemble.outputs,
     )
 
 
@@ -140,9 +145,9 @@ def _asked(
     advance: Advance,
 ) -> ObjectTable:
     """What the model says of every region."""
-    from pathoai.inference.predict_regions import probabilities_of_regions, region_table
+    from pathoai.inference.predict_regions import answers_on_regions, region_table
 
-    found = probabilities_of_regions(store, predictor, regions, kept, advance)
+    found = answers_on_regions(store, predictor, regions, kept, advance)
     return region_table(store, predictor, regions, found)
 
 
@@ -175,21 +180,28 @@ def _summary(predictor: RegionPredictor, regions: Regions, table: ObjectTable) -
 
 def region_predictor(work: PredictWork) -> RegionPredictor:
     """The model, ready; refuses what cannot name regions of these classes."""
-    from pathoai.errors import InvalidValueError
+    from pathoai.inference.ensemble import Member
     from pathoai.inference.predict_regions import RegionPredictor
     from pathoai.inference.regions import check_source
     from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
 
-    if work.ensemble or work.tta:
-        raise InvalidValueError(
-            "models that name regions are run alone; whether turns are averaged is in their bundle",
-            where="--ensemble" if work.ensemble else "--tta",
-            found=work.model.name,
-            allowed="models that predict pixels",
+    device = choose_device(work.device)
+    first, *others = (
+        Member(
+            bundle := load_bundle(folder),
+            network_of(folder, bundle.identity, str(device), work.runtime),
         )
-    device, bundle = choose_device(work.device), load_bundle(work.model)
-    network = network_of(work.model, bundle.identity, str(device), work.runtime)
-    predictor = RegionPredictor(bundle, network, work.place.ontology, device, work.batch_size)
+        for folder in (work.model, *work.ensemble)
+    )
+    predictor = RegionPredictor(
+        first.bundle,
+        first.network,
+        work.place.ontology,
+        device,
+        work.batch_size,
+        others=tuple(others),
+        turned=work.tta,
+    )
     check_source(work.regions or predictor.decision.regions, work.place)
     return predictor

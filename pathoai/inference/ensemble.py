@@ -1,4 +1,4 @@
-"""Several opinions on the same tiles, averaged: of several networks, and of turned copies."""
+"""Several opinions on tiles or regions, averaged: of several networks, and of turned copies."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import torch
 from torch import nn
 
 from pathoai.errors import ModelError
-from pathoai.models.bundle import ModelBundle
+from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
 from pathoai.models.onnx_network import int8_sha256, runtime_of
 from pathoai.models.probability_network import forward_of
+from pathoai.models.region_decision import RegionDecision
+from pathoai.models.turns import TURNS
 
 EXPECTED_ENTROPY = -1
 """Position of the members' mean entropy among the outputs."""
 
 _Turn = Callable[[torch.Tensor], torch.Tensor]
-_SAME = ("task", "ontology", "classes", "spec")
+_SAME = ("task", "ontology", "classes", "spec", "context")
 """Versions of an ontology may differ: they add classes, and never change one."""
 
 
@@ -35,8 +37,19 @@ class Member:
     bundle: ModelBundle
     network: nn.Module
 
+    @property
+    def asks_all_turns(self) -> bool:
+        """True of a model of regions whose own answer is already the mean over all symmetries."""
+        if self.bundle.task != REGION_CLASSIFICATION:
+            return False
+        decision = RegionDecision.from_dict(self.bundle.decision, where=self.bundle.name)
+        return decision.turns == TURNS
+
     def outputs(self, batch: torch.Tensor) -> torch.Tensor:
-        """Calibrated probabilities, then maps, ``(N, C, S, S)`` float32, of uint8 images."""
+        """Calibrated probabilities, then maps, ``(N, C, S, S)`` float32, of uint8 images.
+
+        Of views of regions ``(N, K)``.
+        """
         found = forward_of(self.bundle, self.network)(batch)
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
@@ -47,8 +60,8 @@ class Ensemble:
 
     Args:
         members: One or more; all of one task, ontology, classes, and size and scale of tiles.
-        turned: Each is asked about the eight symmetries of the square (the group D4), and its
-            answers are turned back.
+        turned: Each is asked about the eight symmetries of the square (the group D4), unless it
+            asks itself about all of them; answers about pixels are turned back.
 
     Raises:
         ModelError: A member differs from the first in what must be alike, or comes twice.
@@ -104,18 +117,26 @@ class Ensemble:
         return {key: " and ".join(sorted({one[key] for one in said})) for key in said[0]}
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """The mean answer to tiles ``(N, 3, S, S)`` uint8, ``(N, outputs, S, S)`` float32.
+        """The mean answer.
 
-        Classes, then maps, then (unless only one is asked) the mean of the answers' entropies,
-        divided by ln of the number of classes.
+        Args:
+            batch: Tiles ``(N, 3, S, S)`` uint8, or views of regions ``(N, V, 3, S, S)``.
+
+        Returns:
+            ``(N, outputs, S, S)`` float32, of regions ``(N, outputs)``: classes, then maps, then
+            (unless only one is asked) the mean of the answers' entropies, divided by ln of the
+            number of classes.
         """
         if self.asks_once:
             return self.members[0].outputs(batch)
-        classes = len(self.members[0].bundle.classes)
+        bundle = self.members[0].bundle
+        classes = len(bundle.classes)
         total, count = torch.zeros(()), 0
         for member in self.members:
-            for turn, back in _symmetries(turned=self.turned):
-                found = back(member.outputs(turn(batch)))
+            for turn, back in _symmetries(turned=self.turned and not member.asks_all_turns):
+                found = member.outputs(turn(batch))
+                if bundle.task != REGION_CLASSIFICATION:
+                    found = back(found)
                 found = torch.cat([found, relative_entropy(found[:, :classes], dim=1)], dim=1)
                 total, count = total.to(found.device) + found, count + 1
         return total / count

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pathoai.errors import InvalidValueError
+from pathoai.inference.ensemble import EXPECTED_ENTROPY, Ensemble, Member
 from pathoai.inference.kept_rows import KeptRows
-from pathoai.inference.predictor import ENTROPY
+from pathoai.inference.predictor import ENTROPY, MUTUAL_INFORMATION
 from pathoai.inference.regions import Regions, Squares
 from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
-from pathoai.models.onnx_network import int8_sha256, runtime_of
-from pathoai.models.probability_network import forward_of
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
@@ -51,10 +50,13 @@ class RegionPredictor:
         ontology: The study's classes.
         device: Where it computes.
         batch_size: Regions per batch.
+        others: What else is asked, and averaged with it; the first decides by its costs.
+        turned: Every network is asked about all eight symmetries of a region.
 
     Raises:
         InvalidValueError: The batch is empty.
-        ModelError: The model does another task, or is for another ontology.
+        ModelError: The model does another task, or is for another ontology; the others have other
+            classes or input.
         OntologyError: The ontology lacks a class of the model.
     """
 
@@ -63,6 +65,8 @@ class RegionPredictor:
     ontology: Ontology
     device: torch.device
     batch_size: int = 8
+    others: tuple[Member, ...] = ()
+    turned: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what names no regions of this study."""
@@ -70,42 +74,60 @@ class RegionPredictor:
             raise InvalidValueError("batch size", found=self.batch_size, allowed="1 or more")
         self.bundle.check_task(REGION_CLASSIFICATION)
         self.bundle.channel_classes(self.ontology)
-        _ = self.decision
+        _ = self.decision, self.ensemble
 
     @cached_property
     def decision(self) -> RegionDecision:
         """How it is asked, and how it decides."""
         return RegionDecision.from_dict(self.bundle.decision, where=self.bundle.name)
 
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """All that is asked."""
+        return Ensemble((Member(self.bundle, self.network), *self.others), turned=self.turned)
+
+    @property
+    def uncertainty_channels(self) -> tuple[str, ...]:
+        """What a label holds of uncertainty: 0 for none, 255 for the most that classes allow."""
+        return (ENTROPY,) if self.ensemble.asks_once else (ENTROPY, MUTUAL_INFORMATION)
+
+    @property
+    def opinions(self) -> dict[str, Any]:
+        """Who is asked, where that is more than the model itself as it is."""
+        about = self.ensemble.about
+        if self.ensemble.asks_once:
+            about = {key: value for key, value in about.items() if key == "int8"}
+        return about
+
     def about(self, store: SlideStore, regions: Regions) -> dict[str, Any]:
         """What a prediction says of itself: model, version of its input, and that it is one."""
-        sha256 = int8_sha256(self.network)
-        int8 = {} if sha256 is None else {"int8": {self.bundle.name: sha256}}
-        return self.bundle.proposal(store.identity) | {"regions": regions.about} | int8
+        return self.bundle.proposal(store.identity) | {"regions": regions.about} | self.opinions
 
     @property
     def runtime(self) -> dict[str, str]:
         """What computes: ``runtime`` and ``precision``."""
-        return runtime_of(self.network)
+        return self.ensemble.runtime
 
     def views(self, store: SlideStore) -> RegionViews:
         """What the network is shown of a slide."""
-        context = tuple(self.bundle.arguments.get("context", ()))
-        return RegionViews(store, self.bundle.spec, context)
+        return RegionViews(store, self.bundle.spec, self.bundle.context)
 
-    def probabilities(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Calibrated probabilities ``(N, K)`` of views ``(N, V, 3, S, S)``."""
-        forward = forward_of(self.bundle, self.network)
+    def answers(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What is said of views ``(N, V, 3, S, S)``.
+
+        Returns:
+            ``(N, outputs)``: calibrated probabilities; then, where more than one is asked, the mean
+            of their entropies, relative to the largest.
+        """
         parts = []
         with torch.inference_mode():
             for start in range(0, len(views), self.batch_size):
                 batch = torch.from_numpy(views[start : start + self.batch_size])
-                (found,) = forward(batch.to(self.device))
-                parts.append(found.cpu().numpy())
+                parts.append(self.ensemble(batch.to(self.device)).cpu().numpy())
         return np.concatenate(parts).astype(np.float32)
 
 
-def probabilities_of_regions(
+def answers_on_regions(
     store: SlideStore,
     predictor: RegionPredictor,
     regions: Regions,
@@ -122,20 +144,20 @@ def probabilities_of_regions(
         advance: Told of regions done and regions in all.
 
     Returns:
-        ``(N, K)`` calibrated probabilities.
+        ``(N, outputs)``, as of :meth:`RegionPredictor.answers`.
 
     Raises:
         StoreError: A chunk cannot be decoded.
     """
     views = predictor.views(store)
     origins_px = place_regions(store, predictor.bundle.spec, regions.centres).origins_px
-    found = np.empty((len(regions), len(predictor.bundle.classes)), np.float32)
+    found = np.empty((len(regions), predictor.ensemble.outputs), np.float32)
     kept.begin()
     with ThreadPoolExecutor(_THREADS) as pool:
         for part in kept.parts:
             rows = kept.read(part)
             if rows is None:
-                rows = predictor.probabilities(views.read(origins_px[part], pool))
+                rows = predictor.answers(views.read(origins_px[part], pool))
                 kept.write(part, rows)
             found[part] = rows
             advance(part.stop, len(regions))
@@ -146,7 +168,7 @@ def region_table(
     store: SlideStore,
     predictor: RegionPredictor,
     regions: Regions,
-    probabilities: NDArray[np.float32],
+    answers: NDArray[np.float32],
 ) -> ObjectTable:
     """The regions with all that the model says of them.
 
@@ -154,14 +176,16 @@ def region_table(
         store: The slide's.
         predictor: The model.
         regions: Of the slide.
-        probabilities: ``(N, K)``, of the regions.
+        answers: ``(N, outputs)``, on the regions.
 
     Returns:
         ``class_index`` is what is decided, ``probability`` that of this class; then the probability
-        of each class, ``uncertainty`` (entropy, relative to its largest value), ``expected_cost``
-        where the model has costs, and ``annotation_id`` where regions are annotations. A point has
-        no area.
+        of each class, ``uncertainty`` (entropy, relative to its largest value),
+        ``mutual_information`` (what of it is disagreement) where more than one was asked,
+        ``expected_cost`` where the model has costs, and ``annotation_id`` where regions are
+        annotations. A point has no area.
     """
+    probabilities = answers[:, : len(predictor.bundle.classes)]
     decided = predictor.decision.decide(probabilities)
     values = np.array(predictor.bundle.class_indices(predictor.ontology), np.uint8)
     columns: dict[str, NDArray[Any]] = {
@@ -169,6 +193,9 @@ def region_table(
         for at, key in enumerate(predictor.bundle.classes)
     }
     columns[UNCERTAINTY] = relative_entropy(probabilities).astype(np.float32)
+    if not predictor.ensemble.asks_once:
+        disagreement = columns[UNCERTAINTY] - answers[:, EXPECTED_ENTROPY]
+        columns[MUTUAL_INFORMATION] = disagreement.clip(0, 1)
     if predictor.decision.costs is not None:
         expected = predictor.decision.costs.expected(probabilities).min(axis=1)
         columns[EXPECTED_COST] = expected.astype(np.float32)
@@ -212,18 +239,19 @@ def write_region_label(
         predictor.about(store, regions),
         factor=squares.factor,
         probability_channels=tuple(c.key for c in classes),
-        uncertainty_channels=(ENTROPY,),
+        uncertainty_channels=predictor.uncertainty_channels,
     )
     writer = LabelWriter(store.path, store.header, recipe)
     shape = writer.class_map.array.shape
-    names = [*(probability_column(key) for key in predictor.bundle.classes), UNCERTAINTY]
+    names = [probability_column(key) for key in predictor.bundle.classes]
+    names += [UNCERTAINTY, MUTUAL_INFORMATION][: len(predictor.uncertainty_channels)]
     values = np.rint(np.stack([table.columns[key] for key in names]) * 255).astype(np.uint8)
     class_map = _painted(squares, shape, table.class_index[None], NOT_ASSESSED)[0]
     shares = _painted(squares, shape, values, 0)
     for shard in shards_of(shape):
         inside = shard_slices(shard, shape)
-        writer.uncertainty.write(shard, shares[-1:, *inside])
-        writer.probability.write(shard, shares[:-1, *inside])
+        writer.uncertainty.write(shard, shares[len(classes) :, *inside])
+        writer.probability.write(shard, shares[: len(classes), *inside])
         writer.class_map.write(shard, class_map[inside])
     writer.finish(class_map)
     return store.label(name)

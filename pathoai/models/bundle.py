@@ -119,6 +119,11 @@ class ModelBundle:
         return len(self.classes) + (len(MAPS) if self.task == INSTANCE_SEGMENTATION else 0)
 
     @property
+    def context(self) -> tuple[int, ...]:
+        """Of a model of regions: how many times as far its further views reach as the first."""
+        return tuple(self.arguments.get("context", ()))
+
+    @property
     def identity(self) -> str:
         """SHA-256 over description and weights: what predictions are signed with."""
         return sha256_of_json(asdict(self))

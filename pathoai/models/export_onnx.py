@@ -92,7 +92,7 @@ def description(bundle: ModelBundle, signature: Signature) -> dict[str, str]:
         "decision": bundle.decision,
         "licence": bundle.licence,
         "intended_use": bundle.intended_use,
-        "context": list(bundle.arguments.get("context", ())),
+        "context": list(bundle.context),
         "encoder": {key: bundle.encoder[key] for key in _ENCODER if key in bundle.encoder},
         "input": signature.input_text,
         "output": signature.output_text,

@@ -93,7 +93,7 @@ def _of_pixels(bundle: ModelBundle) -> Signature:
 
 
 def _of_regions(bundle: ModelBundle) -> Signature:
-    side, context = bundle.spec.size_px, bundle.arguments.get("context", ())
+    side, context = bundle.spec.size_px, bundle.context
     return Signature(
         (Input("views", "uint8", ("batch", 1 + len(context), 3, side, side)),),
         ("probabilities",),

@@ -155,6 +155,26 @@ def test_squares_over_the_tissue_lie_in_the_store_and_feed_the_queue(
     assert main(["store", "verify", str(study.path)]) == 0
 
 
+def test_several_opinions_are_asked_and_named(make_cells: StudyMaker, capsys: Capture) -> None:
+    study = make_cells(PATIENTS[0])
+    bundle = put_model(study, CELLS, RegionDecision())
+    other = put_model(study, CELLS, RegionDecision(2), "other")
+    assert main(words(study, "--ensemble", "other", "--tta", "--runtime", "torch")) == 0
+    table = read_objects(study.objects_path(code("S", 0), f"prediction/{NAME}"))
+    assert table.columns["mutual_information"].max() > 0
+    members = {NAME: bundle.identity, "other": other.identity}
+    assert table.source["members"] == members
+    assert table.source["test_time_augmentation"] == "D4"
+    (record,) = study.provenance_path.glob("predict-*.json")
+    assert json.loads(record.read_text())["parameters"]["members"] == members
+    capsys.readouterr()
+    assert main(words(study, "--ensemble", "other", "--tta", "--runtime", "torch")) == 0
+    assert "complete before this run" in capsys.readouterr().out
+    # Fewer opinions are another prediction.
+    assert main(words(study, "--runtime", "torch")) == 0
+    assert "complete before this run" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
@@ -162,8 +182,8 @@ def test_squares_over_the_tissue_lie_in_the_store_and_feed_the_queue(
             ["--regions", "tisue"],
             "--regions.*found 'tisue'.*annotations, areas, tissue, or a label",
         ),
-        (["--tta"], "models that name regions are run alone"),
-        (["--ensemble", "other"], "models that name regions are run alone"),
+        (["--ensemble", "other"], "unknown model; found 'other'"),
+        (["--ensemble", "mirrored"], "models of an ensemble must have the same classes"),
         (["--batch-size", "0"], "batch size"),
         (["--regions", "prediction/none"], "no objects of that label"),
     ],
@@ -173,6 +193,7 @@ def test_what_cannot_be_is_refused_in_one_line(
 ) -> None:
     study = make_cells(PATIENTS[0])
     put_model(study, CELLS, RegionDecision())
+    put_model(study, CELLS[::-1], RegionDecision(), "mirrored")
     assert main(words(study, *more)) == 1
     lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("pathoai: error")]
     assert len(lines) == 1

@@ -59,7 +59,7 @@ def _add_opinion_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="average over the eight symmetries of each tile: eight times the time",
+        help="average over the eight symmetries of each tile or region: eight times the time",
     )
     parser.add_argument(
         "--regions",

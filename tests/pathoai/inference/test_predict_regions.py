@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from pathoai.errors import InvalidValueError, ModelError, NoTissueError, StoreError, StudyError
 from pathoai.geometry import Region, Size
+from pathoai.inference.ensemble import Member
 from pathoai.inference.kept_rows import PART_ROWS, KeptRows
 from pathoai.inference.predict_regions import (
     RegionPredictor,
-    probabilities_of_regions,
+    answers_on_regions,
     region_table,
     write_region_label,
 )
@@ -29,6 +30,7 @@ from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
 from pathoai.models.calibration import Calibration
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.turns import dihedral
+from pathoai.models.uncertainty import mutual_information
 from pathoai.ontology import NOT_ASSESSED, load_ontology
 from pathoai.store.label_image import is_label_complete
 from pathoai.store.objects import ObjectTable, read_objects, write_objects
@@ -84,7 +86,7 @@ def kept_in(folder: Path, regions: Regions, key: str = "a") -> KeptRows:
 def asked(
     store: SlideStore, predictor: RegionPredictor, regions: Regions, folder: Path
 ) -> NDArray[np.float32]:
-    return probabilities_of_regions(store, predictor, regions, kept_in(folder, regions))
+    return answers_on_regions(store, predictor, regions, kept_in(folder, regions))
 
 
 def test_squares_lie_side_by_side_over_the_tissue(store: SlideStore, study: Study) -> None:
@@ -136,6 +138,75 @@ def test_each_square_is_seen_turned_and_asked_by_itself(
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     alone = asked(store, replace(predictor, batch_size=1), regions, tmp_path / "alone")
     np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def _other(name: str = "other", turns: int = 8) -> Member:
+    """A member of the same kind with other weights."""
+    torch.manual_seed(1)
+    network = build_network("region-classifier", classes=4, arguments=ARGUMENTS).eval()
+    decision = RegionDecision(turns, None, "tissue").to_dict()
+    return Member(replace(BUNDLE, name=name, decision=decision), network)
+
+
+VIEWS = np.random.default_rng(5).integers(0, 256, (3, 2, 3, SIZE, SIZE), np.uint8)
+
+
+def test_members_are_averaged_and_what_they_differ_by_is_told(
+    store: SlideStore, study: Study, predictor: RegionPredictor, tmp_path: Path
+) -> None:
+    other = _other()
+    both = replace(predictor, others=(other,))
+    alone = np.stack(
+        [
+            one.answers(VIEWS)
+            for one in (predictor, replace(predictor, bundle=other.bundle, network=other.network))
+        ]
+    )
+    answers = both.answers(VIEWS)
+    np.testing.assert_allclose(answers[:, :4], alone.mean(0), atol=1e-6)
+    among = mutual_information(alone) / np.log(4)
+    assert among.max() > 1e-3
+    regions = find_regions(study.place(store.slide_id), store, BUNDLE, "tissue").chosen(
+        np.arange(3)
+    )
+    table = region_table(store, both, regions, answers)
+    np.testing.assert_allclose(table.columns["mutual_information"], among, atol=1e-5)
+    # The model that was named decides, by its costs.
+    names = np.array(GRADES)[COSTS.decide(answers[:, :4])]
+    assert table.class_index.tolist() == [both.ontology[name].index for name in names]
+    assert table.source["members"] == {
+        "squares": BUNDLE.identity,
+        "other": other.bundle.identity,
+    }
+    assert "members" not in predictor.about(store, regions)
+    with locked(store.path):
+        label = write_region_label(store, both, regions, table, "prediction/both")
+    assert label.uncertainty_channels == ("entropy", "mutual_information")
+    assert regions.squares is not None
+    doubt = np.asarray(label.uncertainty())[:, regions.squares.rows, regions.squares.columns]
+    assert np.abs(doubt[1] - 255 * among).max() <= 0.51
+
+
+def test_eight_symmetries_of_a_region_are_averaged(predictor: RegionPredictor) -> None:
+    """By definition, of a model that asks itself once; one that asks itself about all is not."""
+    once = _other(turns=1)
+    one = replace(predictor, bundle=once.bundle, network=once.network)
+    turned = [
+        one.answers(dihedral(torch.from_numpy(VIEWS), turn).contiguous().numpy())
+        for turn in range(8)
+    ]
+    found = replace(one, turned=True).answers(VIEWS)
+    np.testing.assert_allclose(found[:, :4], np.mean(turned, axis=0), atol=1e-6)
+    assert np.ptp(turned, axis=0).max() > 1e-3
+    again = replace(predictor, turned=True).answers(VIEWS)
+    np.testing.assert_array_equal(again[:, :4], predictor.answers(VIEWS))
+
+
+def test_members_that_see_other_surroundings_are_refused(predictor: RegionPredictor) -> None:
+    other = _other()
+    farther = replace(other.bundle, arguments={**ARGUMENTS, "context": [4]})
+    with pytest.raises(ModelError, match="the same context"):
+        replace(predictor, others=(Member(farther, other.network),))
 
 
 def test_the_table_and_the_label_say_the_same(
@@ -226,11 +297,11 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(
 
     kept = kept_in(tmp_path, regions)
     with pytest.raises(_KilledError):
-        probabilities_of_regions(store, predictor, regions, kept, kill)
+        answers_on_regions(store, predictor, regions, kept, kill)
     first = tmp_path / "rows" / "a" / "0.npy"
     before = first.stat().st_mtime_ns
     told: list[int] = []
-    found = probabilities_of_regions(
+    found = answers_on_regions(
         store, predictor, regions, kept, lambda done, total: told.append(done)
     )
     assert first.stat().st_mtime_ns == before
