@@ -5,16 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import ParamSpec, TypeVar
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar
 
 from pathoai.errors import ClusterError
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 _NICE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of the work: a value, or an error."""
+
+    value: Any = None
+    error: Exception | None = None
 
 
 def in_own_process(
@@ -32,16 +42,42 @@ def in_own_process(
     Raises:
         ClusterError: The process was killed.
     """
-    # Forked, it would have this one's locks, and its GPU.
+    # Forked, it would have this one's locks, and its GPU. A pool's processes outlive their parent.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_stand_back) as pool:
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(there, function, args, kwargs))
+    process.start()
+    there.close()
+    with here:
         try:
-            return pool.submit(function, *args, **kwargs).result()
-        except BrokenProcessPool as error:
+            answer: _Answer = here.recv()
+        except EOFError as error:
             raise ClusterError(
                 "a process of this machine ended before its work was done",
                 remedy="look whether memory ran out, and run the same command again",
             ) from error
+        finally:
+            process.join()
+    if answer.error is not None:
+        raise answer.error
+    found: _Result = answer.value
+    return found
+
+
+def _call(
+    there: Connection,
+    function: Callable[..., object],
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+) -> None:
+    _stand_back()
+    try:
+        answer = _Answer(function(*args, **kwargs))
+    except Exception as error:  # noqa: BLE001 - all are raised where the work was asked for
+        error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
+        answer = _Answer(error=error)
+    with suppress(BrokenPipeError):  # who asked was killed
+        there.send(answer)
 
 
 def _stand_back() -> None:
