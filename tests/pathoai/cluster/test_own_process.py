@@ -76,7 +76,7 @@ def test_it_ends_though_who_asked_was_killed(tmp_path: Path) -> None:
 
 
 def _once(told: Callable[[], str]) -> str:
-    for _ in range(1500):
+    for _ in range(6000):
         with suppress(FileNotFoundError):
             if found := told():
                 return found
