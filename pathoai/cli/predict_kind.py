@@ -47,9 +47,8 @@ class PredictKind:
 
     @property
     def lanes_on_gpu(self) -> int:
-        """Slides under way at once in one process that computes on a GPU."""
-        most = min(_MOST_LANES, (os.cpu_count() or 1) // 2)
-        return self.lanes if self.lanes == 1 else max(self.lanes, most)
+        """The same on a GPU, of a kind whose slides may be under way at once."""
+        return max(self.lanes, min(_MOST_LANES, (os.cpu_count() or 1) // 2))
 
 
 def kind_of(bundle: ModelBundle, regions: str) -> PredictKind:

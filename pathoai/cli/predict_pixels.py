@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pathoai.cli.mended import mended
-from pathoai.cli.predict_work import PredictWork, network_of
+from pathoai.cli.predict_work import PredictWork, members_of
 from pathoai.cluster.work_item import Done
 from pathoai.progress import Advance
 
@@ -105,9 +105,7 @@ class _Results:
 
 def pixel_predictor(work: PredictWork) -> Predictor:
     """The model, ready; refuses what cannot predict slides of these classes."""
-    from pathoai.inference.ensemble import Member
     from pathoai.inference.predictor import Predictor
-    from pathoai.models.bundle import load_bundle
     from pathoai.models.runtimes import AUTO, TORCH
     from pathoai.preprocess.device import choose_device, choose_precision
 
@@ -115,13 +113,7 @@ def pixel_predictor(work: PredictWork) -> Predictor:
     precision = choose_precision(work.precision, device)
     # Only torch computes in other numbers than those that a file was written in.
     runtime = TORCH if work.runtime == AUTO and precision != "float32" else work.runtime
-    first, *others = (
-        Member(
-            bundle := load_bundle(folder),
-            network_of(folder, bundle.identity, str(device), runtime),
-        )
-        for folder in (work.model, *work.ensemble)
-    )
+    first, *others = members_of(work, str(device), runtime)
     return Predictor(
         first.bundle,
         first.network,

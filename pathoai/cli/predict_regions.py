@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pathoai.cli.mended import mended
-from pathoai.cli.predict_work import PredictWork, network_of
+from pathoai.cli.predict_work import PredictWork, members_of
 from pathoai.cli.summarise_regions import summarise_regions
 from pathoai.cluster.work_item import Done
 from pathoai.progress import Advance
@@ -180,20 +180,12 @@ def _summary(predictor: RegionPredictor, regions: Regions, table: ObjectTable) -
 
 def region_predictor(work: PredictWork) -> RegionPredictor:
     """The model, ready; refuses what cannot name regions of these classes."""
-    from pathoai.inference.ensemble import Member
     from pathoai.inference.predict_regions import RegionPredictor
     from pathoai.inference.regions import check_source
-    from pathoai.models.bundle import load_bundle
     from pathoai.preprocess.device import choose_device
 
     device = choose_device(work.device)
-    first, *others = (
-        Member(
-            bundle := load_bundle(folder),
-            network_of(folder, bundle.identity, str(device), work.runtime),
-        )
-        for folder in (work.model, *work.ensemble)
-    )
+    first, *others = members_of(work, str(device), work.runtime)
     predictor = RegionPredictor(
         first.bundle,
         first.network,

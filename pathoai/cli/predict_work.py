@@ -12,6 +12,7 @@ from pathoai.models.runtimes import AUTO
 if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
     from torch import nn
 
+    from pathoai.inference.ensemble import Member
     from pathoai.study.slide_place import SlidePlace
 
 
@@ -65,3 +66,21 @@ def network_of(folder: Path, identity: str, device: str, runtime: str) -> nn.Mod
     from pathoai.models.load_runnable import load_runnable
 
     return load_runnable(folder, load_bundle(folder), torch.device(device), runtime)
+
+
+def members_of(work: PredictWork, device: str, runtime: str) -> list[Member]:
+    """All models that are asked about pixels or regions; the first is the one that was named.
+
+    Args:
+        work: Names them.
+        device: Where they compute, by name.
+        runtime: By name.
+    """
+    from pathoai.inference.ensemble import Member
+    from pathoai.models.bundle import load_bundle
+
+    bundles = [(folder, load_bundle(folder)) for folder in (work.model, *work.ensemble)]
+    return [
+        Member(bundle, network_of(folder, bundle.identity, device, runtime))
+        for folder, bundle in bundles
+    ]

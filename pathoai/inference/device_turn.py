@@ -14,7 +14,8 @@ def device_turn() -> Iterator[None]:
     """Hold the devices of this process from a slide's first batch to its last.
 
     Two slides at once would take twice the memory and give each other nothing. Who waits has
-    opened its store and planned its work, so that the devices go on at once.
+    opened its store, planned its work and, for a GPU, read its first tiles, so that the devices go
+    on at once.
     """
     with _TURN:
         yield
