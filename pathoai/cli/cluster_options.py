@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # dask is heavy, and an extra
 def add_cluster_options(parser: ArgumentParser) -> None:
     """Add ``--cluster``, ``--cluster-config`` and ``--retries``."""
     group = parser.add_argument_group(
-        "cluster", "without --cluster, slides are done one after the other in this process"
+        "cluster", "without --cluster, slides are done on this machine"
     )
     group.add_argument(
         "--cluster",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pathoai.cli.cohort_report import CohortReport, cohort_bar
 from pathoai.cli.slide_lanes import in_lanes
+from pathoai.cluster.own_process import OwnProcesses
 from pathoai.cluster.work_item import Done, Outcome, WorkItem, attempt_until_settled
 from pathoai.errors import PathoaiError, StudyError
 from pathoai.progress import Advance, progress_bar
@@ -30,10 +32,11 @@ class Execution:
     Args:
         cluster: None does one slide after the other in this process.
         retries: New tries of a slide whose worker died or whose disk did not answer.
-        threads: For each slide in this process; None is no bound. Workers have their own.
+        threads: In this process; None is no bound. Workers have their own.
         wants_gpu: Workers that declare a GPU, if any do, get all the slides.
         lanes: Slides that are under way at once in this process: one computes, while others are
             prepared and finished. Only for work that takes turns at what it computes on.
+        in_processes: Each lane is a process of its own, which gets a share of the threads.
     """
 
     cluster: ClusterChoice | None = None
@@ -41,6 +44,7 @@ class Execution:
     threads: int | None = None
     wants_gpu: bool = False
     lanes: int = 1
+    in_processes: bool = False
 
     @property
     def is_on_this_machine(self) -> bool:
@@ -146,6 +150,12 @@ def run_items(
 def _here(
     items: Sequence[WorkItem], description: str, execution: Execution
 ) -> Generator[Outcome, None, None]:
+    if execution.in_processes:
+        threads = max(1, (execution.threads or os.cpu_count() or 1) // execution.lanes)
+        with OwnProcesses(execution.retries, threads) as processes:
+            yield from in_lanes(items, description, execution.lanes, processes.settle)
+        return
+
     def settle(item: WorkItem, advance: Advance) -> Outcome:
         return attempt_until_settled(
             item, retries=execution.retries, threads=execution.threads, advance=advance

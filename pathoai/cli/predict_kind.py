@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +20,6 @@ if TYPE_CHECKING:  # torch is heavy, and needed only once the command runs
 
 _LANES = 3
 """One slide is finished while another computes and a third is ready to."""
-_MOST_LANES = 8
-"""A GPU predicts a slide in a part of the time in which a few cores outline what it found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,8 @@ class PredictKind:
         gather: Run once after the slides of a study, also when some of them failed.
         names_regions: It takes ``--regions``.
         takes_features: It looks at the features of an encoder, not at pixels.
-        lanes: Slides under way at once in one process that computes on a CPU.
+        lanes: Slides under way at once in one process. Where more than one, processes may also
+            share a GPU.
     """
 
     ready: Callable[[PredictWork], object]
@@ -44,11 +42,6 @@ class PredictKind:
     names_regions: bool = False
     takes_features: bool = False
     lanes: int = 1
-
-    @property
-    def lanes_on_gpu(self) -> int:
-        """The same on a GPU, of a kind whose slides may be under way at once."""
-        return max(self.lanes, min(_MOST_LANES, (os.cpu_count() or 1) // 2))
 
 
 def kind_of(bundle: ModelBundle, regions: str) -> PredictKind:

@@ -40,7 +40,7 @@ def predict_pixels(work: PredictWork, threads: int | None, advance: Advance) -> 
     said, altered = seal.said(), seal.damaged()
     if said is None or altered:
         seal.remove_partial_writes()
-        results = _Results(work, store, predictor, label, known)
+        results = _Results(work.place, store, predictor, label, known)
         said = results.write(started, threads)
         seal.write(said)
         skipped = False
@@ -69,7 +69,7 @@ def _seal(place: SlidePlace, label: LabelImage, known: KnownInStudy) -> ResultSe
 class _Results:
     """All that follows from a finished label."""
 
-    work: PredictWork
+    place: SlidePlace
     store: SlideStore
     predictor: Predictor
     label: LabelImage
@@ -77,25 +77,25 @@ class _Results:
 
     def write(self, started: str, threads: int | None) -> str:
         """Write it; returns what is said of it in one line."""
-        from pathoai.cluster.own_process import in_own_process
+        from pathoai.inference.find_objects import objects_of
         from pathoai.inference.slide_report import report_on
-        from pathoai.inference.write_results import FinishedLabel, write_results
+        from pathoai.inference.summary.known_in_study import predicted_slide
+        from pathoai.inference.write_summary import write_summary
         from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+        from pathoai.store.objects import write_object_batches
 
-        place, bundle, label = self.work.place, self.predictor.bundle, self.label
-        report = report_on(self.store, self.predictor, label, threads=threads)
+        place, bundle, label = self.place, self.predictor.bundle, self.label
+        path = place.objects_path(label.name)
         classes = tuple(bundle.class_indices(place.ontology)[1:])
-        finished = FinishedLabel(place, label.name, classes, self.known, report)
-        if self.work.apart:
-            count, files = in_own_process(write_results, finished)
-        else:
-            count, files = write_results(finished)
-        objects = sha256_of_file(place.objects_path(label.name))
+        count = write_object_batches(path, objects_of(label, classes=classes))
+        report = report_on(self.store, self.predictor, label, threads=threads)
+        slide = predicted_slide(place, self.store, label, self.known)
+        files = write_summary(slide, report)
         ProvenanceRecord(
             "predict",
             {"model": bundle.name, **self.predictor.ensemble.about, "made_on": label.made_on},
             {f"store/{place.slide_id}": self.store.identity, "model": bundle.identity},
-            {f"objects/{place.slide_id}": objects} | files.hashes(place.slide_id),
+            {f"objects/{place.slide_id}": sha256_of_file(path)} | files.hashes(place.slide_id),
             started,
             utc_now(),
         ).write(place.provenance_path)

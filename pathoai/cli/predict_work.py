@@ -30,8 +30,6 @@ class PredictWork:
         precision: In which a network computes that names pixels, by name.
         regions: Where regions come from; what the bundle states where empty.
         runtime: What runs the network, by name.
-        apart: What follows from a finished label is made in a process of its own: this one then
-            has its hands free for a GPU.
     """
 
     place: SlidePlace
@@ -43,7 +41,6 @@ class PredictWork:
     precision: str = "auto"
     regions: str = ""
     runtime: str = AUTO
-    apart: bool = False
 
 
 _MOST_NETWORKS = 16

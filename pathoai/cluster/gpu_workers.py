@@ -1,15 +1,24 @@
-"""GPUs and workers: each worker has one device, and says so."""
+"""GPUs and who computes on them: workers of a cluster, or processes of this machine."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # torch is heavy, and an extra
+    import torch
 
 GPU = "GPU"
 """The resource that workers with a GPU declare: ``dask worker --resources GPU=1``."""
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _ASKS = ("--gres=gpu", "--gpus", "-G")
+_MOST_PROCESSES = 8
+"""While one predicts, five or six others outline what they found: both take a few seconds."""
+_ROOM_BYTES = 7 << 30
+"""GPU memory of a process that predicts: three share 24 GB, eight share 80 GB."""
+_ASK_S = 20.0
 
 
 def devices_here() -> tuple[str, ...]:
@@ -32,6 +41,43 @@ def visible_devices(count: int, stated: str | None) -> tuple[str, ...]:
     if stated is not None:
         names = [name.strip() for name in stated.split(",") if name.strip()]
     return tuple(names[:count])
+
+
+def processes_on(device: torch.device, threads: int) -> int:
+    """Processes of this machine that are best fed to a device; 1 where it is no GPU of NVIDIA's.
+
+    Args:
+        device: Which.
+        threads: That they may use together.
+    """
+    if device.type != "cuda" or not admits_several():
+        return 1
+    import torch
+
+    return processes_sharing(torch.cuda.get_device_properties(device).total_memory, threads)
+
+
+def processes_sharing(memory_bytes: int, threads: int) -> int:
+    """The same of a GPU that admits several.
+
+    Args:
+        memory_bytes: Of the GPU.
+        threads: That they may use together: each has one for the GPU, and one to read.
+    """
+    return max(1, min(_MOST_PROCESSES, memory_bytes // _ROOM_BYTES, threads // 2))
+
+
+def admits_several() -> bool:
+    """False where an administrator set a GPU of this machine to admit one process only.
+
+    NVIDIA calls this its compute mode.
+    """
+    ask = ["nvidia-smi", "--query-gpu=compute_mode", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(ask, capture_output=True, text=True, timeout=_ASK_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return True  # it is not installed; nearly all admit several
+    return not any(mode in said.stdout for mode in ("Exclusive", "Prohibited"))
 
 
 def device_options(worker: int, devices: Sequence[str]) -> dict[str, Any]:

@@ -1,87 +1,178 @@
-"""Work done in a process of its own: Python lets one thread of a process run at a time."""
+"""Items done by processes of this machine: Python lets one thread of a process run at a time."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, ParamSpec, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Self
 
-from pathoai.errors import ClusterError
+from pathoai.cluster.work_item import Outcome, WorkItem, attempt_until_settled
+from pathoai.progress import Advance
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-_NICE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came of the work: a value, or an error."""
-
-    value: Any = None
-    error: Exception | None = None
+_LOOK_S = 0.5
+"""How often whoever waits for a process is told that it still works, so that he can stop it."""
+_TELL_S = 0.1
+"""How often it says how far it is, at most."""
+_END_S = 5.0
+"""How long it may take to end in order."""
 
 
-def in_own_process(
-    function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
-) -> _Result:
-    """What a function returns, or raises, that another process calls.
+class OwnProcesses:
+    """Processes that do one item at a time each, started as they are needed.
 
-    The process ends with its work, also if this one is killed meanwhile.
+    They end with this one, however it ends. Enter it, to leave none behind.
 
     Args:
-        function: At the top of a module; safe to call again after it was killed anywhere.
-        args: What it is called with, all of which can be sent; so can what it returns.
-        kwargs: Likewise.
-
-    Raises:
-        ClusterError: The process was killed.
+        retries: New tries of an item whose process died, or that failed for a passing cause.
+        threads: Of each process.
     """
-    # Forked, it would have this one's locks, and its GPU. A pool's processes outlive their parent.
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(there, function, args, kwargs))
-    process.start()
-    there.close()
-    with here:
+
+    def __init__(self, retries: int, threads: int) -> None:
+        """Nothing is started yet."""
+        self._retries, self._threads = retries, threads
+        self._idle: SimpleQueue[_OwnProcess] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End those that are idle; one that works is ended by whoever stops waiting for it."""
+        while (process := self._first_idle()) is not None:
+            process.end()
+
+    def settle(self, item: WorkItem, advance: Advance) -> Outcome:
+        """How an item ends; several threads may ask at once, and each gets a process of its own.
+
+        Args:
+            item: Safe to do again after its process was killed anywhere.
+            advance: Told how far it is. What it raises ends the process.
+        """
+        outcome, deaths = None, 0
+        while outcome is None:
+            process = self._first_idle() or _OwnProcess()
+            try:
+                outcome = process.settle(item, self._retries, self._threads, advance)
+            except _DeadError:
+                deaths += 1
+                if deaths > self._retries:
+                    outcome = Outcome.died(item.name, deaths)
+            finally:
+                self._put_back(process)
+        return outcome
+
+    def _first_idle(self) -> _OwnProcess | None:
         try:
-            answer: _Answer = here.recv()
-        except EOFError as error:
-            raise ClusterError(
-                "a process of this machine ended before its work was done",
-                remedy="look whether memory ran out, and run the same command again",
-            ) from error
-        finally:
-            process.join()
-    if answer.error is not None:
-        raise answer.error
-    found: _Result = answer.value
-    return found
+            return self._idle.get_nowait()
+        except Empty:
+            return None
+
+    def _put_back(self, process: _OwnProcess) -> None:
+        if process.is_idle:
+            self._idle.put(process)
+        else:
+            process.end()
 
 
-def _call(
-    there: Connection,
-    function: Callable[..., object],
-    args: Sequence[object],
-    kwargs: Mapping[str, object],
-) -> None:
-    _stand_back()
-    try:
-        answer = _Answer(function(*args, **kwargs))
-    except Exception as error:  # noqa: BLE001 - all are raised where the work was asked for
-        error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
-        answer = _Answer(error=error)
-    with suppress(BrokenPipeError):  # who asked was killed
-        there.send(answer)
+class _DeadError(Exception):
+    """A process ended before its work was done."""
 
 
-def _stand_back() -> None:
-    """Leave the cores to the process that waits for this one, and Ctrl-C too."""
+class _OwnProcess:
+    """One of them, and the way to it."""
+
+    def __init__(self) -> None:
+        # Forked, it would have this one's locks, and its GPU.
+        context = multiprocessing.get_context("spawn")
+        self._way, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there,), daemon=True)
+        self._process.start()
+        there.close()
+        self.is_idle = True
+
+    def settle(self, item: WorkItem, retries: int, threads: int, advance: Advance) -> Outcome:
+        """How an item ends.
+
+        Raises:
+            _DeadError: The process was killed.
+        """
+        self.is_idle = False
+        self._send((item, retries, threads))
+        said: Outcome | tuple[int, int] = (0, 1)
+        while not isinstance(said, Outcome):
+            advance(*said)
+            said = self._heard(said)
+        self.is_idle = True
+        return said
+
+    def end(self) -> None:
+        """The next time it says how far it is, or else by force: what it did can be done again."""
+        self._way.close()
+        self._process.join(_END_S)
+        self._process.kill()
+        self._process.join()
+
+    def _send(self, errand: tuple[WorkItem, int, int]) -> None:
+        try:
+            self._way.send(errand)
+        except ConnectionError as error:
+            raise _DeadError from error
+
+    def _heard(self, before: tuple[int, int]) -> Outcome | tuple[int, int]:
+        """What it says next; what it said before, where it says nothing for a while."""
+        try:
+            found: Outcome | tuple[int, int] = before
+            if self._way.poll(_LOOK_S):
+                found = self._way.recv()
+        except (EOFError, ConnectionError) as error:
+            raise _DeadError from error
+        return found
+
+
+def _serve(way: Connection) -> None:
+    """Do items as they come: what such a process does all its life."""
+    # Ctrl-C reaches all processes of a terminal; the one that was started there ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
+    Thread(target=_end_with_parent, daemon=True).start()
+    # Nobody at the other end means that nothing more is wanted.
+    with suppress(EOFError, ConnectionError):
+        while True:
+            item, retries, threads = way.recv()
+            way.send(_settled(item, retries, threads, _tell(way)))
+
+
+def _end_with_parent() -> None:
+    """A second run, after the first was killed, must not meet its processes at work."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _tell(way: Connection) -> Advance:
+    last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _TELL_S:
+            try:
+                way.send((done, total))
+            except ConnectionError:
+                sys.exit(1)  # no failure of the item, and what it holds is put in order
+            last = time.monotonic()
+
+    return advance
+
+
+def _settled(item: WorkItem, retries: int, threads: int, advance: Advance) -> Outcome:
+    try:
+        return attempt_until_settled(item, retries=retries, threads=threads, advance=advance)
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it; the other items go on
+        return Outcome.unforeseen(item.name, error)

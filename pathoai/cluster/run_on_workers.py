@@ -169,7 +169,7 @@ class _Run:
             future.cancel(force=True)
             errand.deaths += 1
             if errand.tries > self._retries:
-                yield _died(errand.item, errand.deaths)
+                yield Outcome.died(errand.item.name, errand.deaths)
             else:
                 self._waiting.append(errand)
 
@@ -221,25 +221,8 @@ def _outcome(item: WorkItem, future: Future[Outcome]) -> Outcome:
         outcome: Outcome = future.result(timeout=_GATHER_S)
         return outcome
     if isinstance(error, KilledWorker):
-        return _died(item, error.allowed_failures + 1)
-    # The text of an error that nobody foresaw may quote a path.
-    return Outcome.failed(
-        item.name,
-        ClusterError(
-            f"an unexpected error on the worker ({type(error).__name__})",
-            where=item.name,
-            remedy="run it alone, without --cluster, with PATHOAI_DEBUG=1, and report what it says",
-        ),
-    )
-
-
-def _died(item: WorkItem, times: int) -> Outcome:
-    often = "once" if times == 1 else f"{times} times"
-    remedy = "give each worker more memory, or leave it out and report it"
-    return Outcome.failed(
-        item.name,
-        ClusterError(f"its worker died {often}", where=item.name, remedy=remedy),
-    )
+        return Outcome.died(item.name, error.allowed_failures + 1)
+    return Outcome.unforeseen(item.name, error)
 
 
 def _attempt_on_worker(item: WorkItem, earlier: int) -> Outcome:

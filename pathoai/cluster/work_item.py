@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pathoai.errors import PathoaiError, StorageError
+from pathoai.errors import ClusterError, PathoaiError, StorageError
 from pathoai.progress import Advance, silent
 
 _PAUSE_S = 2.0
@@ -91,6 +91,26 @@ class Outcome:
     def failed(cls, name: str, error: PathoaiError, *, passing: bool = False) -> Outcome:
         """The failure of the item of that name."""
         return cls(name, Status.FAILED, error.what, error, passing)
+
+    @classmethod
+    def died(cls, name: str, times: int) -> Outcome:
+        """The failure of an item whose process died so many times."""
+        often = "once" if times == 1 else f"{times} times"
+        remedy = "give each worker more memory, or leave it out and report it"
+        return cls.failed(name, ClusterError(f"its worker died {often}", where=name, remedy=remedy))
+
+    @classmethod
+    def unforeseen(cls, name: str, error: BaseException) -> Outcome:
+        """The failure of an item for a cause that no user can act on.
+
+        The text of the cause is left out: it may quote a path.
+        """
+        named = ClusterError(
+            f"an unexpected error on the worker ({type(error).__name__})",
+            where=name,
+            remedy="run it alone, without --cluster, with PATHOAI_DEBUG=1, and report what it says",
+        )
+        return cls.failed(name, named)
 
 
 def attempt(

@@ -19,6 +19,7 @@ from pathoai.errors import InvalidValueError, ModelError
 from pathoai.models.encoder import LARGEST_MPP_ERROR
 from pathoai.models.encoder_network import TileEncoder
 from pathoai.models.encoder_registry import RegisteredEncoder
+from pathoai.preprocess.device_memory import fitting
 from pathoai.progress import Advance, silent
 from pathoai.store.features import (
     FeatureRecipe,
@@ -101,7 +102,7 @@ class FeatureExtractor:
         batch = torch.from_numpy(np.ascontiguousarray(tiles.transpose(0, 3, 1, 2)))
         half = self._number == "float16"
         mixed = torch.autocast(self.device.type, torch.float16) if half else nullcontext()
-        with torch.inference_mode(), mixed:
+        with fitting(len(tiles)), torch.inference_mode(), mixed:
             found: torch.Tensor = self.network(batch.to(self.device))
         return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
 

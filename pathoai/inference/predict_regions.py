@@ -22,6 +22,7 @@ from pathoai.models.bundle import REGION_CLASSIFICATION, ModelBundle
 from pathoai.models.region_decision import RegionDecision
 from pathoai.models.uncertainty import relative_entropy
 from pathoai.ontology import NOT_ASSESSED, Ontology
+from pathoai.preprocess.device_memory import fitting
 from pathoai.progress import Advance, silent
 from pathoai.store.label_image import LabelImage
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
@@ -120,7 +121,7 @@ class RegionPredictor:
             of their entropies, relative to the largest.
         """
         parts = []
-        with torch.inference_mode():
+        with fitting(self.batch_size), torch.inference_mode():
             for start in range(0, len(views), self.batch_size):
                 batch = torch.from_numpy(views[start : start + self.batch_size])
                 parts.append(self.ensemble(batch.to(self.device)).cpu().numpy())

@@ -18,6 +18,7 @@ from pathoai.inference.tile_outputs import images
 from pathoai.models.bundle import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, ModelBundle
 from pathoai.ontology import Ontology
 from pathoai.preprocess.device import Precision, device_name
+from pathoai.preprocess.device_memory import fitting
 from pathoai.store.slide_store import SlideStore
 
 ENTROPY = "entropy"
@@ -103,7 +104,7 @@ class Predictor:
             objects are told apart, their maps; then, where more than one is asked, the mean of
             their entropies, relative to the largest.
         """
-        with torch.inference_mode(), self._exact(), self._number():
+        with fitting(len(batch)), torch.inference_mode(), self._exact(), self._number():
             return self.ensemble(batch).float().contiguous()
 
     def _number(self) -> AbstractContextManager[object]:

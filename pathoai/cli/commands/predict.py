@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,6 @@ if TYPE_CHECKING:  # its module is heavy, and needed only once the command runs
     from pathoai.study.study import Study
 
 _WORKERS = 2
-_SWITCH_S = 0.0005
-"""A tenth of Python's own: so long the thread that feeds a GPU waits while others are busy."""
 _OF_STUDIES = ("slides", "cluster", "cluster_config")
 _OF_FILES = ("slide_id", "mpp", "tissue", "max_damaged")
 
@@ -94,7 +92,8 @@ def _add_computing_options(parser: ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="computing threads (default: all cores); with --cluster, processes or jobs "
+        help="computing threads, of all processes together where several share a GPU (default: all "
+        "cores); with --cluster, processes or jobs "
         f"(default: {_WORKERS})",
     )
 
@@ -159,27 +158,25 @@ def _run_on_study(options: Namespace) -> None:
     cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
     kind = kind_of(load_bundle(study.model_path(options.model)), options.regions)
     slides = chosen_slides(study, options.slides)
-    apart = cluster is None and len(slides) > 1 and kind.lanes > 1 and _is_gpu(options.device)
-    if apart:
-        sys.setswitchinterval(_SWITCH_S)
+    several = cluster is None and kind.lanes > 1 and len(slides) > 1
+    processes = min(_processes(options), len(slides)) if several else 1
     execution = Execution(
         cluster,
         options.retries,
         threads=options.workers,
         wants_gpu=options.device != "cpu",
-        lanes=kind.lanes_on_gpu if apart else kind.lanes,
+        lanes=processes if processes > 1 else kind.lanes,
+        in_processes=processes > 1,
     )
-
-    def work(slide_id: str, device: str) -> PredictWork:
-        return _work(options, study, slide_id, device, apart=apart)
-
     # What cannot be is refused once, here, and not once per slide; a cluster has its own devices.
-    kind.ready(work("", options.device if execution.is_on_this_machine else "cpu"))
+    kind.ready(_work(options, study, "", options.device if execution.is_on_this_machine else "cpu"))
     try:
         run_over_slides(
             slides,
             "predicting",
-            lambda row: WorkItem(row.slide_id, kind.predict, work(row.slide_id, options.device)),
+            lambda row: WorkItem(
+                row.slide_id, kind.predict, _work(options, study, row.slide_id, options.device)
+            ),
             execution,
         )
     finally:
@@ -187,15 +184,15 @@ def _run_on_study(options: Namespace) -> None:
             kind.gather(study, options.model)
 
 
-def _is_gpu(device: str) -> bool:
+def _processes(options: Namespace) -> int:
+    """Those among which slides are dealt: they share a GPU, if there is one."""
+    from pathoai.cluster.gpu_workers import processes_on
     from pathoai.preprocess.device import choose_device
 
-    return choose_device(device).type != "cpu"
+    return processes_on(choose_device(options.device), options.workers or os.cpu_count() or 1)
 
 
-def _work(
-    options: Namespace, study: Study, slide_id: str, device: str, *, apart: bool
-) -> PredictWork:
+def _work(options: Namespace, study: Study, slide_id: str, device: str) -> PredictWork:
     return PredictWork(
         study.place(slide_id),
         study.model_path(options.model),
@@ -206,7 +203,6 @@ def _work(
         precision=options.precision,
         regions=options.regions,
         runtime=options.runtime,
-        apart=apart,
     )
 
 

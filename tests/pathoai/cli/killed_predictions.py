@@ -20,12 +20,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import dask
 import torch
 from distributed.utils import get_mp_context
 
 from pathoai.cli.main import main as pathoai
+from pathoai.cluster import gpu_workers
 
 _LONGEST_S = 120
 _POLL_S = 0.02
@@ -46,14 +48,16 @@ class Way:
         kills: How often it is to be struck in the middle.
         more_words: Where it runs that is struck; the undisturbed run and the last one are one
             thread in one process.
-        one_worker: Strike a worker, not the whole program.
+        struck: All processes of the program, the one that was started, or the worker that writes.
+        processes: Among which slides are dealt, as where they share a GPU.
     """
 
     words: tuple[str, ...]
     results: int
     kills: int
     more_words: tuple[str, ...] = ("--workers", "1")
-    one_worker: bool = False
+    struck: Literal["all", "program", "worker"] = "all"
+    processes: int = 1
 
 
 @dataclass
@@ -94,11 +98,12 @@ _PREDICT = ("predict", "study", *_TORCH, "--model")
 _ALONE = ("predict", "slide.svs", *_TORCH, "--out", "slide.zarr", "--model")
 _ON_TWO = ("--cluster", "dask", "--workers", "2", "--retries", "99")
 WAYS = {
-    "pixels": Way((*_PREDICT, "pixels"), 2, 12),
+    "pixels": Way((*_PREDICT, "pixels"), 2, 9),
     "regions": Way((*_PREDICT, "regions"), 2, 4),
     "a slide alone": Way((*_ALONE, "study/models/pixels"), 1, 6),
     "two workers": Way((*_PREDICT, "pixels"), 2, 3, _ON_TWO),
-    "one of two workers": Way((*_PREDICT, "pixels"), 2, 5, _ON_TWO, one_worker=True),
+    "one of two workers": Way((*_PREDICT, "pixels"), 2, 5, _ON_TWO, "worker"),
+    "two processes": Way((*_PREDICT, "pixels"), 2, 3, (), "program", processes=2),
 }
 
 
@@ -161,17 +166,18 @@ def _strike(
     way: Way, whole: Whole, place: Path, found: Found, parts: list[float], moments: random.Random
 ) -> None:
     """Start the command and strike it, or its workers one by one."""
-    run, since = _started(place, way.words + way.more_words), time.time()
+    run, since = _started(place, way.words + way.more_words, way.processes), time.time()
     before = found.kills
     while _wait_for_work(place, run, since):
         _wait_for_files(place, run, parts[found.kills], whole.files)
         time.sleep(moments.uniform(0, _MOMENT_S))
-        victim = _writers(place)[:1] if way.one_worker else [-run]
+        victims = {"all": [-run], "program": [run], "worker": _writers(place)[:1]}
+        victim = victims[way.struck]
         if not _is_alive(run) or not victim:
             continue
         since = time.time()
         os.kill(victim[0], signal.SIGKILL)
-        if not way.one_worker:
+        if way.struck != "worker":
             _wait(run)
         if len(_seals(place)) < way.results:
             found.kills += 1
@@ -202,7 +208,7 @@ def _copied(pristine: Path, folder: Path) -> Path:
     return Path(shutil.copytree(pristine, folder))
 
 
-def _started(place: Path, words: tuple[str, ...]) -> int:
+def _started(place: Path, words: tuple[str, ...], processes: int = 1) -> int:
     """Start the command in a child with a session of its own; returns its process id."""
     child = os.fork()
     if child:
@@ -211,6 +217,7 @@ def _started(place: Path, words: tuple[str, ...]) -> int:
     try:
         os.setsid()
         os.chdir(place)
+        gpu_workers.processes_on = lambda device, threads: processes
         with (place.parent / "printed.log").open("w") as printed:
             os.dup2(printed.fileno(), 1)
             os.dup2(printed.fileno(), 2)

@@ -138,6 +138,13 @@ def go_on_and_on(log: Path, threads: int | None, advance: Advance) -> Done:
     return Done("to the end")
 
 
+def be_deaf(log: Path, threads: int | None, advance: Advance) -> Done:
+    """Work for a long time without a word."""
+    _begin(log)
+    time.sleep(60)
+    return Done("to the end")
+
+
 def outside_the_study(log: Path, threads: int | None, advance: Advance) -> Done:
     """What a library says that is no word of the system's: an OSError without a number."""
     raise OSError("neither here nor there")

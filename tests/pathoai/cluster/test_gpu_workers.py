@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import torch
 from distributed import get_worker
 
 from pathoai.cluster import connect
 from pathoai.cluster.connect import ClusterChoice, connected
-from pathoai.cluster.gpu_workers import GPU, device_options, job_options, visible_devices
+from pathoai.cluster.gpu_workers import (
+    GPU,
+    admits_several,
+    device_options,
+    job_options,
+    processes_on,
+    processes_sharing,
+    visible_devices,
+)
 from pathoai.cluster.run_on_workers import run_on_workers
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.progress import Advance
@@ -42,6 +53,41 @@ def test_a_job_asks_for_a_gpu_where_the_work_wants_one() -> None:
         "job_extra_directives": ["--mem=0", "--gres=gpu:1"],
         "worker_extra_args": ["--nice", *declared],
     }
+
+
+def test_a_gpu_is_shared_by_as_many_as_it_has_room_for() -> None:
+    gib = 1 << 30
+    assert processes_sharing(79 * gib, threads=16) == 8
+    assert processes_sharing(79 * gib, threads=128) == 8
+    assert processes_sharing(23 * gib, threads=16) == 3
+    assert processes_sharing(79 * gib, threads=4) == 2
+    assert processes_sharing(6 * gib, threads=16) == processes_sharing(79 * gib, threads=1) == 1
+
+
+def test_a_cpu_is_shared_by_threads() -> None:
+    assert processes_on(torch.device("cpu"), threads=16) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script of a POSIX shell")
+@pytest.mark.parametrize(
+    ("said", "admits"),
+    [("Default\nDefault", True), ("Default\nExclusive_Process", False), ("[N/A]", True)],
+)
+def test_a_gpu_that_admits_one_process_is_left_to_one(
+    said: str, admits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '{said}\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert admits_several() is admits
+
+
+def test_where_nothing_says_how_many_it_admits_it_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert admits_several()
 
 
 def _seen(_: object, threads: int | None, advance: Advance) -> Done:

@@ -11,14 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pathoai.cli.main import main
-from pathoai.cli.predict_pixels import predict_pixels
-from pathoai.cli.predict_work import PredictWork
 from pathoai.inference.predictor import Predictor
 from pathoai.inference.report_file import read_report
 from pathoai.inference.scale_warning import scale_warnings
 from pathoai.models.bundle import load_bundle, save_bundle
 from pathoai.ontology import load_ontology
-from pathoai.progress import silent
 from pathoai.provenance import result_software
 from pathoai.store.objects import read_objects, software_of_objects
 from pathoai.store.slide_store import SlideStore
@@ -75,20 +72,6 @@ def test_a_second_run_writes_the_same_bytes(predicted_study: Study) -> None:
     assert main(["predict", str(predicted_study.path), "--model", "tiny", "--device", "cpu"]) == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert folder in predicted_study.derived_copies(row.slide_id)
-
-
-def test_a_process_of_its_own_writes_the_same_bytes(predicted_study: Study) -> None:
-    """As in a cohort on a GPU, whose process has its hands free then."""
-    (row,) = predicted_study.cohort
-    place = predicted_study.place(row.slide_id)
-    folder = place.objects_folder
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for path in folder.iterdir():
-        path.unlink()
-    work = PredictWork(place, predicted_study.model_path("tiny"), "cpu", 8, apart=True)
-    done = predict_pixels(work, None, silent)
-    assert not done.skipped
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_coarser_slide_is_told_beyond_a_tenth() -> None:
