@@ -92,6 +92,12 @@ def test_reach_is_found_to_the_pixel() -> None:
         check_guard(network, 4)
 
 
+def test_a_network_that_sees_nothing_is_no_network_that_keeps_its_guard() -> None:
+    silent = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.Threshold(1e9, 0.0))
+    with pytest.raises(LeakError, match="how far it sees cannot be found"):
+        check_guard(silent, 64)
+
+
 def test_the_shipped_recipe_keeps_its_guard() -> None:
     recipe = read_recipe("breast-tissue-segmentation")
     network = UNet(classes=2, **recipe.section("model")["arguments"])
