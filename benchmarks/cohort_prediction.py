@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=20_480, help="level-0 pixels of the smallest")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--precision", default="bfloat16")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--width", type=int, default=64, help="default: that of the paper")
     parser.add_argument("--depth", type=int, default=4, help="default: that of the paper")
     parser.add_argument("--steps", type=int, default=120, help="of training")

@@ -16,8 +16,9 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _ASKS = ("--gres=gpu", "--gpus", "-G")
 _MOST_PROCESSES = 8
 """While one predicts, five or six others outline what they found: both take a few seconds."""
-_ROOM_BYTES = 7 << 30
-"""GPU memory of a process that predicts: three share 24 GB, eight share 80 GB."""
+_ROOM_BYTES, _ROOM_OF_A_TILE_BYTES = 5 << 30, 1 << 28
+"""GPU memory of a process that predicts, besides its batch; and of a tile of that: eight maps of 64
+channels of 512 px in half precision. With eight tiles, three share 24 GB, and eight share 80 GB."""
 _ASK_S = 20.0
 
 
@@ -43,28 +44,32 @@ def visible_devices(count: int, stated: str | None) -> tuple[str, ...]:
     return tuple(names[:count])
 
 
-def processes_on(device: torch.device, threads: int) -> int:
+def processes_on(device: torch.device, threads: int, batch_size: int) -> int:
     """Processes of this machine that are best fed to a device; 1 where it is no GPU of NVIDIA's.
 
     Args:
         device: Which.
         threads: That they may use together.
+        batch_size: Tiles that each computes at once.
     """
     if device.type != "cuda" or not admits_several():
         return 1
     import torch
 
-    return processes_sharing(torch.cuda.get_device_properties(device).total_memory, threads)
+    memory_bytes = torch.cuda.get_device_properties(device).total_memory
+    return processes_sharing(memory_bytes, threads, batch_size)
 
 
-def processes_sharing(memory_bytes: int, threads: int) -> int:
+def processes_sharing(memory_bytes: int, threads: int, batch_size: int) -> int:
     """The same of a GPU that admits several.
 
     Args:
         memory_bytes: Of the GPU.
         threads: That they may use together: each has one for the GPU, and one to read.
+        batch_size: Tiles that each computes at once.
     """
-    return max(1, min(_MOST_PROCESSES, memory_bytes // _ROOM_BYTES, threads // 2))
+    room_bytes = _ROOM_BYTES + batch_size * _ROOM_OF_A_TILE_BYTES
+    return max(1, min(_MOST_PROCESSES, memory_bytes // room_bytes, threads // 2))
 
 
 def admits_several() -> bool:

@@ -45,7 +45,10 @@ class OwnProcesses:
 
     def __exit__(self, *_: object) -> None:
         """End those that are idle; one that works is ended by whoever stops waiting for it."""
-        while (process := self._first_idle()) is not None:
+        idle = list(iter(self._first_idle, None))
+        for process in idle:
+            process.let_go()  # all of them end at the same time
+        for process in idle:
             process.end()
 
     def settle(self, item: WorkItem, advance: Advance) -> Outcome:
@@ -112,9 +115,13 @@ class _OwnProcess:
         self.is_idle = True
         return said
 
-    def end(self) -> None:
-        """The next time it says how far it is, or else by force: what it did can be done again."""
+    def let_go(self) -> None:
+        """Tell it that nothing more is wanted; where it works, it hears when it says how far."""
         self._way.close()
+
+    def end(self) -> None:
+        """Let it go, and be sure that it went: what it did can be done again."""
+        self.let_go()
         self._process.join(_END_S)
         self._process.kill()
         self._process.join()

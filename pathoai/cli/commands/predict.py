@@ -189,7 +189,8 @@ def _processes(options: Namespace) -> int:
     from pathoai.cluster.gpu_workers import processes_on
     from pathoai.preprocess.device import choose_device
 
-    return processes_on(choose_device(options.device), options.workers or os.cpu_count() or 1)
+    threads = options.workers or os.cpu_count() or 1
+    return processes_on(choose_device(options.device), threads, options.batch_size)
 
 
 def _work(options: Namespace, study: Study, slide_id: str, device: str) -> PredictWork:

@@ -217,7 +217,7 @@ def _started(place: Path, words: tuple[str, ...], processes: int = 1) -> int:
     try:
         os.setsid()
         os.chdir(place)
-        gpu_workers.processes_on = lambda device, threads: processes
+        gpu_workers.processes_on = lambda device, threads, batch_size: processes
         with (place.parent / "printed.log").open("w") as printed:
             os.dup2(printed.fileno(), 1)
             os.dup2(printed.fileno(), 2)

@@ -57,15 +57,17 @@ def test_a_job_asks_for_a_gpu_where_the_work_wants_one() -> None:
 
 def test_a_gpu_is_shared_by_as_many_as_it_has_room_for() -> None:
     gib = 1 << 30
-    assert processes_sharing(79 * gib, threads=16) == 8
-    assert processes_sharing(79 * gib, threads=128) == 8
-    assert processes_sharing(23 * gib, threads=16) == 3
-    assert processes_sharing(79 * gib, threads=4) == 2
-    assert processes_sharing(6 * gib, threads=16) == processes_sharing(79 * gib, threads=1) == 1
+    assert processes_sharing(79 * gib, threads=16, batch_size=8) == 8
+    assert processes_sharing(79 * gib, threads=128, batch_size=8) == 8
+    assert processes_sharing(79 * gib, threads=16, batch_size=32) == 6
+    assert processes_sharing(23 * gib, threads=16, batch_size=8) == 3
+    assert processes_sharing(79 * gib, threads=4, batch_size=8) == 2
+    assert processes_sharing(6 * gib, threads=16, batch_size=8) == 1
+    assert processes_sharing(79 * gib, threads=1, batch_size=8) == 1
 
 
 def test_a_cpu_is_shared_by_threads() -> None:
-    assert processes_on(torch.device("cpu"), threads=16) == 1
+    assert processes_on(torch.device("cpu"), threads=16, batch_size=8) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the program is a script of a POSIX shell")
