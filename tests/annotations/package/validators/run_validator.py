@@ -6,7 +6,7 @@ Run by the Python that has the validators. With ``--each`` one start of it judge
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -23,17 +23,17 @@ def prepare_queries_once() -> None:
 
     evaluate = processor.SPARQLProcessor.query
 
-    @lru_cache(maxsize=None)
+    @cache
     def prepared(text: str, names: frozenset[tuple[str, Any]], base: str | None) -> Any:  # noqa: ANN401 - untyped there
         return prepareQuery(text, dict(names), base)
 
-    def query(  # noqa: PLR0913, PLR0917 - theirs
+    def query(
         self: Any,  # noqa: ANN401
         text: Any,  # noqa: ANN401
-        initBindings: Any = None,  # noqa: ANN401, N803
-        initNs: Any = None,  # noqa: ANN401, N803
+        initBindings: Any = None,  # noqa: ANN401
+        initNs: Any = None,  # noqa: ANN401
         base: Any = None,  # noqa: ANN401
-        DEBUG: bool = False,  # noqa: FBT001, FBT002, N803
+        DEBUG: bool = False,
     ) -> Any:  # noqa: ANN401
         if isinstance(text, str):
             text = prepared(text, frozenset((initNs or {}).items()), base)
