@@ -9,11 +9,10 @@ import sys
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
+from unittest.mock import patch
 
 _EACH = "--each"
 """What follows is asked about one by one, without starting Python for each."""
-
-
 _WITH_QUERIES = ("pyshacl", "rocrate-validator")
 
 
@@ -39,7 +38,7 @@ def prepare_queries_once() -> None:
             text = prepared(text, frozenset((initNs or {}).items()), base)
         return evaluate(self, text, initBindings, initNs, base, DEBUG)
 
-    processor.SPARQLProcessor.query = query
+    patch.object(processor.SPARQLProcessor, "query", query).start()
 
 
 def main() -> None:
