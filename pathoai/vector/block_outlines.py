@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,19 @@ def outline_block(
         top,
         bottom,
     )
+
+
+def outline_nothing(frame: Frame, *, channels: int = 0) -> BlockOutlines:
+    """A block without regions, for far less than looking for them in empty pixels.
+
+    Args:
+        frame: Where it lies.
+        channels: How many weights other blocks add up.
+    """
+    return replace(_without_regions(frame.size, channels), frame=frame)
+
+
+@lru_cache(maxsize=8)
+def _without_regions(size: tuple[int, int], channels: int) -> BlockOutlines:
+    frame = Frame(0, 0, size[1], size[0], size)
+    return outline_block(PixelRegions.nowhere(size), frame, weights=np.empty((channels, 0, 0)))

@@ -38,6 +38,12 @@ def heal_seams(blocks: Iterable[BlockOutlines], *, smallest_px: float = 0) -> It
     for _, blocks_of_row in groupby(blocks, key=lambda block: block.frame.y):
         row = list(blocks_of_row)
         frame = row[0].frame
+        if not (under_way and len(under_way.sums)) and not any(len(block.cut) for block in row):
+            # No seam cuts a region, as in most of an empty slide: there is nothing to heal.
+            under_way = None
+            whole = OutlinedRegions.joined([block.whole for block in row])
+            yield HealedRow(whole, np.empty(0, np.int64), not frame.has_above)
+            continue
         under_way = (under_way or _UnderWay.before(row)).with_row(row)
         ended, under_way = under_way.divided(ends=not frame.has_below)
         big = ended.sums.area_px >= smallest_px

@@ -20,9 +20,15 @@ from shapely import Polygon
 
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Grid
-from pathoai.vector.block_outlines import BlockOutlines, Frame, frames_of, outline_block
+from pathoai.vector.block_outlines import (
+    BlockOutlines,
+    Frame,
+    frames_of,
+    outline_block,
+    outline_nothing,
+)
 from pathoai.vector.healed_seams import heal_seams
-from pathoai.vector.pixel_regions import PixelRegions, find_regions
+from pathoai.vector.pixel_regions import find_regions
 from pathoai.vector.polygonise import to_level_0
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
@@ -159,9 +165,7 @@ def _features(
     written, size = set(raster.blocks), raster.grid.size_px
     for frame in frames_of((size.height, size.width), BLOCK_PX):
         if (frame.y, frame.x) not in written:
-            nothing = outline_block(
-                PixelRegions.nowhere(frame.size), frame, weights=np.empty((1, 0, 0))
-            )
+            nothing = outline_nothing(frame, channels=1)
             for segment in segments:
                 blocks[segment].append(nothing)
             continue
@@ -193,5 +197,8 @@ def _healed(blocks: Sequence[BlockOutlines]) -> Iterator[tuple[Polygon, float]]:
 
 
 def _outlined(plane: NDArray[Any], frame: Frame) -> BlockOutlines:
-    regions = find_regions(plane >= _HALF, (0,))
+    inside = plane >= _HALF
+    if not inside.any():
+        return outline_nothing(frame, channels=1)
+    regions = find_regions(inside, (0,))
     return outline_block(regions, frame, weights=plane.astype(np.float32)[None])

@@ -28,9 +28,9 @@ from pathoai.geometry import Mpp, Size
 from pathoai.ontology import Ontology
 from pathoai.slide.ome_zarr_reader import MICROMETRES, ZARR_FAILS_BY
 from pathoai.store.label_image import INSTANCE
-from pathoai.vector.block_outlines import BlockOutlines, frames_of, outline_block
+from pathoai.vector.block_outlines import BlockOutlines, frames_of, outline_block, outline_nothing
 from pathoai.vector.healed_seams import heal_seams
-from pathoai.vector.pixel_regions import PixelRegions, find_regions
+from pathoai.vector.pixel_regions import find_regions
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.feature import Feature
 from pathoai_annotations.formats.raster_grid import grid_in_file, snapped
@@ -348,7 +348,7 @@ def _blocks(label: NgffLabel, context: ReadingContext) -> Iterator[BlockOutlines
     for frame in frames_of((size.height, size.width), _BLOCK_PX):
         part = frame.rows, frame.columns
         if not label.is_written(*part) and may_skip:
-            yield outline_block(PixelRegions.nowhere(frame.size), frame)
+            yield outline_nothing(frame)
             continue
         block = _checked(label.block(*part), label.name)
         yield outline_block(find_regions(block, (0, *ignored)), frame)

@@ -80,6 +80,19 @@ def test_seams_are_healed_in_noise(density: float) -> None:
         np.testing.assert_array_equal(_painted(whole, noise.shape), noise)
 
 
+def test_rows_of_empty_blocks_between_regions_change_nothing() -> None:
+    """Regions begin, end and are whole above, below and between rows in which there is nothing."""
+    sparse = np.zeros((40, 30), np.uint8)
+    sparse[:5, 3:9] = sparse[10:13, 4:6] = sparse[25:35, 8:12] = sparse[38:, 1:29] = 1
+    sparse[25:27, 20:24] = 2
+    whole = outlined_in_blocks(sparse, _WHOLE)
+    assert len(whole) == 5
+    for block_px in (2, 5, 10):
+        _same(outlined_in_blocks(sparse, block_px), whole)
+    empty = outlined_in_blocks(np.zeros((20, 20), np.uint8), 5, weights=np.ones((2, 20, 20)))
+    assert empty.sums.weight.shape == (0, 2)
+
+
 def test_islands_in_lakes_on_islands() -> None:
     y, x = np.mgrid[:61, :61]
     nested = (np.maximum(abs(x - 30), abs(y - 30)) // 4 % 2).astype(np.uint8)
