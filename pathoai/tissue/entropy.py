@@ -154,10 +154,12 @@ def local_entropy(
 
 def _counts(mask: NDArray[np.bool_], side: int) -> NDArray[np.unsignedinteger]:
     """How many pixels are set in each square window that lies in a mask."""
-    counted = mask.astype(np.uint16 if side**2 < 2**16 else np.uint32)
+    wide = np.uint16 if side**2 < 2**16 else np.uint32
+    counted: NDArray[np.unsignedinteger] = mask.astype(wide)
     # Rows that lie together in memory add up five times as fast as rows that do not.
-    across = _sums_down(np.ascontiguousarray(_sums_down(counted, side).T), side)
-    return np.ascontiguousarray(across.T)
+    down: NDArray[np.unsignedinteger] = np.ascontiguousarray(_sums_down(counted, side).T)
+    counts: NDArray[np.unsignedinteger] = np.ascontiguousarray(_sums_down(down, side).T)
+    return counts
 
 
 def _sums_down(plane: NDArray[np.unsignedinteger], length: int) -> NDArray[np.unsignedinteger]:
