@@ -144,12 +144,16 @@ def sample(
         ``(N, side_px, side_px)`` float32 on the device.
     """
     offsets = (np.arange(side_px) - (side_px - 1) / 2) * mpp
-    across = np.stack(np.meshgrid(offsets, offsets), axis=-1)
-    points = apply(affine, centres_um[:, None, None] + across) / image.mpp
     height, width = image.values.shape
-    # From pixel edges to grid_sample's -1 to 1, which are edges too.
-    places = points * (2 / np.array([width, height])) - 1
-    grid = torch.from_numpy(places.astype(np.float32)).to(device)
+    # From µm to grid_sample's -1 to 1, which are edges of the image as µm are.
+    scale = 2 / (np.array([width, height]) * image.mpp)
+    middles = apply(affine, centres_um) * scale - 1
+    places = np.empty((len(centres_um), side_px, side_px, 2), np.float32)
+    for axis in range(2):
+        across, down = np.multiply.outer(affine[axis, :2] * scale[axis], offsets)
+        rows = middles[:, axis, None] + down
+        np.add(rows[..., None], across, out=places[..., axis], casting="same_kind")
+    grid = torch.from_numpy(places).to(device)
     plane = torch.from_numpy(image.values).to(device)
     found = torch.nn.functional.grid_sample(
         plane[None, None], grid.view(1, -1, side_px, 2), align_corners=False
@@ -184,8 +188,23 @@ def correlation(templates: torch.Tensor, windows: torch.Tensor, *, faint: float)
 
 def _box_means(planes: torch.Tensor, side: int) -> torch.Tensor:
     """Means over all squares of a side that lie within ``(N, H, W)`` planes."""
-    pool = torch.nn.functional.avg_pool2d
-    return pool(pool(planes[:, None], (side, 1), stride=1), (1, side), stride=1)[:, 0]
+    return _sums(_sums(planes, side, dim=1), side, dim=2) / side**2
+
+
+def _sums(planes: torch.Tensor, length: int, *, dim: int) -> torch.Tensor:
+    """Sums of a number of neighbours along an axis, put together from sums that double."""
+    last = planes.shape[dim] - length + 1
+    found = torch.zeros_like(planes.narrow(dim, 0, last))
+    start, window = 0, 1
+    while True:
+        if length & window:
+            found += planes.narrow(dim, start, last)
+            start += window
+        if start == length:
+            return found
+        shorter = planes.shape[dim] - window
+        planes = planes.narrow(dim, 0, shorter) + planes.narrow(dim, window, shorter)
+        window *= 2
 
 
 def _peaks(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class StructureImage:
     tissue: NDArray[np.bool_]
     mpp: float
     of: PlacedSlide
+    _coarser: dict[int, StructureImage] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be aligned."""
@@ -93,11 +94,19 @@ class StructureImage:
     def coarser(self, factor: int) -> StructureImage:
         """The means of squares of pixels; what lies past the edges counts as glass.
 
+        They are made once: whoever judges many starts asks for the same few factors each time.
+
         Args:
             factor: Side of the squares; 1 gives the image itself.
         """
         if factor <= 1:
             return self
+        found = self._coarser.get(factor)
+        if found is None:
+            found = self._coarser[factor] = self._means_of(factor)
+        return found
+
+    def _means_of(self, factor: int) -> StructureImage:
         values = _means(self.values, factor)
         tissue = _means(self.tissue.astype(np.float32), factor) >= 0.5
         if not tissue.any():

@@ -74,18 +74,24 @@ class Block:
 
 
 def look_at_blocks(
-    look: Callable[[Block], None], picture: Picture | NDArray[Any], margin_px: int
+    look: Callable[[Block], None],
+    picture: Picture | NDArray[Any],
+    margin_px: int,
+    where: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Show every block of a picture, several at once.
+    """Show the blocks of a picture, several at once.
 
     Args:
         look: Is shown a block; called from several threads.
         picture: An image; or one plane of it, ``(H, W)``.
         margin_px: How much is wanted around a block; less is shown at the border of the picture.
+        where: ``(H, W)`` bool: only blocks with any of these pixels are shown; all by default.
     """
     side = max(_BLOCK_PX, _BLOCK_PER_MARGIN * margin_px)
 
     def show(place: Place) -> None:
+        if where is not None and not where[place].any():
+            return
         wide, inner = zip(
             *(_widened(part, margin_px, n) for part, n in zip(place, picture.shape, strict=False)),
             strict=True,

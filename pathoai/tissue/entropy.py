@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pathoai.tissue.blocks import Block, Picture, in_blocks
+from pathoai.tissue.blocks import Block, Picture, Place, in_blocks, look_at_blocks
 from pathoai.tissue.fragments import closed
 from pathoai.tissue.otsu import Bounds, above_threshold
 from pathoai.tissue.pieces import Pieces
+from pathoai.tissue.planes import empty_plane
 from pathoai.tissue.saturation import margin_of, saturation
 
 _LEVELS_EACH_SIDE = 6
@@ -76,14 +77,7 @@ class LocalEntropy:
         sigma = self.smoothing_um / mpp
         step = max(self.step, _STEP_PER_NOISE * _noise(signal, sigma, reach))
 
-        def of_block(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-            grey = ndimage.gaussian_filter(pixels, sigma, output=np.float32)
-            entropy = local_entropy(grey, reach, step)
-            # A window sees tissue from afar: what is as bright as the glass beside it is glass.
-            dark = grey < ndimage.maximum_filter(grey, 2 * reach + 1) - step
-            return np.where(closed(dark, reach), entropy, np.float32(0))
-
-        entropy = in_blocks(of_block, signal, 4 * reach + margin_of(sigma), np.float16)
+        entropy = _textured(signal, sigma, reach, step)
         mask = above_threshold(entropy, self.bounds, foreign)
         del entropy  # a plane of the whole picture: the next one takes its place
         return without_dust(mask, picture, sigma)
@@ -107,28 +101,80 @@ def _noise(darkest: NDArray[np.uint8], sigma_px: float, reach_px: int) -> float:
     return min(float(np.sqrt(np.quantile(real, _QUIETEST))), _LOUDEST_NOISE)
 
 
-def local_entropy(grey: NDArray[np.float32], reach_px: int, step: float) -> NDArray[np.float32]:
+def _textured(
+    darkest: NDArray[np.uint8], sigma_px: float, reach_px: int, step: float
+) -> NDArray[np.float16]:
+    """Entropy of the windows about all that is darker than the glass beside it, ``(H, W)``."""
+    entropy = empty_plane(darkest.shape, np.float16)
+
+    def look(block: Block) -> None:
+        grey = ndimage.gaussian_filter(block.pixels, sigma_px, output=np.float32)
+        # A window sees tissue from afar: what is as bright as the glass beside it is glass.
+        dark = grey < ndimage.maximum_filter(grey, 2 * reach_px + 1) - step
+        dark = closed(dark, reach_px)[block.inner]
+        if dark.any():
+            found = local_entropy(grey, reach_px, step, block.inner)
+            entropy[block.place] = np.where(dark, found, np.float32(0))
+
+    look_at_blocks(look, darkest, 4 * reach_px + margin_of(sigma_px))
+    return entropy
+
+
+def local_entropy(
+    grey: NDArray[np.float32], reach_px: int, step: float, inner: Place | None = None
+) -> NDArray[np.float32]:
     """Entropy of the deviations from the mean, within a square window.
 
     Args:
         grey: ``(H, W)`` float32.
         reach_px: Half the side of the window.
         step: Grey levels per level of the histogram.
+        inner: Rows and columns that are wanted; all of them by default.
 
     Returns:
-        ``(H, W)`` float32, bits, 0 to log2(13).
+        ``(h, w)`` float32, bits, 0 to log2(13).
     """
     side = 2 * reach_px + 1
     deviation = grey - ndimage.uniform_filter(grey, side)
     limit = _LEVELS_EACH_SIDE
     level = np.clip(np.round(deviation / step), -limit, limit).astype(np.int8)
-    entropy = np.zeros_like(grey)
+    rows, columns = inner or (slice(0, grey.shape[0]), slice(0, grey.shape[1]))
+    level = np.pad(level, reach_px, mode="symmetric")[
+        rows.start : rows.stop + 2 * reach_px, columns.start : columns.stop + 2 * reach_px
+    ]
+    shares = np.arange(1, side**2 + 1) / side**2
+    bits = np.append(0, -shares * np.log2(shares)).astype(np.float32)
+    entropy = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     for value in range(-limit, limit + 1):
-        share = ndimage.uniform_filter((level == value).astype(np.float32), side)
-        # Running sums leave traces of 1e-7 where there is nothing.
-        share = np.clip(share, 0, 1)
-        entropy -= share * np.log2(np.maximum(share, np.float32(1e-6)))
-    return np.maximum(entropy, 0)
+        alike = level == value
+        if alike.any():
+            entropy += bits[_counts(alike, side)]
+    return entropy
+
+
+def _counts(mask: NDArray[np.bool_], side: int) -> NDArray[np.unsignedinteger]:
+    """How many pixels are set in each square window that lies in a mask."""
+    wide = np.uint16 if side**2 < 2**16 else np.uint32
+    counted: NDArray[np.unsignedinteger] = mask.astype(wide)
+    # Rows that lie together in memory add up five times as fast as rows that do not.
+    down: NDArray[np.unsignedinteger] = np.ascontiguousarray(_sums_down(counted, side).T)
+    counts: NDArray[np.unsignedinteger] = np.ascontiguousarray(_sums_down(down, side).T)
+    return counts
+
+
+def _sums_down(plane: NDArray[np.unsignedinteger], length: int) -> NDArray[np.unsignedinteger]:
+    """Sums of a number of pixels along the first axis, put together from windows that double."""
+    last = len(plane) - length + 1
+    found = np.zeros((last, *plane.shape[1:]), plane.dtype)
+    start, window = 0, 1
+    while True:
+        if length & window:
+            found += plane[start : start + last]
+            start += window
+        if start == length:
+            return found
+        plane = plane[:-window] + plane[window:]
+        window *= 2
 
 
 def without_dust(mask: NDArray[np.bool_], picture: Picture, sigma_px: float) -> NDArray[np.bool_]:
@@ -141,7 +187,7 @@ def without_dust(mask: NDArray[np.bool_], picture: Picture, sigma_px: float) -> 
     if pieces.count < 2:
         return mask
     area = pieces.area_px[1:]
-    colour = pieces.totals(saturation(picture, sigma_px))[1:] / area
+    colour = pieces.totals(saturation(picture, sigma_px, mask))[1:] / area
     order = np.argsort(colour)
     middle = int(np.searchsorted(np.cumsum(area[order]), area.sum() / 2))
     return pieces.selected(np.append(False, colour >= _LEAST_COLOUR * colour[order[middle]]))

@@ -71,12 +71,18 @@ def margin_of(sigma_px: float) -> int:
     return int(4 * sigma_px) + 1
 
 
-def saturation(picture: Picture, sigma_px: float) -> NDArray[np.float16]:
-    """The same of a whole picture, ``(H, W)`` float16."""
+def saturation(picture: Picture, sigma_px: float, wanted: NDArray[np.bool_]) -> NDArray[np.float16]:
+    """The same of a picture, ``(H, W)`` float16, in blocks with any wanted pixel; 0 elsewhere.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8 RGB.
+        sigma_px: Deviation of the blur before.
+        wanted: ``(H, W)`` bool.
+    """
     found = empty_plane(picture.shape[:2], np.float16)
 
     def look(block: Block) -> None:
         found[block.place] = saturation_of(block, sigma_px)
 
-    look_at_blocks(look, picture, margin_of(sigma_px))
+    look_at_blocks(look, picture, margin_of(sigma_px), where=wanted)
     return found

@@ -35,6 +35,19 @@ def test_every_pixel_is_shown_once(margin: int) -> None:
     assert (shown == 1).all()
 
 
+def test_only_blocks_with_wanted_pixels_are_shown() -> None:
+    plane = np.ones((520, 610), np.uint8)
+    shown, wanted = np.zeros(plane.shape, bool), np.zeros(plane.shape, bool)
+    wanted[300, 600] = True
+
+    def look(block: Block) -> None:
+        shown[block.place] = True
+
+    look_at_blocks(look, plane, 0, where=wanted)
+    assert shown[256:512, 512:].all()
+    assert shown.sum() == 256 * (610 - 512)
+
+
 def test_densities_are_those_of_the_whole_blurred_picture() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (300, 280, 3)).astype(np.uint8)
     smooth = ndimage.gaussian_filter(pixels.astype(np.float64), (1.5, 1.5, 0))

@@ -35,6 +35,26 @@ def test_it_is_shannons(reach: int, step: float) -> None:
     np.testing.assert_allclose(found, _by_definition(grey, reach, step), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        (slice(0, 30), slice(0, 40)),
+        (slice(11, 19), slice(13, 14)),
+        (slice(0, 5), slice(35, 40)),
+        (slice(28, 30), slice(0, 9)),
+    ],
+)
+def test_a_part_of_it_is_that_part(inner: tuple[slice, slice]) -> None:
+    grey = np.random.default_rng(0).uniform(180, 250, (30, 40)).astype(np.float32)
+    found = local_entropy(grey, 4, 3.0, inner)
+    np.testing.assert_array_equal(found, local_entropy(grey, 4, 3.0)[inner])
+
+
+def test_a_window_may_hold_more_pixels_than_sixteen_bits_count() -> None:
+    """257 × 257 pixels, all alike."""
+    assert local_entropy(np.full((9, 9), 240, np.float32), 128, 6.0).max() < 1e-6
+
+
 def test_lamps_and_shadows_have_none() -> None:
     shaded = np.add.outer(np.linspace(0, 40, 80), np.linspace(200, 150, 90)).astype(np.float32)
     assert local_entropy(shaded, 3, 6.0).max() < 0.01
