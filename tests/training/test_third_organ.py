@@ -27,9 +27,6 @@ from pathoai_training.report.predictions import SegmentationCounts
 from pathoai_training.train import train
 from tests.training.conftest import code, write_all
 
-_ON_TORCH = ("--device", "cpu", "--runtime", "torch")
-"""Translating a network for onnxruntime takes longer than these few tiles."""
-
 PROSTATE = Path(__file__).resolve().parents[1] / "pathoai" / "prostate.yaml"
 LABEL, SIDE_PX, BAND_PX = "annotation/all", 320, 64
 BANDS = ("benign", "gleason_3", "cribriform", "gleason_5", "stroma")
@@ -143,7 +140,7 @@ def test_kinds_are_learnt_and_scored_as_what_they_are_kinds_of(
     assert of_truth[3] > 0, "cribriform pattern 4 is pattern 4"
     assert of_truth[0] > 0
 
-    assert main(["predict", str(study.path), "--model", "gleason", *_ON_TORCH]) == 0
+    assert main(["predict", str(study.path), "--model", "gleason", "--device", "cpu"]) == 0
     for row in study.cohort:
         found = SlideStore(study.store_path(row.slide_id)).label("prediction/gleason").read_all()
         assert set(np.unique(found)) <= {0, 1, 3, 4, NOT_ASSESSED}

@@ -93,7 +93,7 @@ def _held(name: str) -> Qt.KeyboardModifier:
     return Qt.KeyboardModifier[f"{name}Modifier"]
 
 
-def line(begin: Place, end: Place, steps: int = 4) -> list[Place]:
+def line(begin: Place, end: Place, steps: int = 8) -> list[Place]:
     return [
         (begin[0] + (end[0] - begin[0]) * t, begin[1] + (end[1] - begin[1]) * t)
         for t in np.linspace(0, 1, steps)

@@ -17,9 +17,6 @@ from tests.viewer_plugin.small_study import OTHER_SLIDE, SLIDE
 if TYPE_CHECKING:
     import napari
 
-    from napari_pathoai.panels.review_widget import ReviewWidget
-    from tests.viewer_plugin.screen import Screen
-
 pytestmark = pytest.mark.usefixtures("display")
 
 
@@ -59,23 +56,9 @@ def test_every_tab_fits(
             # The slide is what the window is for.
             assert screen.canvas.width() > width / 3, where
             assert viewer.window._qt_window.width() <= width, where
-    if spoken == "en":
-        check_unregistered(widget, screen)
     widget.show_keys()
     sheet = viewer.window._qt_window.findChild(CheatSheet)
     screen.settle()
     assert crowded(sheet) == []
     assert (sheet.width() <= 1366, sheet.height() <= 768) == (True, True)
     sheet.close()
-
-
-def check_unregistered(widget: ReviewWidget, screen: Screen) -> None:
-    """A pair without a transform cannot be laid over, and the panel says why."""
-    from qtpy.QtCore import Qt
-
-    box = widget.view.twin
-    assert not box.over.isEnabled()
-    assert "run pathoai register" in box.hint.text()
-    screen.press_special(Qt.Key.Key_I)
-    assert box.overlay.layer is None
-    assert "not registered" in widget.status.message.text()

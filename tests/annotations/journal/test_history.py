@@ -153,7 +153,7 @@ def _play(journal: Journal, history: list[Operation]) -> Model:
     return model
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(history=histories)
 def test_every_past_state_equals_a_replay(new_place: Places, history: list[Operation]) -> None:
     with new_place() as place, Journal(place) as journal:
@@ -178,7 +178,7 @@ def _touches(annotation: Annotation, region: Region) -> bool:
     return bool(across and top <= region.y + region.height and bottom >= region.y)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     history=histories,
     region=regions,

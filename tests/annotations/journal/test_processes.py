@@ -21,7 +21,7 @@ from pathoai_annotations.journal.journal import Journal
 
 pytestmark = pytest.mark.long
 
-EDITS = 700
+EDITS = 2000
 BATCH = 7
 WRITER = """
 import sys

@@ -103,7 +103,7 @@ actions = st.one_of(
 steps = st.lists(st.one_of(actions, st.sampled_from(["undo", "redo", "undo", "redo"])), max_size=25)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=steps)
 def test_it_is_as_if_every_state_had_been_kept_on_two_stacks(
     new_place: Places, steps: list[Act | str]

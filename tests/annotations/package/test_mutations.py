@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -38,15 +37,10 @@ def _assert_found(package: Path, message: str) -> None:
     assert any(what.startswith(message) for what in found), found
 
 
-def test_before_any_mutation_nothing_is_found(package: Path, imaged: Path) -> None:
-    """Each test mutates its own copy of them."""
-    assert verify_package(package, words=_KNOWN).ok
-    assert verify_package(imaged).ok
-
-
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_is_found_by_its_own_name(package: Path, name: str) -> None:
     mutate, message = MUTATIONS[name]
+    assert verify_package(package).ok
     mutate(package)
     _assert_found(package, message)
 
@@ -54,6 +48,7 @@ def test_a_mutation_is_found_by_its_own_name(package: Path, name: str) -> None:
 @pytest.mark.parametrize("name", IMAGE_MUTATIONS)
 def test_a_mutation_of_images_is_found_by_its_own_name(imaged: Path, name: str) -> None:
     mutate, message = IMAGE_MUTATIONS[name]
+    assert verify_package(imaged).ok
     mutate(imaged)
     _assert_found(imaged, message)
 
@@ -90,6 +85,7 @@ _KNOWN = ["nobody of that name", "MARTINEAU Odile"]
 def test_a_word_of_the_hospital_is_found_though_every_hash_is_right(
     package: Path, name: str
 ) -> None:
+    assert verify_package(package, words=_KNOWN).ok
     mutate, where = NAMED[name]
     mutate(package)
     found = verify_package(package, words=_KNOWN).findings
@@ -103,25 +99,17 @@ def test_a_word_of_the_hospital_is_found_though_every_hash_is_right(
 _CRITERIA = Criteria("codes and no dates", "codes of this project alone", "outlines only")
 
 
-@pytest.fixture(scope="module")
-def made_released(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An open package, approved and signed; not to be changed."""
-    folder = tmp_path_factory.mktemp("released")
+@pytest.fixture
+def released(study: Study, tmp_path: Path) -> Path:
+    """An open package, approved and signed."""
     release = Release(Tier.OPEN, "DM1", date(2026, 1, 31), with_images=False)
-    study = Study(shutil.copytree(made / "study", folder / "study"))
-    out = build_package(study, folder / "open", approval=release).path
+    out = build_package(study, tmp_path / "open", approval=release).path
     approval = Approval("DPO1", "officer", date(2026, 1, 31), date.today(), _CRITERIA)
     approve_package(out, approval)
-    make_signing_key(folder / "export.pem")
-    sign_package(out, folder / "export.pem")
+    make_signing_key(tmp_path / "export.pem")
+    sign_package(out, tmp_path / "export.pem")
     assert verify_package(out).ok
     return out
-
-
-@pytest.fixture
-def released(made_released: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return shutil.copytree(made_released, tmp_path / "open")
 
 
 def _approval(**parts: object) -> Callable[[Path], None]:

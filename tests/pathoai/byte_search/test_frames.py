@@ -39,12 +39,7 @@ def test_what_blosc_writes_is_decoded(
     raw = _CONTENTS[content]
     buffer = bytes(
         imagecodecs.blosc_encode(
-            raw,
-            level=5,  # the highest would take fifty times as long, and put all into one block
-            compressor=compressor,
-            shuffle=shuffle,
-            typesize=typesize,
-            numthreads=threads,
+            raw, compressor=compressor, shuffle=shuffle, typesize=typesize, numthreads=threads
         )
     )
     for step in (len(buffer) + 9, 30_011 if len(buffer) > 1000 else 3):

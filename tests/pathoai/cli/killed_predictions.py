@@ -98,7 +98,7 @@ _PREDICT = ("predict", "study", *_TORCH, "--model")
 _ALONE = ("predict", "slide.svs", *_TORCH, "--out", "slide.zarr", "--model")
 _ON_TWO = ("--cluster", "dask", "--workers", "2", "--retries", "99")
 WAYS = {
-    "pixels": Way((*_PREDICT, "pixels"), 2, 9),
+    "pixels": Way((*_PREDICT, "pixels"), 2, 12),
     "regions": Way((*_PREDICT, "regions"), 2, 4),
     "a slide alone": Way((*_ALONE, "study/models/pixels"), 1, 6),
     "two workers": Way((*_PREDICT, "pixels"), 2, 3, _ON_TWO),

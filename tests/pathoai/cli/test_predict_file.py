@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +38,6 @@ from tests.pathoai.made_encoders import tiny_encoder
 Capture = pytest.CaptureFixture[str]
 _BREAST = load_ontology("breast")
 _CPU = ("--device", "cpu")
-# Starts at once: writing a model as ONNX for each run takes most of a test's time.
-_TORCH = (*_CPU, "--runtime", "torch")
 _UNET = {"width": 2, "depth": 1}
 
 
@@ -86,19 +83,15 @@ def _error(capsys: Capture, *words: object) -> str:
     return line
 
 
-def _predict(slide: Path, bundle: Path, out: Path, *words: str, run: Sequence[str] = _TORCH) -> int:
-    return main(["predict", str(slide), "--model", str(bundle), "--out", str(out), *run, *words])
+def _predict(slide: Path, bundle: Path, out: Path, *words: str) -> int:
+    return main(["predict", str(slide), "--model", str(bundle), "--out", str(out), *_CPU, *words])
 
 
 @pytest.mark.parametrize("copied", [True, False])
 def test_it_is_what_add_tile_and_predict_give(
     slide: Path, bundle: Path, study: Study, tmp_path: Path, capsys: Capture, copied: bool
 ) -> None:
-    """Tiles that cannot be copied are resampled at the model's scale, as `tile --mpp` does.
-
-    Run by what the command chooses, and by torch.
-    """
-    run = _CPU if copied else _TORCH
+    """Tiles that cannot be copied are resampled at the model's scale, as `tile --mpp` does."""
     if not copied:
         # No reader's tiles: a plain picture in strips.
         with_strips = tmp_path / "strips.tiff"
@@ -115,11 +108,11 @@ def test_it_is_what_add_tile_and_predict_give(
     (row,) = study.add([IncomingSlide(slide)])
     shutil.copytree(bundle, study.model_path("tiny"))
     assert main(["tile", str(study.path), *_CPU, *([] if copied else ["--mpp", "0.5"])]) == 0
-    assert main(["predict", str(study.path), "--model", "tiny", *run]) == 0
+    assert main(["predict", str(study.path), "--model", "tiny", *_CPU]) == 0
     out = tmp_path / "new" / "alone.zarr"
     capsys.readouterr()
 
-    assert _predict(slide, bundle, out, "--slide-id", row.slide_id, run=run) == 0
+    assert _predict(slide, bundle, out, "--slide-id", row.slide_id) == 0
 
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"{row.slide_id}: ")
@@ -197,7 +190,7 @@ def test_a_finished_one_is_skipped_once_its_hashes_are_checked(
 def test_nothing_else_is_ever_written_over(
     slide: Path, bundle: Path, study: Study, tmp_path: Path, capsys: Capture
 ) -> None:
-    words = ("predict", slide, "--model", bundle, *_TORCH, "--out")
+    words = ("predict", slide, "--model", bundle, *_CPU, "--out")
     file, folder, foreign = (tmp_path / f"{name}.zarr" for name in ("file", "folder", "foreign"))
     file.write_text("mine")
     folder.mkdir()
@@ -287,7 +280,7 @@ def test_a_model_of_regions_lays_squares_over_the_tissue(
     save_bundle(
         folder, described, build_network("region-classifier", classes=2, arguments=arguments)
     )
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     assert "a slide without a study has no annotations" in _error(capsys, *words)
     assert not (tmp_path / "a.zarr").exists()
     assert main([str(word) for word in (*words, "--regions", "tissue")]) == 0
@@ -304,7 +297,7 @@ def test_a_model_of_regions_lays_squares_over_the_tissue(
 def test_a_grader_looks_through_its_encoder(slide: Path, tmp_path: Path, capsys: Capture) -> None:
     encoder = tiny_encoder(tmp_path)
     folder = _grader(tmp_path / "grader", encoder.about)
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     refused = _error(capsys, *words)
     assert "an encoder whose weights are not registered here; found tiny" in refused
     assert "pathoai encoders register tiny" in refused
@@ -383,7 +376,7 @@ def test_a_model_of_another_ontology_needs_a_study(
     slide: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     folder = _pixel_model(tmp_path / "other", ontology="skin")
-    words = ("predict", slide, "--model", folder, *_TORCH, "--out", tmp_path / "a.zarr")
+    words = ("predict", slide, "--model", folder, *_CPU, "--out", tmp_path / "a.zarr")
     assert "an ontology that does not come along with pathoai; found skin" in _error(capsys, *words)
 
 

@@ -240,10 +240,9 @@ def _processes_of_session(session: int) -> list[int]:
 def test_ctrl_c_keeps_finished_work_and_leaves_no_process(
     study: Study, two_level_slide: tuple[Path, SlideTruth], tmp_path: Path
 ) -> None:
-    slides = [_variant(two_level_slide[0], tmp_path / f"{number}.svs") for number in range(4)]
+    slides = [_variant(two_level_slide[0], tmp_path / f"{number}.svs") for number in range(6)]
     ids = [row.slide_id for row in study.add(map(IncomingSlide, slides))]
     words = [*_PROGRAM, "tile", str(study.path), "--device", "cpu", "--cluster", "dask"]
-    words += ["--workers", "2"]
     with subprocess.Popen(
         words,
         stdout=subprocess.PIPE,

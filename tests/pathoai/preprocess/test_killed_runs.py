@@ -13,8 +13,7 @@ from pathoai.testing.generated_slide import SlideTruth
 
 pytestmark = pytest.mark.long
 
-_KILLS = 25
-"""On one worker, and as many on four: fifty in all."""
+_KILLS = 50
 _SCRIPT = Path(__file__).with_name("killed_runs.py")
 
 

@@ -22,9 +22,8 @@ def _aligned(he: Picture, ihc: Picture, device: torch.device) -> tuple[AffineMap
     return refine_affine(fixed, moving, start, device=device)
 
 
-@pytest.mark.parametrize(
-    ("degrees", "mirrored"), [(5.0, False), (93.0, True), (275.0, False), (275.0, True)]
-)
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [5.0, 93.0, 275.0])
 def test_any_turn_mirrored_or_not(
     breast: TwinPictures, cpu: torch.device, degrees: float, mirrored: bool
 ) -> None:

@@ -34,13 +34,14 @@ def _stained(*amounts: tuple[tuple[float, float, float], float]) -> NDArray[np.u
     return np.asarray(light[None, None], np.uint8)
 
 
-# From 0.35 on: of fainter hematoxylin bytes leave too little below dense brown (0.17 at 0.3).
-@given(amount=st.floats(0.35, 1.5), other=st.floats(0, 1.5))
+@given(amount=st.floats(0.3, 1.5), other=st.floats(0, 1.5))
 @example(amount=0.35, other=1.39)
+@example(amount=0.3125, other=1.0)
 def test_brown_changes_nothing_where_there_is_hematoxylin(amount: float, other: float) -> None:
     alone = structure_of(_stained((HEMATOXYLIN, amount)))
     browned = structure_of(_stained((HEMATOXYLIN, amount), (DAB, other)))
-    assert browned == pytest.approx(alone, abs=0.15)
+    # On a fine grid 0.144 at most from 0.35 on; fainter hematoxylin gains up to 0.173.
+    assert browned == pytest.approx(alone, abs=0.15 if amount >= 0.35 else 0.18)
 
 
 @pytest.mark.parametrize("stain", [DAB, EOSIN, _RED])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,14 +25,8 @@ def placed(name: str, pixels: NDArray[Any], mpp: float = MPP) -> PlacedSlide:
 
 
 def structure(pixels: Picture, mpp: float = MPP, name: str = "picture") -> StructureImage:
-    """The structure of a picture, found once for all tests: it is only read."""
-    key = hashlib.sha256(pixels.tobytes()).digest(), pixels.shape, mpp, name
-    if key not in _KNOWN:
-        _KNOWN[key] = picture_structure(pixels, placed(name, pixels, mpp))
-    return _KNOWN[key]
-
-
-_KNOWN: dict[tuple[bytes, tuple[int, ...], float, str], StructureImage] = {}
+    """The structure of a picture."""
+    return picture_structure(pixels, placed(name, pixels, mpp))
 
 
 @dataclass(frozen=True, eq=False)

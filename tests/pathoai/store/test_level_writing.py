@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -89,20 +89,12 @@ def test_each_level_is_the_mean_of_the_finer_one(tmp_path: Path) -> None:
         expected = np.asarray(Image.fromarray(expected).reduce(2))
 
 
-@pytest.mark.parametrize(
-    ("compression", "stops"), [("jpeg", range(1, 10)), ("blosc-zstd", (1, 5, 8))]
-)
-def test_wherever_it_stops_it_goes_on_to_the_same_bytes(
-    tmp_path: Path, compression: str, stops: Sequence[int]
-) -> None:
-    """Though what is stored is not what was at hand: JPEG loses; 1 worker and 4 agree.
-
-    What is gone on with does not know the compression: after each shard with the one that loses,
-    after a few with the one that does not.
-    """
+@pytest.mark.parametrize("compression", ["jpeg", "blosc-zstd"])
+def test_wherever_it_stops_it_goes_on_to_the_same_bytes(tmp_path: Path, compression: str) -> None:
+    """Though what is stored is not what was at hand: JPEG loses; 1 worker and 4 agree."""
     whole = dict(_files(_made(tmp_path / "whole" / "A.zarr", compression)))
     assert dict(_files(_made(tmp_path / "one" / "A.zarr", compression, 1))) == whole
-    for shards in stops:
+    for shards in range(1, 10):
         path = _made(tmp_path / str(shards) / "A.zarr", compression, 4, stops=(shards,))
         assert dict(_files(path)) == whole
     path = _made(tmp_path / "often" / "A.zarr", compression, 4, stops=(2, 3, 5, 9))

@@ -34,12 +34,6 @@ def truth() -> SlideTruth:
     return plan_slide(SlideRecipe(width=1200, height=1000, seed=2, organ="cervix"))
 
 
-@pytest.fixture(scope="module")
-def small() -> SlideTruth:
-    """A smaller one, for what is painted many times over."""
-    return plan_slide(SlideRecipe(width=760, height=640, seed=2, organ="cervix"))
-
-
 def density(picture: NDArray[Any], chromogen: Chromogen = "dab") -> NDArray[Any]:
     """Amount of a chromogen by deconvolution, (height, width)."""
     vectors = np.array([HEMATOXYLIN, DAB, PERMANENT_RED])
@@ -105,11 +99,9 @@ def test_a_quarter_turn_without_warp_is_exact(truth: SlideTruth) -> None:
     [(key, chromogen) for key, marker in MARKERS.items() for chromogen in marker.antibodies()],
 )
 def test_chromogens_lie_where_the_truth_says(
-    truth: SlideTruth, small: SlideTruth, marker: str, chromogen: Chromogen
+    truth: SlideTruth, marker: str, chromogen: Chromogen
 ) -> None:
-    # Mitoses are so few that their rims, half a pixel wide, count on the smaller section.
-    section = truth if marker == "PHH3" else small
-    twin = plan_ihc_twin(section, marker=marker, rotation_degrees=13, warp_um=6, seed=3)
+    twin = plan_ihc_twin(truth, marker=marker, rotation_degrees=13, warp_um=6, seed=3)
     amount = density(painted(twin), chromogen)
     expected = twin.positive_mask_in_twin(0, 0, *twin.transform.twin_px, chromogen=chromogen)
     assert expected.sum() > 300
@@ -186,11 +178,11 @@ def test_only_the_classes_of_a_marker_bind_it(truth: SlideTruth) -> None:
 
 @pytest.mark.parametrize("damage", [{"tears": 2}, {"folds": 2}], ids=["tears", "folds"])
 def test_what_is_gone_is_told_and_nothing_else_changes(
-    small: SlideTruth, damage: TwinOptions
+    truth: SlideTruth, damage: TwinOptions
 ) -> None:
     options: TwinOptions = {"marker": "INI1", "rotation_degrees": 33.0, "seed": 2}
     damaged: TwinOptions = {**options, **damage}
-    whole, broken = plan_ihc_twin(small, **options), plan_ihc_twin(small, **damaged)
+    whole, broken = plan_ihc_twin(truth, **options), plan_ihc_twin(truth, **damaged)
     pictures = [painted(twin).astype(int) for twin in (whole, broken)]
     changed = np.abs(pictures[0] - pictures[1]).max(axis=2) > 1
     points = whole.from_twin(pixel_centres(*whole.transform.twin_px))
@@ -199,24 +191,24 @@ def test_what_is_gone_is_told_and_nothing_else_changes(
     assert changed[depth > 2].mean() > 0.6
     if "tears" in damage:
         assert pictures[1][depth > 2].mean() > 235
-    gone, scanned = (twin.gone_mask(0, 0, 760, 640) for twin in (broken, whole))
+    gone, scanned = (twin.gone_mask(0, 0, 1200, 1000) for twin in (broken, whole))
     place = np.floor(points).astype(int)
-    inside = ((place >= 0) & (place < [760, 640])).all(axis=-1) & (np.abs(depth) > 2)
+    inside = ((place >= 0) & (place < [1200, 1000])).all(axis=-1) & (np.abs(depth) > 2)
     columns, rows = place[inside].T
     told = gone[rows, columns] & ~scanned[rows, columns]
     assert (told == (depth[inside] > 0)).mean() > 0.999
 
 
-def test_a_flap_lies_on_its_neighbour_and_leaves_glass(small: SlideTruth) -> None:
-    twin = plan_ihc_twin(small, marker="INI1", rotation_degrees=0, folds=1, seed=2)
+def test_a_flap_lies_on_its_neighbour_and_leaves_glass(truth: SlideTruth) -> None:
+    twin = plan_ihc_twin(truth, marker="INI1", rotation_degrees=0, folds=1, seed=2)
     (fold,) = twin.damages
-    points = pixel_centres(760, 640)
+    points = pixel_centres(1200, 1000)
     deep = fold.depth(points) > 4
     flap, under = (deep & (side > 0.5) for side in (fold.missing(points), fold.doubled(points)))
     columns, rows = np.floor(twin.to_twin(points)).astype(int).transpose(2, 0, 1)
     light = painted(twin).mean(axis=2)
     assert light[rows[flap], columns[flap]].mean() > 235
-    ordinary = plan_ihc_twin(small, marker="INI1", rotation_degrees=0, seed=2)
+    ordinary = plan_ihc_twin(truth, marker="INI1", rotation_degrees=0, seed=2)
     before = painted(ordinary).mean(axis=2)[rows[under], columns[under]]
     assert light[rows[under], columns[under]].mean() < before.mean() - 10
     np.testing.assert_allclose(fold.turned_over(fold.turned_over(points)), points, atol=1e-6)

@@ -19,9 +19,6 @@ from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from tests.training.conftest import code, painted, write_store
 
-_ON_TORCH = ("--device", "cpu", "--runtime", "torch")
-"""Translating a network for onnxruntime takes longer than these few tiles."""
-
 NAME = "breast-tissue-segmentation"
 StudyMaker = Callable[..., Study]
 
@@ -60,7 +57,7 @@ def test_an_unusual_slide_is_named_in_its_result(
     assert len(tiles.distances) == min(1000, subsets["train"])
     assert not any(code("S", i) in json.dumps(reference) for i in range(8))
 
-    words = ["predict", str(trained.path), "--model", "one", *_ON_TORCH]
+    words = ["predict", str(trained.path), "--model", "one", "--device", "cpu"]
     capsys.readouterr()
     assert main([*words, "--ensemble", "two", "--tta", "--slides", usual, darker]) == 0
     printed = capsys.readouterr().out

@@ -38,9 +38,6 @@ from pathoai_training.tasks.region_examination import RegionExamination, examine
 from pathoai_training.train import train
 from tests.pathoai.made_encoders import TINY_VIT, tiny_encoder, write_weights
 
-_ON_TORCH = ("--device", "cpu", "--runtime", "torch")
-"""Translating a network for onnxruntime takes longer than these few tiles."""
-
 NAME = "breast-cell-classification"
 PATIENTS = tuple(f"P{i:015d}" for i in range(4))
 GRADES = ("benign", "lsil", "hsil", "invasive_scc")
@@ -69,7 +66,7 @@ def test_it_learns_from_the_journal_and_says_how(
     assert "100 validated annotations, validated by a pathologist" in bundle.intended_use
     network = load_network(study.model_path(NAME), bundle, torch.device("cpu"))
     assert network.context == (2,)
-    assert main(["predict", str(study.path), "--model", NAME, *_ON_TORCH]) == 0
+    assert main(["predict", str(study.path), "--model", NAME, "--device", "cpu"]) == 0
     with Journal.open(study) as journal:
         truth = {str(a.id): a.label for a in journal.annotations()}
     said: dict[str, str] = {}

@@ -292,6 +292,9 @@ def a_click_in_the_list_goes_there(reader: Reader) -> None:
 
 def who_comes_back_is_where_he_was(reader: Reader) -> None:
     """A new session shows the region behind the last decision, without a key."""
+    again = ReviewSession(reader.study, SLIDE, "R1", plan=ReadingPlan(SETTINGS))
+    reader.widget.open_session(again)
+    reader.screen.settle()
     assert reader.regions.position == UNSURE
     assert reader.is_in_view(reader.here)
 
@@ -321,7 +324,6 @@ def slides_are_listed_and_opened(reader: Reader) -> None:
     reader.screen.settle()
     assert reader.slide == SLIDE
     assert reader.keyboard() is reader.screen.canvas
-    who_comes_back_is_where_he_was(reader)
     assert "begun, 1 of 20" in reader.worklist.list.item(0).text(), "what was left is told anew"
     reader.screen.press_special(Qt.Key.Key_PageDown)
     assert reader.slide == SLIDE
@@ -374,6 +376,7 @@ def test_a_queue_of_twenty_by_keys_and_by_mouse(
     the_unsure_one_comes_again(reader)
     an_undone_decision_is_open_again(reader)
     a_click_in_the_list_goes_there(reader)
-    slides_are_listed_and_opened(reader)
+    who_comes_back_is_where_he_was(reader)
     time_stands_still_without_the_focus(reader)
     the_summary_says_what_was_read(reader)
+    slides_are_listed_and_opened(reader)

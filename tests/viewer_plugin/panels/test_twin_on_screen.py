@@ -108,6 +108,21 @@ def check_hint(hand: PanelHand) -> None:
     assert "refused here" in box.hint.text()
 
 
+def check_unregistered(hand: PanelHand) -> None:
+    """A pair without a transform cannot be laid over, and the panel says why."""
+    from qtpy.QtCore import Qt
+
+    hand.study.registration_path(SLIDE, OTHER_SLIDE).unlink()
+    hand.open("R1")
+    box = hand.widget.view.twin
+    assert hand.misfits() == []
+    assert not box.over.isEnabled()
+    assert "run pathoai register" in box.hint.text()
+    hand.press(hand.screen.canvas, Qt.Key.Key_I)
+    assert box.overlay.layer is None
+    assert "not registered" in hand.message
+
+
 def test_the_twin_beside_and_over_the_slide(
     make_napari_viewer: Callable[..., napari.Viewer], twin_study: Study
 ) -> None:
@@ -132,5 +147,6 @@ def test_the_twin_beside_and_over_the_slide(
     assert (box.over.isChecked(), box.overlay.layer) == (False, None)
     hand.press(hand.screen.canvas, Qt.Key.Key_I)
     assert viewer.layers[1].name == f"HE {SLIDE}"
+    check_unregistered(hand)
     hand.widget.review.close()
     assert len(viewer.layers) == 0

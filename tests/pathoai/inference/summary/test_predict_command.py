@@ -22,9 +22,6 @@ from pathoai.store.slide_store import SlideStore
 from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 
-_ON_TORCH = ("--device", "cpu", "--runtime", "torch")
-"""Translating a network for onnxruntime takes longer than these few tiles."""
-
 
 @pytest.fixture
 def predicted_study(two_shard_store: Path, predictor: Predictor, tmp_path: Path) -> Study:
@@ -33,7 +30,7 @@ def predicted_study(two_shard_store: Path, predictor: Predictor, tmp_path: Path)
     Cohort([CohortRow(slide_id)]).write(study.path / "cohort.csv")
     shutil.copytree(two_shard_store, study.store_path(slide_id))
     save_bundle(study.model_path("tiny"), predictor.bundle, predictor.network)
-    assert main(["predict", str(study.path), "--model", "tiny", *_ON_TORCH]) == 0
+    assert main(["predict", str(study.path), "--model", "tiny", "--device", "cpu"]) == 0
     return study
 
 
@@ -72,7 +69,7 @@ def test_a_second_run_writes_the_same_bytes(predicted_study: Study) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     ends = (".parquet", ".json", ".regions.csv", ".seal")
     assert set(before) == {f"prediction.tiny{end}" for end in ends}
-    assert main(["predict", str(predicted_study.path), "--model", "tiny", *_ON_TORCH]) == 0
+    assert main(["predict", str(predicted_study.path), "--model", "tiny", "--device", "cpu"]) == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert folder in predicted_study.derived_copies(row.slide_id)
 

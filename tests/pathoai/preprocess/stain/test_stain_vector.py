@@ -35,9 +35,9 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> list[NDArray[np.uint
     slides = []
     for seed in range(_SLIDES):
         path = folder / f"{seed}.svs"
-        generate_slide(path, SlideRecipe(width=384, height=336, mpp=1.0, seed=seed))
+        generate_slide(path, SlideRecipe(width=640, height=560, mpp=1.0, seed=seed))
         with open_slide(path, slide_id="0123456789ABCDEF") as reader:
-            pixels = reader.read_region(0, 0, 0, Size(384, 336)).reshape(-1, 3)
+            pixels = reader.read_region(0, 0, 0, Size(640, 560)).reshape(-1, 3)
         first, second = rng.normal(1, 0.05, 2)
         slides.append(_restained(pixels, (float(first), float(second))))
     return slides
