@@ -33,14 +33,23 @@ def block_mean(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
         pixels: ``(…, step h, step w)`` uint8.
         step: Up to 256, so that sums fit.
     """
-    total = np.zeros((*pixels.shape[:-2], pixels.shape[-2] // step, pixels.shape[-1] // step), "u4")
     if step == 2:
-        # Sixteen bits hold four bytes, at half of the memory traffic.
-        total = total.astype("u2")
+        return _mean_of_four(pixels)
+    total = np.zeros((*pixels.shape[:-2], pixels.shape[-2] // step, pixels.shape[-1] // step), "u4")
     for y, x in np.ndindex(step, step):
         total += pixels[..., y::step, x::step]
     area = step * step
     return ((total + area // 2) // area).astype(np.uint8)
+
+
+def _mean_of_four(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pairs = np.add(pixels[..., 0::2, :], pixels[..., 1::2, :], dtype=np.uint16, order="C")
+    # Two neighbours seen as one number: numpy is quick only along whole rows.
+    both = pairs.view(np.uint32)
+    total = (both & 0xFFFF) + (both >> 16)
+    total += 2
+    total >>= 2
+    return total.astype(np.uint8)
 
 
 def halved(pixels: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
