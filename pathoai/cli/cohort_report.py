@@ -52,8 +52,9 @@ class CohortReport:
         elif failures:
             raise next(iter(failures.values()))
         if failures:
+            others = "; the others are done" if len(failures) < self._total else ""
             raise CohortError(
-                f"{len(failures)} of {self._total} {self._noun} failed; the others are done",
+                f"{len(failures)} of {self._total} {self._noun} failed{others}",
                 found=" | ".join(f"{slide_id}: {e.what}" for slide_id, e in failures.items()),
                 remedy=f"mend or leave out these {self._noun} and run the same command again",
             )

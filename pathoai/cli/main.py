@@ -16,7 +16,9 @@ from pathoai.cli.command import Command
 from pathoai.errors import MissingDependencyError, PathoaiError, PreemptedError
 
 GROUP = "pathoai.commands"
-_FAILURE, _USAGE, _BUG, _AGAIN, _INTERRUPTED = 1, 2, 70, 75, 130
+_FAILURE, _USAGE, _BUG, _AGAIN, _INTERRUPTED, _UNREAD = 1, 2, 70, 75, 130, 141
+_REMEDY = "make room or choose another place"
+_READ_ONLY = "choose another place, or make this one writable"
 # What a disk says that is full, or a place that cannot hold what it should; all else is our bug.
 _STORAGE = {
     errno.ENOSPC: "the disk is full",
@@ -32,6 +34,8 @@ _STORAGE = {
     errno.EFBIG: "files may not grow that large here",
 }
 
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -41,7 +45,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, or 1 for an error the user can act on, 70 for a bug, 75 where a scheduler
-        wanted the machine and the same command goes on, 130 for Ctrl-C.
+        wanted the machine and the same command goes on, 130 for Ctrl-C, 141 where whoever read
+        what it prints (``head``, a pager) went away.
+    """
+    try:
+        try:
+            return _exit_code(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written has nowhere to go, and Python shall not try it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    """Run one command, its errors told in a line.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more what it prints.
     """
     # OpenMP's threads otherwise spin while they wait, which on a shared machine makes training
     # several times slower; it is read once, when torch is first loaded.
@@ -57,15 +79,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pathoai: stopped; finished work is kept, the same command goes on", file=sys.stderr)
         return _INTERRUPTED
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and not _is_read():
+            raise
         if error.errno in _STORAGE:
             where = "" if error.filename is None else f" ({Path(str(error.filename)).name})"
-            return _fail(
-                f"{_STORAGE[error.errno]}{where}. Remedy: make room or choose another place"
-            )
+            remedy = _READ_ONLY if error.errno in _NOT_WRITABLE else _REMEDY
+            return _fail(f"{_STORAGE[error.errno]}{where}. Remedy: {remedy}")
         return _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last resort, reported as the bug it is
         return _report_bug(error)
     return 0
+
+
+def _is_read() -> bool:
+    """False where nobody takes what is printed."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def run_words(words: Sequence[str]) -> None:

@@ -122,6 +122,7 @@ def _not_copyable(level: TiffLevel | None, vendor: str) -> NotCopyableError | No
         "each colour lies apart": level.planar,
         f"pixels have {level.samples} values": level.samples != 3,
         f"values have {level.bits or 'an unknown number of'} bits": level.bits != 8,
+        "values are not whole numbers from 0": not level.unsigned,
         "colours are neither RGB nor YCbCr": level.photometric not in (RGB, YCBCR),
         "JPEG 2000 tiles are YCbCr without saying so themselves": level.is_bare_ycbcr(vendor),
     }

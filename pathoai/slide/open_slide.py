@@ -136,8 +136,10 @@ def _refusal(causes: Mapping[str, PathoaiError]) -> SlideError:
             found="; ".join(texts),
             remedy=damage[-1].remedy,
         )
+    # Whoever knows the kind of file says what to do with this one.
+    remedies = [error.remedy for error in causes.values() if isinstance(error, NotASlideError)]
     return NotASlideError(
         "no reader knows this file as a slide",
         found="; ".join(texts),
-        remedy="check that it is a whole-slide image and was copied whole",
+        remedy=next(filter(None, remedies), "check that it is a whole-slide image, copied whole"),
     )

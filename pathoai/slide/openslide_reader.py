@@ -39,7 +39,7 @@ class OpenSlideBackend:
         """What the file says of itself.
 
         Raises:
-            NotASlideError: OpenSlide does not know such files.
+            NotASlideError: OpenSlide does not know such files, or would not give their values.
             DamagedSlideError: OpenSlide knows the format, but cannot open the file.
         """
         if openslide.OpenSlide.detect_format(path) is None:
@@ -247,8 +247,13 @@ def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _compression(path: Path) -> str:
+    """Of a TIFF file, refused where its values are larger than OpenSlide gives them."""
     try:
         with TiffSource(path) as source:
-            return tiff_level(source.directories()[0]).compression_name
+            level = tiff_level(source.directories()[0])
     except SlideError:
         return "not stated"
+    if not level.fits_bytes:
+        # OpenSlide keeps the upper eight bits: of twelve of sixteen it would leave the slide black.
+        raise NotASlideError("OpenSlide would cut its values to bytes")
+    return level.compression_name

@@ -29,6 +29,7 @@ _FILL_ORDER, _PREDICTOR, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS 
 _EXTRA_SAMPLES, _SAMPLE_FORMAT, _JPEG_TABLES = 338, 339, 347
 _DESCRIPTION, _SOFTWARE, _XMP, _NDPI = 270, 305, 700, 65420
 _UNSIGNED = {1, 4}
+_BITS_OF_A_BYTE = 8
 """Sample formats: unsigned, and "undefined", which many writers put for it."""
 _REDUCED = 1
 _COMPRESSIONS = {
@@ -65,6 +66,7 @@ class TiffLevel:
         photometric: The TIFF tag: 0 and 1 grey, 2 RGB, 6 YCbCr.
         samples: Values per pixel.
         bits: Bits of each value.
+        unsigned: Values are whole numbers from 0.
         alpha: 0 none, 1 colours are multiplied by it, 2 they are not (as in the TIFF tag).
         predictor: 1 none, 2 differences along a row.
         planar: Each colour apart.
@@ -78,6 +80,7 @@ class TiffLevel:
     photometric: int
     samples: int
     bits: int
+    unsigned: bool
     alpha: int
     predictor: int
     planar: bool
@@ -87,6 +90,11 @@ class TiffLevel:
     def grid_shape(self) -> tuple[int, int]:
         """Rows and columns of parts."""
         return tile_grid(self.size_px, self.part_px)
+
+    @property
+    def fits_bytes(self) -> bool:
+        """False where which values are black and white is not for a reader to guess."""
+        return self.unsigned and self.bits <= _BITS_OF_A_BYTE
 
     @property
     def compression_name(self) -> str:
@@ -162,6 +170,7 @@ def tiff_level(directory: Directory) -> TiffLevel:
         photometric=directory.integer(_PHOTOMETRIC, 1),
         samples=directory.integer(_SAMPLES, 1),
         bits=_bits(directory),
+        unsigned=directory.integer(_SAMPLE_FORMAT, 1) in _UNSIGNED,
         alpha=_alpha(directory),
         predictor=directory.integer(_PREDICTOR, 1),
         planar=directory.integer(_PLANAR, 1) == 2,
@@ -174,12 +183,11 @@ def _size(directory: Directory, width_tag: int, height_tag: int) -> Size:
 
 
 def _bits(directory: Directory) -> int:
-    """Bits of each value; 0 where they are no whole numbers of one size, or bits are reversed."""
+    """Bits of each value; 0 where they are not of one size, or bits are reversed."""
     if directory.count(_BITS) > 16 or directory.integer(_FILL_ORDER, 1) != 1:
         return 0
     bits = set(directory.integers(_BITS).tolist()) or {1}
-    unsigned = directory.integer(_SAMPLE_FORMAT, 1) in _UNSIGNED
-    return int(bits.pop()) if len(bits) == 1 and unsigned else 0
+    return int(bits.pop()) if len(bits) == 1 else 0
 
 
 def _alpha(directory: Directory) -> int:

@@ -49,6 +49,7 @@ def check_readable(level: TiffLevel, vendor: str) -> None:
     size = level.part_px.width * level.part_px.height * level.samples
     reasons = {
         f"its compression is {level.compression_name}": not known,
+        "its values are not whole numbers from 0": not level.unsigned,
         f"its values have {level.bits or 'an unknown number of'} bits": level.bits != 8,
         f"its pixels have {level.samples} values": level.samples not in samples
         or (level.samples - bool(level.alpha)) != (3 if coloured else 1),

@@ -10,7 +10,7 @@ from pathlib import Path
 import tomli_w
 
 from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import MissingFileError, StudyError
+from pathoai.errors import InvalidValueError, MissingFileError, StudyError
 from pathoai.ontology import Ontology, load_ontology, shipped_ontologies
 from pathoai.privacy.link_table import LinkTable
 from pathoai.privacy.pseudonym import code, coded_term, load_or_create_key, vault_folder
@@ -72,8 +72,10 @@ class Study:
             return existing
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StudyError(
-                "the folder is not empty and holds no study",
-                where=path.name,
+                "the folder is not empty and holds no study"
+                if path.is_dir()
+                else "a file lies where the study shall be",
+                where=path.absolute().name,
                 remedy="choose another folder",
             )
         path.mkdir(parents=True, exist_ok=True)
@@ -200,7 +202,17 @@ class Study:
         return self.path / "audits"
 
     def model_path(self, name: str) -> Path:
-        """Where a model bundle lies or will lie."""
+        """Where a model bundle lies or will lie.
+
+        Raises:
+            InvalidValueError: The name is none.
+        """
+        if not name or name != Path(name).name or name.startswith("."):
+            raise InvalidValueError(
+                "a model of a study is named by one word, not by a path",
+                found=repr(name),
+                remedy="name it as its folder in the study's `models` is called",
+            )
         return self.path / "models" / name
 
     @property

@@ -60,7 +60,8 @@ class TileGrid:
                 where=slide.slide_id or "slide",
                 found=f"at most {fraction.max():.1%}",
                 allowed=f"{spec.min_tissue_fraction:.1%} of a tile or more",
-                remedy="lower the smallest tissue fraction",
+                remedy="find more tissue with another preset (`--tissue`), or lower `--min-tissue` "
+                "where you tile",
             )
         return cls(spec, grid, origins[keep], fraction[keep])
 

@@ -12,7 +12,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 
 from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import InvalidValueError, ModelError, RecipeError
+from pathoai.errors import ModelError, RecipeError
 from pathoai.models.bundle import ModelBundle, load_bundle, save_bundle
 from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
@@ -75,8 +75,7 @@ def train(
         InvalidValueError: The name or device cannot be used.
     """
     name = recipe.name if name is None else name
-    if not name or name != Path(name).name or name.startswith("."):
-        raise InvalidValueError("a model's name is one word, not a path", found=repr(name))
+    study.model_path(name)  # refuses what is no name, before hours of work
     _check_ontology(recipe, study)
     chosen = choose_device(device)
     preemption = Preemption()

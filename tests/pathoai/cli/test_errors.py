@@ -413,3 +413,31 @@ def test_a_truth_slide_goes_through_the_first_commands(
     assert main(["overview", str(study)]) == 0
     assert len(list((study / "overview").glob("*.png"))) == 1
     assert " tiles" in capsys.readouterr().out
+
+
+def test_where_all_slides_fail_no_others_are_said_to_be_done(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        glass = _blank_slide(tmp_path / f"glass-{number}.tif")
+        with glass.open("ab") as file:
+            file.write(b"another" * number)
+        study.add([IncomingSlide(glass)])
+    assert main(["tile", str(study.path), "--device", "cpu"]) == 1
+    assert "2 of 2 slides failed; found" in _messages(capsys.readouterr().err)[-1]
+
+
+def test_a_model_is_named_and_not_a_path(filled: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("models/mine", "../models/mine", "", ".", "/mine"):
+        line = _fails(capsys, "predict", filled.path, "--model", name)
+        assert "named by one word, not by a path" in line
+
+
+def test_a_file_where_a_study_shall_be(
+    small_slide: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = _fails(capsys, "init", small_slide, "--ontology", "breast")
+    assert "small.svs: a file lies where the study shall be" in line
+    monkeypatch.chdir(small_slide.parent)
+    line = _fails(capsys, "init", ".", "--ontology", "breast")
+    assert f"{small_slide.parent.name}: the folder is not empty and holds no study" in line

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pathoai import entry_points
@@ -62,6 +63,21 @@ def test_a_file_that_nobody_knows_is_refused_with_the_cause_of_every_reader(
         with pytest.raises(NotASlideError) as alone:
             backend.describe(path)
         assert f"{backend.name}: {alone.value.what}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("u2", "its values have 16 bits"), ("f4", "its values are not whole")]
+)
+def test_values_larger_than_bytes_are_refused_by_every_reader(
+    tmp_path: Path, kind: str, cause: str
+) -> None:
+    """OpenSlide would keep the upper eight bits: a slide of twelve-bit values would be black."""
+    path = tmp_path / "deep.tif"
+    pixels = np.linspace(0, 4095, 3 * 256 * 256).reshape(256, 256, 3).astype(kind)
+    tifffile.imwrite(path, pixels, tile=(128, 128), photometric="rgb")
+    with pytest.raises(NotASlideError, match=cause) as raised:
+        open_slide(path, mpp=Mpp.square(0.5))
+    assert raised.value.remedy == "save it as a tiled RGB TIFF of 8 bits"
 
 
 def test_a_damaged_file_is_called_damaged_with_its_readers_remedy(tmp_path: Path) -> None:
