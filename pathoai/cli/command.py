@@ -6,7 +6,7 @@ is heavy (torch, napari, …) inside ``run``.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +31,23 @@ class Command:
     run: Callable[[Namespace], None]
 
 
-class ExactParser(ArgumentParser):
-    """Refuses shortened options: one would be understood today and mean another tomorrow."""
+def add_action(words: Any, name: str, summary: str, example: str) -> ArgumentParser:  # noqa: ANN401 - argparse keeps the type private
+    """Add a word with an example below its help.
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        """As argparse makes it, for ``add_subparsers(parser_class=…)``."""
-        super().__init__(allow_abbrev=False, **settings)
+    Shortened options are refused: one would be understood today and mean another tomorrow.
+
+    Args:
+        words: What ``add_subparsers`` gave.
+        name: The word.
+        summary: One line.
+        example: A whole command line that works.
+    """
+    parser: ArgumentParser = words.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser

@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 import traceback
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Sequence
 from pathlib import Path
 
 from pathoai import __version__, entry_points
 from pathoai.cli.audited import audited
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, add_action
 from pathoai.errors import MissingDependencyError, PathoaiError, PreemptedError
 
 GROUP = "pathoai.commands"
@@ -156,14 +156,7 @@ def _add(words: object, name: str) -> None:
         command: Command = entry_points.load(GROUP, name)
     except MissingDependencyError as error:
         command = _unavailable(name, error)
-    parser: ArgumentParser = words.add_parser(  # type: ignore[attr-defined]  # argparse keeps the type private
-        command.name,
-        help=command.summary,
-        description=command.summary,
-        epilog=f"example:\n  {command.example}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_action(words, command.name, command.summary, command.example)
     command.configure(parser)
     parser.set_defaults(command=command, actions=_actions(parser))
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
@@ -18,16 +18,20 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai_annotations.annotation import Annotation
     from pathoai_annotations.journal.journal import Journal
 
+_PROPOSE = "pathoai annotations propose my-study --model breast-nuclei-segmentation"
+_VALIDATE = "pathoai annotations validate my-study --author R1 --label nucleus --limit 100"
+_SUMMARY = "pathoai annotations summary my-study"
+
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
+    words = parser.add_subparsers(metavar="ACTION", required=True)
     exchange.configure(words)
     transfer.configure(words)
-    propose = words.add_parser("propose", help="enter a model's objects as proposals")
+    propose = add_action(words, "propose", "enter a model's objects as proposals", _PROPOSE)
     _configure_choice(propose, _propose)
     propose.add_argument("--model", required=True, metavar="NAME", help="a model of the study")
 
-    validate = words.add_parser("validate", help="stand behind proposals")
+    validate = add_action(words, "validate", "stand behind proposals", _VALIDATE)
     _configure_choice(validate, _validate)
     validate.add_argument("--author", required=True, help="your code, e.g. R1; never a name")
     validate.set_defaults(writes=True)
@@ -36,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
     validate.add_argument("--limit", type=int, help="at most so many per slide")
 
     journal_commands.configure(words)
-    summary = words.add_parser("summary", help="count annotations by slide and status")
+    summary = add_action(words, "summary", "count annotations by slide and status", _SUMMARY)
     summary.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     summary.set_defaults(action=_summary)
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
 from pathoai.errors import AuditError
 from pathoai.study.study import Study
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:  # loaded once the command runs
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
+    words = parser.add_subparsers(metavar="ACTION", required=True)
     for name, told, action in (
         ("verify", "is the trail whole, and the journal what it says?", _verify),
         ("show", "list the entries", _show),
         ("archive", "move entries whose time is over into a file of their own", _archive),
     ):
-        word = words.add_parser(name, help=told)
+        word = add_action(words, name, told, f"pathoai audit {name} my-study")
         word.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
         word.set_defaults(action=action)
         if name == "show":

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pathoai.cli.command import add_action
 from pathoai.errors import InvalidValueError, PathoaiError
 from pathoai.provenance import utc_now
 from pathoai.study.study import Study
@@ -25,13 +26,19 @@ FILE = "FILE"
 NOBODY = "import"
 """Under this code proposals come from files: it is no person's, and can stand behind nothing."""
 
+_IMPORT_EXAMPLE = (
+    "pathoai annotations import my-study from-qupath.geojson --slide ID --label nucleus"
+)
+_EXPORT_EXAMPLE = "pathoai annotations export my-study annotations.geojson --slide ID"
+_FORMATS_EXAMPLE = "pathoai annotations formats"
+
 
 def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type private
     """Add the actions to those of ``pathoai annotations``."""
-    read = words.add_parser("import", help="read proposals from a file")
+    read = add_action(words, "import", "read proposals from a file", _IMPORT_EXAMPLE)
     _configure_exchange(read, _import)
     _configure_reading(read)
-    write = words.add_parser("export", help="write annotations to a file")
+    write = add_action(words, "export", "write annotations to a file", _EXPORT_EXAMPLE)
     _configure_exchange(write, _export)
     write.add_argument("--status", nargs="+", help="only of these (default: all but rejected)")
     write.add_argument("--author", metavar="CODE", help="only what this code last changed")
@@ -43,7 +50,9 @@ def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type pri
         metavar=("X", "Y", "WIDTH", "HEIGHT"),
         help="only what touches this rectangle, level-0 pixels",
     )
-    listed = words.add_parser("formats", help="list the formats and what each cannot carry")
+    listed = add_action(
+        words, "formats", "list the formats and what each cannot carry", _FORMATS_EXAMPLE
+    )
     listed.set_defaults(action=list_formats)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pathoai.cli.command import add_action
 from pathoai.errors import InvalidValueError
 from pathoai.study.study import Study
 
@@ -25,6 +26,17 @@ _TIME = (
     "e.g. 2026-05-01T12:00+02:00, or the number of an edit; without a zone: this computer's time"
 )
 _NONE = "-"
+_ID = "8e1f0c9a-52d1-4e0a-9a7b-3c8e5d2f6b10"
+_EXAMPLES = {
+    "log": "log my-study --author R1",
+    "show": "show my-study --at 2026-05-01T12:00+02:00",
+    "diff": "diff my-study --authors R1 R2",
+    "check": "check my-study",
+    "delete": f"delete my-study --annotation {_ID} --author R1",
+    "restore": f"restore my-study --annotation {_ID} --at 120 --author R1",
+    "comment": 'comment my-study --slide ID --text "out of focus" --author R1',
+    "merge": "merge my-study colleagues-study",
+}
 
 
 def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type private
@@ -74,7 +86,7 @@ def _add_edits(words: Any) -> None:  # noqa: ANN401 - likewise
 
 
 def _word(words: Any, name: str, summary: str, action: object) -> ArgumentParser:  # noqa: ANN401 - likewise
-    parser: ArgumentParser = words.add_parser(name, help=summary, description=summary)
+    parser = add_action(words, name, summary, f"pathoai annotations {_EXAMPLES[name]}")
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     if name in ("log", "show", "diff", "check", "merge"):
         parser.add_argument("--json", action="store_true", help="for programs: JSON, one a line")

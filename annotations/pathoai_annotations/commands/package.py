@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, add_action
 from pathoai_annotations.commands import package_protection, package_sharing
 from pathoai_annotations.commands.package_trail import add_study
-from pathoai_annotations.commands.package_word import add_word
 
 if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the command runs
     from pathoai.errors import PathoaiError
@@ -34,9 +33,9 @@ _APPROVE = (
 
 def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="WORD", required=True)
-    _configure_build(add_word(words, "build", "package what readers signed off", _BUILD))
-    _configure_approve(add_word(words, "approve", "let a finished package go", _APPROVE))
-    verify = add_word(words, "verify", "check a package", "pathoai package verify my-package")
+    _configure_build(add_action(words, "build", "package what readers signed off", _BUILD))
+    _configure_approve(add_action(words, "approve", "let a finished package go", _APPROVE))
+    verify = add_action(words, "verify", "check a package", "pathoai package verify my-package")
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     verify.add_argument(
         "--signed-by", type=Path, metavar="FILE", help="public key (.pub) that must have signed it"
@@ -50,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
         "repeated",
     )
     verify.set_defaults(package_run=_verify)
-    opened = add_word(
+    opened = add_action(
         words, "open", "make a study of a package", "pathoai package open my-package my-study"
     )
     opened.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pathoai.cli.command import add_action
 from pathoai_annotations.commands.package_trail import add_study
-from pathoai_annotations.commands.package_word import add_word
 
 _EXAMPLES = {
     "keygen": "pathoai package keygen ~/keys/export.pem",
@@ -67,7 +67,7 @@ def _word(
     summary: str,
     action: Callable[[Namespace], None],
 ) -> ArgumentParser:
-    parser = add_word(words, name, summary, _EXAMPLES[name])
+    parser = add_action(words, name, summary, _EXAMPLES[name])
     parser.set_defaults(package_run=action)
     return parser
 

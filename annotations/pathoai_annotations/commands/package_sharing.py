@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from pathoai.cli.command import add_action
 from pathoai_annotations.commands.package_trail import add_study
-from pathoai_annotations.commands.package_word import add_word
 
 _CHECK = "pathoai package fair-check my-package"
 _PUBLISH = (
@@ -18,10 +18,10 @@ _PUBLISH = (
 
 def add_words(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
     """Add both words to the parser of ``pathoai package``."""
-    check = add_word(words, "fair-check", "how FAIR a package is, by 17 metrics", _CHECK)
+    check = add_action(words, "fair-check", "how FAIR a package is, by 17 metrics", _CHECK)
     check.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")
     check.set_defaults(package_run=_fair_check)
-    publish = add_word(
+    publish = add_action(
         words, "publish", "write what a repository asks for at a deposit; sends nothing", _PUBLISH
     )
     publish.add_argument("out", type=Path, metavar="OUT", help="the folder of the package")

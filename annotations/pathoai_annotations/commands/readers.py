@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
 from pathoai.errors import InvalidValueError
 from pathoai.study.study import Study
 
@@ -17,12 +17,24 @@ if TYPE_CHECKING:  # numpy, shapely and SQLAlchemy are heavy, and needed only on
 Action = Callable[[Study, Namespace], None]
 Add = Callable[[str, str, Action], ArgumentParser]
 
+_EXAMPLES = {
+    "assign": "assign my-study --readers R1 R2 --blind --adjudicator A1",
+    "withdraw": "withdraw my-study --reader R2",
+    "status": "status my-study",
+    "room": "room my-study --reader R1 --out room-of-R1",
+    "collect": "collect my-study room-of-R1",
+    "sign-off": "sign-off my-study --reader R1 --slide ID",
+    "reopen": "reopen my-study --reader R1 --slide ID",
+    "queue": "queue my-study --n 20",
+    "adjudicate": "adjudicate my-study --reader A1 --slide ID --grade hsil",
+}
+
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
+    words = parser.add_subparsers(metavar="ACTION", required=True)
 
     def add(name: str, summary: str, run: Action) -> ArgumentParser:
-        found: ArgumentParser = words.add_parser(name, help=summary, description=summary)
+        found = add_action(words, name, summary, f"pathoai readers {_EXAMPLES[name]}")
         found.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
         found.set_defaults(action=run)
         return found

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pathoai.cli.command import add_action
 from pathoai.errors import AnnotationError, InvalidValueError
 from pathoai.provenance import utc_now
 from pathoai.study.study import Study
@@ -20,8 +21,11 @@ _LISTED = 20
 
 def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type private
     """Add the action to those of ``pathoai annotations``."""
-    parser = words.add_parser(
-        "transfer", help="carry annotations, or a label, to a registered twin, as proposals"
+    parser = add_action(
+        words,
+        "transfer",
+        "carry annotations, or a label, to a registered twin, as proposals",
+        "pathoai annotations transfer my-study --from ID --to ID-OF-ITS-TWIN",
     )
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("--from", dest="near", required=True, metavar="ID", help="from this slide")

@@ -6,15 +6,19 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
+
+_SHOW = "pathoai cohort show my-study"
+_IMPORT = "pathoai cohort import my-study cohort-columns.csv"
+_SUBMISSION = "pathoai cohort submission my-study grades.csv --model cervix-grading"
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
-    show = words.add_parser("show", help="count patients, blocks, centres, stains and grades")
+    words = parser.add_subparsers(metavar="ACTION", required=True)
+    show = add_action(words, "show", "count patients, blocks, centres, stains and grades", _SHOW)
     show.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     show.set_defaults(action=_show)
-    table = words.add_parser("import", help="add columns to slides that the study has")
+    table = add_action(words, "import", "add columns to slides that the study has", _IMPORT)
     table.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     table.add_argument(
         "table",
@@ -24,7 +28,9 @@ def configure(parser: ArgumentParser) -> None:
         "scanner, stain_batch, grade, pair, marker; or TissueNet's filename,0,1,2,3",
     )
     table.set_defaults(action=_import)
-    one_hot = words.add_parser("submission", help="write grades as TissueNet's one-hot table")
+    one_hot = add_action(
+        words, "submission", "write grades as TissueNet's one-hot table", _SUBMISSION
+    )
     one_hot.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     one_hot.add_argument("file", type=Path, metavar="FILE.csv", help="filename,0,1,2,3")
     one_hot.add_argument(

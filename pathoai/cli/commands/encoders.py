@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, add_action
 
 if TYPE_CHECKING:  # reading the descriptions takes time that --help should not
     from pathoai.models.encoder import EncoderEntry
@@ -16,20 +16,20 @@ if TYPE_CHECKING:  # reading the descriptions takes time that --help should not
 _HEADINGS = ("encoder", "tile", "mpp", "vector", "licence", "commercial", "weights", "title")
 
 
-class _Exact(ArgumentParser):
-    """Refuses shortened options: one would be understood today and mean another tomorrow."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(allow_abbrev=False, **settings)
-
-
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=_Exact)
-    listing = words.add_parser("list", help="list encoders, their licences, and what is registered")
+    words = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = add_action(
+        words,
+        "list",
+        "list encoders, their licences, and what is registered",
+        "pathoai encoders list",
+    )
     listing.set_defaults(action=_list)
-    register = words.add_parser(
+    register = add_action(
+        words,
         "register",
-        help="say where the weights of an encoder lie; nothing is fetched, the file stays in place",
+        "say where the weights of an encoder lie; nothing is fetched, the file stays in place",
+        "pathoai encoders register efficientnet-lite0",
     )
     register.add_argument("key", metavar="KEY", help="an encoder of `pathoai encoders list`")
     register.add_argument(

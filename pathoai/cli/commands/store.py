@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.progress import Advance, progress_bar
 
@@ -20,18 +20,22 @@ if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
 _PATCHES = "patches-h5"
 _SUFFIXES = {"ome-zarr-0.4": ".ome.zarr", "tiff": ".tiff", _PATCHES: ".h5"}
 
+_INFO = "pathoai store info my-study"
+_VERIFY = "pathoai store verify my-study --decode"
+_EXPORT = "pathoai store export my-study copies --to tiff"
+
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
-    info = words.add_parser("info", help="say what stores hold and what they weigh")
+    words = parser.add_subparsers(metavar="ACTION", required=True)
+    info = add_action(words, "info", "say what stores hold and what they weigh", _INFO)
     _configure_choice(info, _info)
 
-    verify = words.add_parser("verify", help="list all damage of stores")
+    verify = add_action(words, "verify", "list all damage of stores", _VERIFY)
     _configure_choice(verify, _verify)
     verify.add_argument("--decode", action="store_true", help="decode every chunk too")
     _configure_workers(verify)
 
-    export = words.add_parser("export", help="write copies that other programs open")
+    export = add_action(words, "export", "write copies that other programs open", _EXPORT)
     _configure_choice(export, _export)
     export.add_argument(
         "out", type=Path, metavar="OUT", help="the file to make; of a study, a folder for them"

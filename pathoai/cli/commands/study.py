@@ -5,16 +5,21 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
+
+_SHEET = "pathoai study sheet my-study my-study-sheet"
+_PORTAL = "pathoai study portal my-study my-other-study portal"
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="sheet|portal", required=True, parser_class=ExactParser)
-    sheet = words.add_parser("sheet", help="write a study's transparency sheet (French, English)")
+    words = parser.add_subparsers(metavar="sheet|portal", required=True)
+    sheet = add_action(
+        words, "sheet", "write a study's transparency sheet (French, English)", _SHEET
+    )
     sheet.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     sheet.add_argument("out", type=Path, metavar="OUT", help="folder for its pages and JSON")
     sheet.set_defaults(action=_sheet)
-    portal = words.add_parser("portal", help="write a site that lists studies")
+    portal = add_action(words, "portal", "write a site that lists studies", _PORTAL)
     portal.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="study folders")
     portal.add_argument("out", type=Path, metavar="OUT", help="folder for the site")
     portal.set_defaults(action=_portal)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
 
 import pytest
 
 from pathoai import __version__, entry_points
-from pathoai.cli.command import Command
+from pathoai.cli.command import Command, add_action
 from pathoai.cli.main import GROUP
 
 _COMMANDS = entry_points.names_in(GROUP)
@@ -44,6 +47,33 @@ def test_help_of_every_command_has_an_example(name: str) -> None:
     assert f"usage: pathoai {name}" in done.stdout
     assert f"example:\n  pathoai {name}" in done.stdout
     assert "not installed" not in done.stdout
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_word_has_an_example_that_the_program_understands(name: str) -> None:
+    parser = ArgumentParser(prog="pathoai")
+    command: Command = entry_points.load(GROUP, name)
+    words = parser.add_subparsers()
+    command.configure(add_action(words, name, command.summary, command.example))
+    for word in _words_below(words.choices[name]):
+        assert word.description
+        assert word.epilog is not None
+        for line in word.epilog.splitlines()[1:]:
+            program, *rest = shlex.split(line, comments=True)
+            assert (program, line.split()[: len(word.prog.split())]) == (
+                "pathoai",
+                word.prog.split(),
+            )
+            parser.parse_args(rest)
+
+
+def _words_below(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """The parser of a command and of each of its actions."""
+    yield parser
+    # argparse keeps the only list of them private.
+    for branch in (a for a in parser._actions if isinstance(a, _SubParsersAction)):
+        for action in branch.choices.values():
+            yield from _words_below(action)
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

@@ -6,16 +6,20 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from pathoai.cli.command import Command, ExactParser
+from pathoai.cli.command import Command, add_action
 from pathoai.progress import progress_bar
+
+_CARD = "pathoai model card my-study --model breast-nuclei-segmentation"
+_EXPORT = "pathoai model export my-study --model breast-nuclei-segmentation --to onnx"
+_VERIFY = "pathoai model verify my-study/models/breast-nuclei-segmentation/onnx"
 
 
 def configure(parser: ArgumentParser) -> None:
-    words = parser.add_subparsers(metavar="ACTION", required=True, parser_class=ExactParser)
-    card = words.add_parser("card", help="write a model's card again, with what you noted")
+    words = parser.add_subparsers(metavar="ACTION", required=True)
+    card = add_action(words, "card", "write a model's card again, with what you noted", _CARD)
     _configure_choice(card, _card)
 
-    export = words.add_parser("export", help="write a model for programs without torch")
+    export = add_action(words, "export", "write a model for programs without torch", _EXPORT)
     _configure_choice(export, _export)
     export.add_argument(
         "out",
@@ -31,7 +35,9 @@ def configure(parser: ArgumentParser) -> None:
         "--int8", action="store_true", help="also in 8-bit integers, faster on a CPU"
     )
 
-    verify = words.add_parser("verify", help="check that an exported model is unchanged and runs")
+    verify = add_action(
+        words, "verify", "check that an exported model is unchanged and runs", _VERIFY
+    )
     verify.add_argument("out", type=Path, metavar="OUT", help="the folder that was exported")
     verify.set_defaults(action=_verify)
 
