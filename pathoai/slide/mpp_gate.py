@@ -14,7 +14,10 @@ LARGEST_SENSOR_UM = 16.0
 """Its greatest plausible value."""
 _LARGEST_SIDE_MM = 400.0
 """Well beyond the largest glass (whole-brain sections, about 200 mm)."""
-_REMEDY = "state the true scale in the mpp column of the cohort file or by --mpp"
+_REMEDY = (
+    "state the true scale in the mpp column of the cohort file, or by --mpp where the slide is "
+    "added or predicted"
+)
 _UNIT_REMEDY = (
     "the unit of a resolution tag (inch, cm, mm, µm, nm) or a power of ten is wrong; " + _REMEDY
 )

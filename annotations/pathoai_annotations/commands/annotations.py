@@ -136,7 +136,7 @@ def _summary(study: Study, journal: Journal, options: Namespace) -> None:
 
 COMMAND = Command(
     "annotations",
-    "import, export, carry over, validate and list annotations",
+    "import, export, carry over, validate and look at annotations",
     "pathoai annotations export my-study annotations.geojson --status validated corrected",
     configure,
     run,

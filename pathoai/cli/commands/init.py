@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pathoai.cli.command import Command
 from pathoai.study.study import Study
+from pathoai.study.study_sheet import SHEET
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    existed = (options.study / SHEET).is_file()
     study = Study.create(
         options.study,
         ontology=options.ontology,
@@ -29,7 +31,8 @@ def run(options: Namespace) -> None:
         responsible=options.responsible,
         legal_basis=options.legal_basis,
     )
-    print(f"study {study.sheet.title!r}, ontology {study.ontology.key}: add slides next")
+    said = "it was there already, and stays as it is" if existed else "add slides next"
+    print(f"study {study.sheet.title!r}, ontology {study.ontology.key}: {said}")
 
 
 COMMAND = Command(

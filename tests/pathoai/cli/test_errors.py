@@ -433,6 +433,15 @@ def test_a_model_is_named_and_not_a_path(filled: Study, capsys: pytest.CaptureFi
         assert "named by one word, not by a path" in line
 
 
+def test_a_study_that_exists_stays_as_it_is(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = (study.path / "study.toml").read_bytes()
+    assert main(["init", str(study.path), "--ontology", "breast", "--title", "another"]) == 0
+    assert "there already, and stays as it is" in capsys.readouterr().out
+    assert (study.path / "study.toml").read_bytes() == sheet
+
+
 def test_a_file_where_a_study_shall_be(
     small_slide: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
