@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,7 @@ def run_erase(options: Namespace) -> None:
 def run_oppose(options: Namespace) -> None:
     from pathoai.privacy.opposition import note_opposition_applied
     from pathoai.privacy.tombstones import Reason
-    from pathoai_annotations.erasure.opposition_list import codes_on_list, in_study, keep_out
+    from pathoai_annotations.erasure.opposition_list import keep_out, people_on_list
 
     if (options.code is None) == (options.list is None):
         raise InvalidValueError("who opposes?", allowed="either CODE or --list FILE")
@@ -58,14 +60,28 @@ def run_oppose(options: Namespace) -> None:
     if options.list is None:
         _take_out(study, options.code, Reason.OPPOSITION, dry_run=options.dry_run)
         return
-    codes = codes_on_list(study, options.list)
-    here = in_study(study, codes)
-    print(f"{len(codes)} on the list, {len(here)} of them in the study")
-    for code in here:
+    people = people_on_list(study, options.list)
+    away = [one for one in people if not one.here]
+    print(f"{len(people)} on the list, {len(people) - len(away)} of them in the study")
+    for lines, what in (
+        ([one.line for one in away if one.is_out], "taken out or kept out before"),
+        ([one.line for one in away if not one.is_out], "nobody whom the study has"),
+    ):
+        if lines:
+            print(f"  {what}: {_lines(lines)} of the list")
+    for code in dict.fromkeys(code for one in people for code in one.here):
         _take_out(study, code, Reason.OPPOSITION, dry_run=options.dry_run)
     if not options.dry_run:
-        keep_out(study, codes)
+        keep_out(study, people)
         note_opposition_applied(study.path)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Lines by their numbers, ascending: what stands in them names people, and is not repeated."""
+    runs = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    stretches = [[number for _, number in run] for _, run in runs]
+    words = [str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in stretches]
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(words)}"
 
 
 def _take_out(study: Study, code: str, reason: Reason, *, dry_run: bool) -> None:
