@@ -88,24 +88,40 @@ def _take_out(study: Study, code: str, reason: Reason, *, dry_run: bool) -> None
     from pathoai_annotations.erasure.erase import erase_person
     from pathoai_annotations.erasure.reach import reach_of
 
-    if dry_run:
-        _print(study, reach_of(study, code), "would be taken out")
-        print("nothing was changed")
-    else:
+    if not dry_run:
         _print(study, erase_person(study, code, reason), "taken out")
+        return
+    reach = reach_of(study, code)
+    _print(study, reach, "would be taken out")
+    for fate, kinds in _fates(study, reach).items():
+        for path in (path for paths in kinds.values() for path in paths):
+            print(f"  {fate}: {path.relative_to(study.path).as_posix()}")
+    print("nothing was changed")
+
+
+def _fates(study: Study, reach: Reach) -> dict[str, dict[str, list[Path]]]:
+    """What becomes of files → their kind → the files."""
+    from pathoai_annotations.erasure.remains import is_removed
+
+    gone = [path for path in reach.files if is_removed(study.path, path, reach.person.traces)]
+    stay = [path for path in reach.files if path not in gone]
+    return {
+        "removed": {
+            "copies of his slides": [*reach.copies],
+            "labels of their twins": [*reach.labels],
+            "other files": gone,
+        },
+        "stay, without what names him": {"splits": [*reach.splits], "other files": stay},
+    }
 
 
 def _print(study: Study, reach: Reach, done: str) -> None:
-    rows = reach.person.rows
-    print(f"{done}: {len(rows)} slides, {len(reach.edits)} edits of the journal")
-    for noun, paths in (
-        ("copy", reach.copies),
-        ("label of a twin", reach.labels),
-        ("split", reach.splits),
-        ("file that names him", reach.files),
-    ):
-        for path in paths:
-            print(f"  {noun}: {path.relative_to(study.path).as_posix()}")
+    """How many of each kind, and what becomes of them; models, packages and rooms by name."""
+    print(f"{done}: {len(reach.person.rows)} slides, {len(reach.edits)} edits of the journal")
+    for fate, kinds in _fates(study, reach).items():
+        told = ", ".join(f"{len(paths)} {kind}" for kind, paths in kinds.items() if paths)
+        if told:
+            print(f"  {fate}: {told}")
     for noun, names, remedy in (
         ("model trained with him", reach.models, "train it again without him"),
         ("package that contains him", reach.packages, "the next version leaves him out"),

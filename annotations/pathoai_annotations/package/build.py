@@ -81,8 +81,9 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     All dates come from the release and the journal, so that an unchanged study gives the same
     bytes again. A package of the same study at ``out`` is replaced; but one that is approved or
     signed stays where the new one would hold the same, and is lost only if asked for. What a killed
-    run finished of single slides is kept. Where the release says so, the package holds de-identified
-    copies of its slides; those that are finished are kept even where the build is refused.
+    run finished of single slides is kept. Where the release says so, the package holds
+    de-identified copies of its slides; those that are finished are kept even where the build is
+    refused.
 
     Args:
         study: The study.

@@ -164,9 +164,33 @@ def test_a_dry_run_shows_the_reach_and_changes_nothing(
     }
     for path in (*reach.copies, *reach.labels, *reach.splits, *reach.files):
         assert path.relative_to(study.path).as_posix() in told
+        assert told.count(f": {path.relative_to(study.path).as_posix()}\n") == 1
     assert f"{len(reach.edits)} edits" in told
     assert "model trained with him: m" in told
     assert "package that contains him: 1.0.0" in told
+
+
+def test_an_erasure_tells_in_counts_what_was_removed_and_what_stays(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = next(iter(study.cohort))
+    assert main(["erase", str(study.path), first.patient_id, "--dry-run"]) == 0
+    would = capsys.readouterr().out.splitlines()
+    files = {fate: [] for fate in ("removed", "stay, without what names him")}
+    for line in would:
+        fate, _, path = line.strip().partition(": ")
+        if (study.path / path).exists() and fate in files:
+            files[fate].append(study.path / path)
+    assert main(["erase", str(study.path), first.patient_id]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:] == would[1 : len(told)]
+    assert len(told) == 1 + len(files) + 2  # a model and a package are named
+    for (fate, paths), line in zip(files.items(), told[1:3], strict=True):
+        counts = [int(word) for word in line.split() if word.isdigit()]
+        assert line.startswith(f"  {fate}: ")
+        assert sum(counts) == len(paths) > 0
+    assert not any(path.exists() for path in files["removed"])
+    assert all(path.exists() for path in files["stay, without what names him"])
 
 
 def test_who_was_taken_out_does_not_come_in_again(study: Study, tmp_path: Path) -> None:
