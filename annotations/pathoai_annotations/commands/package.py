@@ -220,9 +220,12 @@ def _who_answers(options: Namespace, study: Study) -> Approval | Release:
     from pathoai.errors import PackageError
     from pathoai.privacy.opposition import opposition_applied
     from pathoai_annotations.package.approval import Approval
-    from pathoai_annotations.package.release import Release
+    from pathoai_annotations.package.opposition_day import refuse_before_study
+    from pathoai_annotations.package.release import Release, opposition_day
 
     noted = opposition_applied(study.path)
+    if options.opposition_date:
+        refuse_before_study(study, opposition_day(options.opposition_date))
     opposition_date = options.opposition_date or (noted.isoformat() if noted else None)
     approval = (options.approved_by, options.role, opposition_date, options.approved_on)
     if options.tier == "internal" and not options.exported_by:
