@@ -176,7 +176,9 @@ def test_an_erasure_tells_in_counts_what_was_removed_and_what_stays(
     first = next(iter(study.cohort))
     assert main(["erase", str(study.path), first.patient_id, "--dry-run"]) == 0
     would = capsys.readouterr().out.splitlines()
-    files: dict[str, list[Path]] = {fate: [] for fate in ("removed", "stay, without what names him")}
+    files: dict[str, list[Path]] = {
+        fate: [] for fate in ("removed", "stay, without what names him")
+    }
     for line in would:
         fate, _, path = line.strip().partition(": ")
         if (study.path / path).exists() and fate in files:
