@@ -50,8 +50,8 @@ def people_on_list(study: Study, path: Path) -> list[ListedPerson]:
             where="--list",
             found="no line with a word",
             allowed="a code or an identifier of a patient on each line",
-            remedy="check that it is the right file; if nobody objected, say up to which day you "
-            "know it where you build: `pathoai package build … --opposition-date YYYY-MM-DD`",
+            remedy="check that it is the right file; if nobody objected, say up to which day: "
+            "`pathoai package build … --opposition-date YYYY-MM-DD`",
         )
     key = b""
     if not all(is_code(text.strip()) for text in named.values()):
