@@ -25,6 +25,7 @@ from typing import Literal
 from platformdirs import user_data_path
 
 from pathoai.errors import StudyError
+from pathoai.privacy.identifier import earlier_spellings, normalised
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_CHARACTERS = 16
@@ -34,6 +35,8 @@ _CODES = "codes"
 CODE_PATTERN = re.compile(f"[{_CROCKFORD}]{{{_CODE_CHARACTERS}}}")
 
 Kind = Literal["slide", "patient", "specimen", "block", "centre", "account", "term"]
+_IDENTIFIERS: frozenset[Kind] = frozenset(("patient", "specimen", "block", "centre"))
+"""Kinds that people write, in whatever spelling; the others are made by programs, or are terms."""
 _FEWEST_DIGITS = 6
 """Of a serial number, a day or the number of a case; models of scanners have fewer."""
 
@@ -158,8 +161,31 @@ def read_secret(path: Path) -> list[str]:
 
 
 def code(key: bytes, kind: Kind, identifier: str) -> str:
-    """The code of an identifier: 16 characters, the same for the same key, kind and identifier."""
-    digest = hmac.digest(key, f"{kind}\0{identifier}".encode(), hashlib.sha256)
+    """The code of an identifier: 16 characters, the same for the same key, kind and identifier.
+
+    Args:
+        key: The study's.
+        kind: Of what is identified.
+        identifier: Of a patient, specimen, block or centre in any spelling: Unicode's forms and
+            blanks make no difference (:mod:`pathoai.privacy.identifier`).
+
+    Raises:
+        InvalidValueError: Such an identifier holds a line break.
+    """
+    return _code(key, kind, normalised(identifier) if kind in _IDENTIFIERS else identifier)
+
+
+def codes_of_all_spellings(key: bytes, kind: Kind, identifier: str) -> tuple[str, ...]:
+    """The code of an identifier, then those that its spellings had in studies made before.
+
+    Arguments and errors are those of :func:`code`.
+    """
+    earlier = (_code(key, kind, spelling) for spelling in earlier_spellings(identifier))
+    return (code(key, kind, identifier), *earlier)
+
+
+def _code(key: bytes, kind: Kind, text: str) -> str:
+    digest = hmac.digest(key, f"{kind}\0{text}".encode(), hashlib.sha256)
     number = int.from_bytes(digest[:10], "big")
     return "".join(
         _CROCKFORD[(number >> (5 * position)) & 31]

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import MissingFileError, StudyError
 from pathoai.geometry import Mpp
+from pathoai.privacy.identifier import normalised
 from pathoai.privacy.pseudonym import is_code
 from pathoai.privacy.shown import shown
 
@@ -240,6 +241,8 @@ def _parse_row(row: Mapping[str, str | None], line: int) -> CohortRow:
 class IncomingSlide:
     """A slide as the user names it, before coding; it never enters the study in this form.
 
+    Blanks alone state nothing, and identifiers are brought to one spelling.
+
     Args:
         path: Where its file lies.
         patient: Any identifier of its patient; empty where not known.
@@ -267,7 +270,21 @@ class IncomingSlide:
     pair: str = ""
     marker: str = ""
 
+    def __post_init__(self) -> None:
+        """Bring texts to one spelling.
 
+        Raises:
+            InvalidValueError: An identifier holds a line break.
+        """
+        for name in _TEXTS:
+            text = getattr(self, name)
+            if name in IDENTIFIERS:
+                text = normalised(text, f"identifier of the {name}")
+            object.__setattr__(self, name, text.strip())
+
+
+IDENTIFIERS: tuple[Literal["patient", "block", "centre"], ...] = ("patient", "block", "centre")
+"""Columns that are coded on the way in."""
 _TEXTS = (
     *("patient", "centre", "stain", "block", "scanner", "stain_batch", "grade"),
     *("pair", "marker"),
@@ -300,8 +317,9 @@ def read_incoming(path: Path) -> list[IncomingSlide]:
 
 
 def _parse_incoming(row: Mapping[str, str | None], folder: Path, line: int) -> IncomingSlide:
-    values = {k: (v or "").strip() for k, v in row.items() if k is not None}
     where = f"COHORT.csv line {line}"
+    values = {k: (v or "").strip() for k, v in row.items() if k is not None}
+    values |= {k: normalised(v, f"{where}, {k}") for k, v in values.items() if k in IDENTIFIERS}
     if not values["slide"] or None in row:
         raise StudyError("a row needs a slide and no more cells than columns", where=where)
     try:

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import MissingFileError, StudyError
-from pathoai.privacy.pseudonym import Kind, code, coded_term, load_or_create_key
+from pathoai.privacy.identifier import normalised
+from pathoai.privacy.pseudonym import Kind, coded_term, load_or_create_key
 from pathoai.privacy.shown import shown
-from pathoai.study.cohort import CohortRow, opened_table
+from pathoai.study.cohort import IDENTIFIERS, CohortRow, opened_table
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
+from pathoai.study.known_spelling import code_in_study
 from pathoai.study.study import Study
 from pathoai.study.submission import is_submission, read_submission
 
-_CODED: dict[str, Kind] = {"patient": "patient", "block": "block", "centre": "centre"}
+_CODED: dict[str, Kind] = {name: name for name in IDENTIFIERS}
 _PLAIN = ("stain", "scanner", "stain_batch", "grade", "pair", "marker")
 TABLE_COLUMNS = ("slide_id", *_CODED, *_PLAIN)
 _TABLE = "TABLE.csv"
@@ -26,7 +28,8 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
     """Add columns to slides that the study has; nothing changes unless every row is good.
 
     Identifiers of patients, blocks and centres become the codes that ``pathoai add`` would give
-    them. Blank cells say nothing.
+    them, or, where an older study has them by the code of another spelling, the code that it has.
+    Blank cells say nothing.
 
     Args:
         study: The study.
@@ -38,6 +41,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
 
     Raises:
         MissingFileError: There is no such file.
+        InvalidValueError: An identifier holds a line break.
         StudyError: An unknown column or slide, a slide twice, a malformed cell, or another patient
             or block than the study has; or the study's key is not here.
         OntologyError: A grade is no class of the ontology.
@@ -46,6 +50,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
         raise MissingFileError("no such table", where=_TABLE)
     cohort = study.cohort
     key = load_or_create_key(study.vault, may_create=not len(cohort))
+    coded = code_in_study(study, key)
     seen: dict[str, CohortRow] = {}
     for line, values in _submission(study, path) if is_submission(path) else _lines(path):
         known = cohort[values.pop("slide_id")]
@@ -58,7 +63,7 @@ def import_columns(study: Study, path: Path) -> list[CohortRow]:
         for name, value in stated.items():
             kind = _CODED.get(name)
             columns[name if kind is None else f"{name}_id"] = (
-                code(key, kind, value) if kind else coded_term(key, value)
+                coded(kind, value) if kind else coded_term(key, value)
             )
         seen[known.slide_id] = CohortRow(known.slide_id, **columns)
     check_grades(study.ontology, (row.grade for row in seen.values()))
@@ -92,4 +97,6 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     "a row needs as many cells as there are columns",
                     where=f"{_TABLE} line {reader.line_num}",
                 )
+            for name in _CODED:
+                normalised(row.get(name, ""), f"{_TABLE} line {reader.line_num}, {name}")
             yield reader.line_num, {k: v.strip() for k, v in row.items()}

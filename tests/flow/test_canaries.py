@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ from tests.flow.planted import (
 )
 
 pytestmark = pytest.mark.long
-_WHO = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", "2026-01-31")
+_TODAY = date.today().isoformat()
+_WHO = ("--approved-by", "DPO1", "--role", "officer", "--opposition-date", _TODAY)
 _CRITERIA = ("--individualisation", "codes", "--correlation", "codes", "--inference", "outlines")
 _SHEET = {
     "purpose": "Outlines of tumours",
@@ -166,7 +168,7 @@ def _out_of_the_study(hospital: Hospital) -> None:
     run("package", "build", study, made / "package", *_WHO)
     run("package", "verify", made / "package", "--words", _word_list(hospital))
     _tell_the_public(study)
-    leaves = ("--exported-by", "DM1", "--opposition-date", "2026-01-31")
+    leaves = ("--exported-by", "DM1", "--opposition-date", _TODAY)
     for tier in ("controlled", "open"):
         run("package", "build", study, made / tier, "--tier", tier, *leaves)
         run("package", "approve", made / tier, *_WHO[:4], *_CRITERIA)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,7 @@ def run_erase(options: Namespace) -> None:
 def run_oppose(options: Namespace) -> None:
     from pathoai.privacy.opposition import note_opposition_applied
     from pathoai.privacy.tombstones import Reason
-    from pathoai_annotations.erasure.opposition_list import codes_on_list, in_study, keep_out
+    from pathoai_annotations.erasure.opposition_list import keep_out, people_on_list
 
     if (options.code is None) == (options.list is None):
         raise InvalidValueError("who opposes?", allowed="either CODE or --list FILE")
@@ -58,38 +60,68 @@ def run_oppose(options: Namespace) -> None:
     if options.list is None:
         _take_out(study, options.code, Reason.OPPOSITION, dry_run=options.dry_run)
         return
-    codes = codes_on_list(study, options.list)
-    here = in_study(study, codes)
-    print(f"{len(codes)} on the list, {len(here)} of them in the study")
-    for code in here:
+    people = people_on_list(study, options.list)
+    away = [one for one in people if not one.here]
+    print(f"{len(people)} on the list, {len(people) - len(away)} of them in the study")
+    for lines, what in (
+        ([one.line for one in away if one.is_out], "taken out or kept out before"),
+        ([one.line for one in away if not one.is_out], "nobody whom the study has"),
+    ):
+        if lines:
+            print(f"  {what}: {_lines(lines)} of the list")
+    for code in dict.fromkeys(code for one in people for code in one.here):
         _take_out(study, code, Reason.OPPOSITION, dry_run=options.dry_run)
     if not options.dry_run:
-        keep_out(study, codes)
+        keep_out(study, people)
         note_opposition_applied(study.path)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Lines by their numbers, ascending: what stands in them names people, and is not repeated."""
+    runs = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    stretches = [[number for _, number in run] for _, run in runs]
+    words = [str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in stretches]
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(words)}"
 
 
 def _take_out(study: Study, code: str, reason: Reason, *, dry_run: bool) -> None:
     from pathoai_annotations.erasure.erase import erase_person
     from pathoai_annotations.erasure.reach import reach_of
 
-    if dry_run:
-        _print(study, reach_of(study, code), "would be taken out")
-        print("nothing was changed")
-    else:
+    if not dry_run:
         _print(study, erase_person(study, code, reason), "taken out")
+        return
+    reach = reach_of(study, code)
+    _print(study, reach, "would be taken out")
+    for fate, kinds in _fates(study, reach).items():
+        for path in (path for paths in kinds.values() for path in paths):
+            print(f"  {fate}: {path.relative_to(study.path).as_posix()}")
+    print("nothing was changed")
+
+
+def _fates(study: Study, reach: Reach) -> dict[str, dict[str, list[Path]]]:
+    """What becomes of files → their kind → the files."""
+    from pathoai_annotations.erasure.remains import is_removed
+
+    gone = [path for path in reach.files if is_removed(study.path, path, reach.person.traces)]
+    stay = [path for path in reach.files if path not in gone]
+    return {
+        "removed": {
+            "copies of his slides": [*reach.copies],
+            "labels of their twins": [*reach.labels],
+            "other files": gone,
+        },
+        "stay, without what names him": {"splits": [*reach.splits], "other files": stay},
+    }
 
 
 def _print(study: Study, reach: Reach, done: str) -> None:
-    rows = reach.person.rows
-    print(f"{done}: {len(rows)} slides, {len(reach.edits)} edits of the journal")
-    for noun, paths in (
-        ("copy", reach.copies),
-        ("label of a twin", reach.labels),
-        ("split", reach.splits),
-        ("file that names him", reach.files),
-    ):
-        for path in paths:
-            print(f"  {noun}: {path.relative_to(study.path).as_posix()}")
+    """How many of each kind, and what becomes of them; models, packages and rooms by name."""
+    print(f"{done}: {len(reach.person.rows)} slides, {len(reach.edits)} edits of the journal")
+    for fate, kinds in _fates(study, reach).items():
+        told = ", ".join(f"{len(paths)} {kind}" for kind, paths in kinds.items() if paths)
+        if told:
+            print(f"  {fate}: {told}")
     for noun, names, remedy in (
         ("model trained with him", reach.models, "train it again without him"),
         ("package that contains him", reach.packages, "the next version leaves him out"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # shapely and SQLAlchemy are heavy, and needed only once the 
     from pathoai.progress import Advance
     from pathoai.study.study import Study
     from pathoai_annotations.package.approval import Approval
+    from pathoai_annotations.package.build import BuiltPackage
     from pathoai_annotations.package.release import Release
 
 _BUILD = (
@@ -97,6 +98,11 @@ def _configure_build(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--title", help="one line (default: the study's own)")
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="let an approved or signed package at OUT go where the new one differs from it",
+    )
+    parser.add_argument(
         "--encrypt-to",
         action="append",
         default=[],
@@ -149,17 +155,17 @@ def _build(options: Namespace) -> None:
             licence=options.licence,
             title=options.title,
             why=options.why,
+            replace=options.replace,
             advance_images=bar("de-identifying (MiB)"),
             advance=bar("packaging"),
         )
-    _record(study, options, started)
+    if not built.is_unchanged:
+        _record(study, options, started)
     who = options.approved_by or options.exported_by
     enter(study, Action.EXPORT, options.out, tier=options.tier, by=who, version=options.version)
-    if isinstance(approval, Approval):
-        said = "built and verified; give the whole folder on, nothing less"
-    else:
-        said = "built; somebody else must approve it: pathoai package approve OUT"
-    print(f"package {built.path.name}: {said}")
+    print(f"package {built.path.name}: {_said(built, is_approved=isinstance(approval, Approval))}")
+    if built.before and not built.is_unchanged:
+        print(f"  the {' and the '.join(built.before)} of the package that lay there: gone with it")
     if options.encrypt_to:
         encrypted = encrypt_beside(options.out, options.encrypt_to)
         enter(study, Action.KEY, options.out, recipients=str(len(options.encrypt_to)))
@@ -167,6 +173,16 @@ def _build(options: Namespace) -> None:
     if built.waiting:
         print(f"left out: {told_waiting(built.waiting)}")
         print(f"  once read: {built.waiting[0].remedies[0]}")
+
+
+def _said(built: BuiltPackage, *, is_approved: bool) -> str:
+    """What became of the build."""
+    if built.is_unchanged:
+        verb = "stands" if len(built.before) == 1 else "stand"
+        return f"unchanged; its {' and its '.join(built.before)} {verb}"
+    if is_approved:
+        return "built and verified; give the whole folder on, nothing less"
+    return "built; somebody else must approve it: pathoai package approve OUT"
 
 
 @contextmanager
@@ -203,9 +219,12 @@ def _who_answers(options: Namespace, study: Study) -> Approval | Release:
     from pathoai.errors import PackageError
     from pathoai.privacy.opposition import opposition_applied
     from pathoai_annotations.package.approval import Approval
-    from pathoai_annotations.package.release import Release
+    from pathoai_annotations.package.opposition_day import refuse_before_study
+    from pathoai_annotations.package.release import Release, opposition_day
 
     noted = opposition_applied(study.path)
+    if options.opposition_date:
+        refuse_before_study(study, opposition_day(options.opposition_date))
     opposition_date = options.opposition_date or (noted.isoformat() if noted else None)
     approval = (options.approved_by, options.role, opposition_date, options.approved_on)
     if options.tier == "internal" and not options.exported_by:

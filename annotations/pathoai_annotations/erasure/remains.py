@@ -50,6 +50,18 @@ def files_to_clean(study: Path, traces: Sequence[str]) -> list[Path]:
     return [p for p in found if p.name not in _LAST and not p.name.startswith(_JOURNAL)]
 
 
+def is_removed(study: Path, path: Path, traces: Iterable[str]) -> bool:
+    """True where a file goes as a whole: it is named after the person, or no table and no text.
+
+    Args:
+        study: The study's folder.
+        path: A file in it that holds a trace.
+        traces: What must not be found any more.
+    """
+    name = path.relative_to(study).as_posix()
+    return any(t in name for t in traces) or path.suffix not in (".csv", *_TEXTS)
+
+
 def clean(study: Path, path: Path, hashes: Mapping[str, str]) -> None:
     """Take traces out of a file: rows of a table, words of a text; anything else goes as a whole.
 
@@ -58,17 +70,15 @@ def clean(study: Path, path: Path, hashes: Mapping[str, str]) -> None:
         path: A file in it.
         hashes: Trace → what stands in its place in a text.
     """
-    if any(trace in path.relative_to(study).as_posix() for trace in hashes):
+    if is_removed(study, path, hashes):
         path.unlink()
     elif path.suffix == ".csv":
         write_bytes_atomically(path, _without_rows(path, hashes))
-    elif path.suffix in _TEXTS:
+    else:
         data = path.read_bytes()
         for trace, instead in hashes.items():
             data = data.replace(trace.encode(), instead.encode())
         write_bytes_atomically(path, data)
-    else:
-        path.unlink()
 
 
 def _without_rows(path: Path, hashes: Mapping[str, str]) -> bytes:

@@ -31,6 +31,7 @@ from pathoai_annotations.package.release import Release
 from pathoai_annotations.package.ro_crate import write_metadata
 from pathoai_annotations.package.selection import Selection, select
 from pathoai_annotations.package.staging import check_place, publish, staged
+from pathoai_annotations.package.standing import standing_of, stays
 from pathoai_annotations.package.study_terms import StudyTerms
 from pathoai_annotations.package.summary import (
     check_version,
@@ -51,10 +52,15 @@ class BuiltPackage:
     Args:
         path: The folder.
         waiting: Slides, of which what readers stand behind waits for their sign-offs.
+        is_unchanged: Whether an approved or signed package lay there already, which is the same
+            and stays.
+        before: What the package that lay there had: ``approval``, ``signature``.
     """
 
     path: Path
     waiting: tuple[SlideRecord, ...]
+    is_unchanged: bool = False
+    before: tuple[str, ...] = ()
 
 
 def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
@@ -68,13 +74,16 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     why: str | None = None,
     advance: Advance = silent,
     advance_images: Advance = silent,
+    replace: bool = False,
 ) -> BuiltPackage:
     """Package the annotations of record of a study: RO-Crate 1.3 in a BagIt 1.0 bag.
 
     All dates come from the release and the journal, so that an unchanged study gives the same
-    bytes again. A package of the same study at ``out`` is replaced. What a killed run finished of
-    single slides is kept. Where the release says so, the package holds de-identified copies of its
-    slides; those that are finished are kept even where the build is refused.
+    bytes again. A package of the same study at ``out`` is replaced; but one that is approved or
+    signed stays where the new one would hold the same, and is lost only if asked for. What a killed
+    run finished of single slides is kept. Where the release says so, the package holds
+    de-identified copies of its slides; those that are finished are kept even where the build is
+    refused.
 
     Args:
         study: The study.
@@ -87,6 +96,7 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         why: Reason for this version.
         advance: Told of slides done and slides in all.
         advance_images: Told of MiB of slides de-identified and in all, before.
+        replace: Let a package at ``out`` go that is approved or signed and differs.
 
     Returns:
         Where it is, and what was left out.
@@ -94,9 +104,10 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     Raises:
         PackageError: The study's retention has ended, it does not name who publishes what leaves
             the institution, nothing is validated and signed off, an annotation's slide is not in
-            the cohort, ``out`` holds something else, the approval is older than the last edit, a
-            slide cannot be found or de-identified, or the finished package does not verify (e.g.
-            the title holds an e-mail address).
+            the cohort, ``out`` holds something else, is being written by another run, or holds an
+            approved or signed package that differs and may not be replaced, the approval is older
+            than the last edit, a slide cannot be found or de-identified, or the finished package
+            does not verify (e.g. the title holds an e-mail address).
         StudyError: The audit of a marker's labels, a split or a record of a package is damaged.
         StoreError: A saved registration of a packaged slide is damaged.
         OntologyError: The study's ontology lacks a class that an annotation has.
@@ -113,7 +124,8 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
     )
     _check_retention(study)
     check_place(out, package_id_of(study))
-    with Journal.open(study) as journal, staged(out) as folder:
+    with staged(out) as folder, Journal.open(study) as journal:
+        check_place(out, package_id_of(study))  # once more: another run may just have ended
         selection = select(journal, study.cohort)
         audits = audits_of(study, journal)
         last_day = last_audit(audits, selection.last_edit)
@@ -130,10 +142,12 @@ def build_package(  # noqa: PLR0913 - what a package says of itself, kept flat
         if settled is not None:
             write_approval(folder, settled)
         record = work.record(summary, sha256_of_file(folder / layout.MANIFEST))
-        publish(folder, out)
-    forget_copies(out)
-    record_package(study, record)
-    return BuiltPackage(out, selection.waiting)
+        before, is_unchanged = standing_of(out), stays(folder, out, replace=replace)
+        if not is_unchanged:
+            publish(folder, out)
+        forget_copies(out)
+        record_package(study, record)
+    return BuiltPackage(out, selection.waiting, is_unchanged, before)
 
 
 def _copies(

@@ -6,8 +6,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from pathoai.errors import PackageError
 from pathoai_annotations.package import layout
@@ -38,23 +40,49 @@ def check_place(out: Path, package_id: uuid.UUID) -> None:
 def staged(out: Path) -> Iterator[Path]:
     """A folder beside ``out``, removed at the end unless it was published.
 
-    Its name is fixed, so that the next run finds what one left that was killed or interrupted; two
-    runs must not write the same ``out`` at once.
+    Its name is fixed, so that the next run finds what one left that was killed or interrupted. Two
+    runs cannot write the same ``out`` at once.
 
     Raises:
         OSError: The place is not writable.
+        PackageError: Another run is making the package; it goes on.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.with_name(f".{out.name}.partial")
-    folder.mkdir(exist_ok=True)
-    try:
-        yield folder
-    except KeyboardInterrupt:
-        raise  # whoever stops a long run may go on with it
-    except BaseException:
+    with _alone(out):
+        folder = out.with_name(f".{out.name}.partial")
+        folder.mkdir(exist_ok=True)
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            raise  # whoever stops a long run may go on with it
+        except BaseException:
+            _remove(folder)
+            raise
         _remove(folder)
-        raise
-    _remove(folder)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold a place, which need not exist yet; released by the system if we die."""
+    path = out.with_name(f".{out.name}.lock")
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+        while not path.exists():  # its last holder removed it between our opening and locking it
+            lock.release()
+            lock.acquire()
+    except Timeout as error:
+        raise PackageError(
+            "another run is making this package",
+            where=out.name,
+            remedy="wait until it ends, or choose another folder",
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file: then it stays, and is no harm
+            path.unlink()
+        lock.release()
 
 
 def publish(folder: Path, out: Path) -> None:

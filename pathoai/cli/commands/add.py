@@ -10,6 +10,7 @@ from pathlib import Path
 from pathoai.cli.command import Command
 from pathoai.errors import CohortError, InvalidValueError, PathoaiError
 from pathoai.study.cohort import CohortRow, IncomingSlide, read_incoming
+from pathoai.study.known_spelling import refuse_other_spellings
 from pathoai.study.study import Study
 
 _STATED_ONCE = ("patient", "block", "centre", "grade", "pair", "stain", "marker")
@@ -74,6 +75,7 @@ def run(options: Namespace) -> None:
         )
         for s in incoming
     ]
+    refuse_other_spellings(study, incoming)
     good, failures = _opened(incoming, "COHORT.csv row" if tables else "slide")
     for row in study.add(good) if good else []:
         known = "patient " + row.patient_id if row.patient_id else "patient not stated"

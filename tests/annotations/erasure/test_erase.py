@@ -8,7 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from shapely import box
@@ -16,9 +19,10 @@ from shapely import box
 from pathoai.cli.main import main
 from pathoai.errors import ErasureError, StudyError
 from pathoai.privacy.opposition import opposition_applied
+from pathoai.privacy.pseudonym import codes_of_all_spellings, load_or_create_key
 from pathoai.privacy.tombstones import Reason, Tombstones, tombstone_hash
 from pathoai.provenance import ProvenanceRecord, sha256_of_json
-from pathoai.study.cohort import CohortRow, IncomingSlide
+from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.seals import seal, seals, sheet_locked
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
@@ -160,9 +164,35 @@ def test_a_dry_run_shows_the_reach_and_changes_nothing(
     }
     for path in (*reach.copies, *reach.labels, *reach.splits, *reach.files):
         assert path.relative_to(study.path).as_posix() in told
+        assert told.count(f": {path.relative_to(study.path).as_posix()}\n") == 1
     assert f"{len(reach.edits)} edits" in told
     assert "model trained with him: m" in told
     assert "package that contains him: 1.0.0" in told
+
+
+def test_an_erasure_tells_in_counts_what_was_removed_and_what_stays(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = next(iter(study.cohort))
+    assert main(["erase", str(study.path), first.patient_id, "--dry-run"]) == 0
+    would = capsys.readouterr().out.splitlines()
+    files: dict[str, list[Path]] = {
+        fate: [] for fate in ("removed", "stay, without what names him")
+    }
+    for line in would:
+        fate, _, path = line.strip().partition(": ")
+        if (study.path / path).exists() and fate in files:
+            files[fate].append(study.path / path)
+    assert main(["erase", str(study.path), first.patient_id]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:] == would[1 : len(told)]
+    assert len(told) == 1 + len(files) + 2  # a model and a package are named
+    for (fate, paths), line in zip(files.items(), told[1:3], strict=True):
+        counts = [int(word) for word in line.split() if word.isdigit()]
+        assert line.startswith(f"  {fate}: ")
+        assert sum(counts) == len(paths) > 0
+    assert not any(path.exists() for path in files["removed"])
+    assert all(path.exists() for path in files["stay, without what names him"])
 
 
 def test_who_was_taken_out_does_not_come_in_again(study: Study, tmp_path: Path) -> None:
@@ -189,6 +219,41 @@ def test_a_list_of_identifiers_is_applied_and_never_stored(study: Study, tmp_pat
     assert main(["oppose", str(study.path), "--list", str(names)]) == 0
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_opposition_reaches_every_spelling_also_in_a_study_made_before(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: Literal["NFC", "NFD"]
+) -> None:
+    name = "\u00c9lo\u00efse"
+    study.add([IncomingSlide(_slide(tmp_path, "NEW"), patient=name)])
+    # Martin's code is now one that a spelling of her name had before there was one for all.
+    row = list(study.cohort)[2]
+    earlier = codes_of_all_spellings(load_or_create_key(study.vault), "patient", name)[1]
+    Cohort([*study.cohort, replace(row, patient_id=earlier)]).write(study.path / "cohort.csv")
+    names = tmp_path / "oppositions.txt"
+    names.write_text(unicodedata.normalize(form, f"\n  {name} \nGone\nPetit\n"), "utf8")
+    assert main(["oppose", str(study.path), "--list", str(names)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 on the list, 1 of them in the study\n")
+    assert "nobody whom the study has: lines 3-4 of the list\n" in said
+    assert len(study.cohort) == 2
+    assert "Petit" not in said
+    assert main(["oppose", str(study.path), "--list", str(names)]) == 0
+    assert "taken out or kept out before: lines 2-4 of the list\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["", "\ufeff", " \n\n\t\n"])
+def test_an_empty_list_is_not_applied(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    names = tmp_path / "oppositions.txt"
+    names.write_text(content, "utf8")
+    assert main(["oppose", str(study.path), "--list", str(names)]) == 1
+    said = capsys.readouterr().err
+    assert "names nobody" in said
+    assert "--opposition-date" in said
+    assert opposition_applied(study.path) is None
+
+
 @pytest.mark.parametrize("code", ["Dupont", "0123456789ABCDEF"])
 def test_who_is_not_in_the_study_is_refused(study: Study, code: str) -> None:
     with pytest.raises(ErasureError, match="CODE"):
@@ -198,6 +263,7 @@ def test_who_is_not_in_the_study_is_refused(study: Study, code: str) -> None:
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
+from pathoai.privacy.pseudonym import codes_of_all_spellings, load_or_create_key
 from pathoai.privacy.tombstones import Reason
 from pathoai.study.study import Study
 from pathoai_annotations.erasure import erase

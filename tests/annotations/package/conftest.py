@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -55,9 +56,12 @@ def _of_model(annotation: Annotation) -> Annotation:
 
 
 def _new_study(folder: Path, title: str) -> Study:
-    return Study.create(
-        folder / "study", ontology="breast", title=title, publisher="University Hospital"
-    )
+    path = folder / "study"
+    Study.create(path, ontology="breast", title=title, publisher="University Hospital")
+    sheet = path / "study.toml"  # older than the day on which objections were applied
+    made = re.sub('(?m)^created = "[^T]*', 'created = "2026-01-01', sheet.read_text("utf8"))
+    sheet.write_text(made, "utf8")
+    return Study(path)
 
 
 def _fill(study: Study, folder: Path) -> None:

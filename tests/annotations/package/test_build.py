@@ -133,7 +133,7 @@ def test_a_changed_study_replaces_its_package(
         journal.validate([a.id for a in waiting], author="R2")
         for one in waiting:
             journal.sign_off(one.slide_id, author="R2")
-    build_package(study, package, approval=approval, version="1.1.0")
+    build_package(study, package, approval=approval, version="1.1.0", replace=True)
     assert verify_package(package).annotations == 4
     assert _bytes_of(package).keys() == before.keys()
     assert not list(package.parent.glob(".package*"))
@@ -236,7 +236,7 @@ def test_what_its_reader_has_not_signed_off_stays_in_the_study(
         waiting = journal.annotations(status=[Status.PROPOSED])
         journal.validate([a.id for a in waiting], author="R1")
         journal.reopen(first, author="R2")
-    built = build_package(study, package, approval=approval)
+    built = build_package(study, package, approval=approval, replace=True)
     assert told_waiting(built.waiting) == (
         f"2 annotations wait for sign-off: 1 of R2 on {first}, 1 of R1 on {first}"
     )

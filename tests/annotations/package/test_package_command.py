@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,32 @@ def test_a_missing_part_of_the_approval_is_explained(
     assert missing in said
     assert "Remedy" in said
     assert "usage" not in said
+
+
+@pytest.mark.parametrize("tier", [_APPROVAL[:4], ("--tier", "open", "--exported-by", "DM1")])
+def test_nobody_applied_the_list_before_there_was_a_study(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], tier: tuple[str, ...]
+) -> None:
+    out = tmp_path / "package"
+    assert _package("build", study.path, out, *tier, "--opposition-date", "2025-12-30") == 1
+    said = capsys.readouterr().err
+    assert "before the study was made; found 2025-12-30; allowed: from 2026-01-01" in said
+    assert not out.exists()
+
+
+def test_an_opened_study_is_as_old_as_its_first_edit(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Made today of edits from before, which are dated for this test alone."""
+    with Journal.open(study) as journal:
+        first = date.fromisoformat(next(iter(journal.events())).at[:10])
+    sheet = study.path / "study.toml"
+    later = (first + timedelta(days=40)).isoformat()
+    sheet.write_text(sheet.read_text("utf8").replace("2026-01-01", later), "utf8")
+    words = ("build", study.path, tmp_path / "new", *_APPROVAL[:4], "--opposition-date")
+    assert _package(*words, first - timedelta(days=2)) == 1
+    assert f"from {first} up to today" in capsys.readouterr().err
+    assert _package(*words, first - timedelta(days=1)) == 0
 
 
 def test_what_leaves_the_institution_is_approved_by_somebody_else(

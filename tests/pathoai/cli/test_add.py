@@ -73,3 +73,17 @@ def test_a_folder_of_dicom_files_is_one_slide(
     assert main(["tile", str(study.path)]) == 0
     assert "tiles copied" in capsys.readouterr().out
     assert is_complete(study.store_path(row.slide_id))
+
+
+def test_add_gives_one_code_to_every_spelling_and_takes_blanks_for_nothing(
+    tmp_path: Path, generated: tuple[Path, SlideTruth], two_level_slide: tuple[Path, SlideTruth]
+) -> None:
+    study = Study.create(tmp_path / "study", ontology="breast")
+    slides = generated[0], two_level_slide[0]
+    for slide, name in zip(slides, ("\u00c9lo\u00efse", " E\u0301loi\u0308se "), strict=True):
+        assert main(["add", str(study.path), str(slide), "--patient", name]) == 0
+    before = list(study.cohort)
+    assert len({row.patient_id for row in before} - {""}) == 1
+    blanks = ("--patient", "   ", "--centre", "\t", "--pair", " ")
+    assert main(["add", str(study.path), *map(str, slides), *blanks]) == 0
+    assert list(study.cohort) == before

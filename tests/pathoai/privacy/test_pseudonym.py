@@ -6,16 +6,20 @@ import hashlib
 import hmac
 import shutil
 import stat
+import unicodedata
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pathoai.errors import StudyError
+from pathoai.errors import InvalidValueError, StudyError
+from pathoai.privacy.identifier import normalised
 from pathoai.privacy.pseudonym import (
+    Kind,
     StudySecret,
     code,
+    codes_of_all_spellings,
     is_code,
     load_or_create_key,
     load_or_create_secret,
@@ -29,20 +33,59 @@ _KEY, _OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 def test_a_code_is_hmac_sha256_in_crockfords_base_32() -> None:
     """Computed here bit by bit, by the definition."""
     digest = hmac.new(_KEY, b"patient\0DUPONT Jeanne", hashlib.sha256).digest()
-    bits = "".join(f"{byte:08b}" for byte in digest)[:80]
-    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    expected = "".join(alphabet[int(bits[i : i + 5], 2)] for i in range(0, 80, 5))
-    assert code(_KEY, "patient", "DUPONT Jeanne") == expected
+    assert code(_KEY, "patient", "DUPONT Jeanne") == _code_of(digest)
 
 
 @given(st.text(), st.text())
 def test_codes_differ_by_identifier_kind_and_key(one: str, other: str) -> None:
-    found = code(_KEY, "patient", one)
+    found = code(_KEY, "term", one)
     assert is_code(found)
-    assert found == code(_KEY, "patient", one)
-    assert (found == code(_KEY, "patient", other)) == (one == other)
+    assert found == code(_KEY, "term", one)
+    assert (found == code(_KEY, "term", other)) == (one == other)
     assert found != code(_KEY, "slide", one)
-    assert found != code(_OTHER_KEY, "patient", one)
+    assert found != code(_OTHER_KEY, "term", one)
+
+
+_IDENTIFIER = st.text().filter(lambda text: len(text.strip().splitlines()) < 2)
+
+
+@given(_IDENTIFIER, st.sampled_from(("patient", "specimen", "block", "centre")))
+def test_every_spelling_of_an_identifier_has_one_code(text: str, kind: Kind) -> None:
+    one = normalised(text)
+    assert normalised(one) == one
+    for form in ("NFC", "NFD"):
+        typed = f"\t {unicodedata.normalize(form, text)}\u00a0"
+        assert code(_KEY, kind, typed) == code(_KEY, kind, text)
+    # What a study made before there was one spelling was given: as typed, composed or apart.
+    codes = codes_of_all_spellings(_KEY, kind, text)
+    before = [hmac.digest(_KEY, f"{kind}\0{t}".encode(), "sha256") for t in _before(text)]
+    assert codes[0] == code(_KEY, kind, text)
+    assert {_code_of(digest) for digest in before} <= set(codes)
+
+
+def _before(text: str) -> list[str]:
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    return [text, text.strip(), *forms, *(form.strip() for form in forms)]
+
+
+def _code_of(digest: bytes) -> str:
+    """The code by its definition, five bits a character."""
+    bits = "".join(f"{byte:08b}" for byte in digest)[:80]
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    return "".join(alphabet[int(bits[i : i + 5], 2)] for i in range(0, 80, 5))
+
+
+def test_letters_and_the_order_of_words_tell_people_apart() -> None:
+    names = ("Dupont Jeanne", "DUPONT Jeanne", "Jeanne Dupont", "DupontJeanne", "Dupont Jeanné")
+    assert len({code(_KEY, "patient", name) for name in names}) == len(names)
+    assert code(_KEY, "patient", "Dupont \u00a0 Jeanne") == code(_KEY, "patient", names[0])
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\u2028", "\x85"])
+def test_a_line_break_in_an_identifier_is_refused_and_not_repeated(mark: str) -> None:
+    with pytest.raises(InvalidValueError, match="one line of text") as caught:
+        code(_KEY, "patient", f"Dupont{mark}Martin")
+    assert "Dupont" not in str(caught.value)
 
 
 def test_kind_and_identifier_cannot_be_confused() -> None:

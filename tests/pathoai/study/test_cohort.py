@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pathoai.errors import ImplausibleMppError, MissingFileError, PathoaiError, StudyError
+from pathoai.errors import (
+    ImplausibleMppError,
+    InvalidValueError,
+    MissingFileError,
+    PathoaiError,
+    StudyError,
+)
 from pathoai.geometry import Mpp
 from pathoai.study.cohort import COLUMNS, Cohort, CohortRow, IncomingSlide, read_incoming
 
@@ -139,3 +145,23 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.csv", tmp_path):
         with pytest.raises(MissingFileError):
             read_incoming(path)
+
+
+def test_blanks_state_nothing_and_identifiers_have_one_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('slide,patient,block,pair\na.svs,"  ",\u00a0," "\nb.svs,"E\u0301loi  se",,\n')
+    assert read_incoming(path) == [
+        IncomingSlide(tmp_path / "a.svs"),
+        IncomingSlide(tmp_path / "b.svs", patient="\u00c9loi se"),
+    ]
+    assert IncomingSlide(path, " \t", centre=" ", block="\n", stain=" ") == IncomingSlide(path)
+
+
+def test_a_line_break_in_an_identifier_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('slide,patient\na.svs,"DUPONT\nMARTIN"\n')
+    with pytest.raises(InvalidValueError, match=r"line 3, patient: .*one line") as caught:
+        read_incoming(path)
+    assert "DUPONT" not in str(caught.value)
+    with pytest.raises(InvalidValueError, match=r"identifier of the block: .*one line"):
+        IncomingSlide(path, block="A\nB")
