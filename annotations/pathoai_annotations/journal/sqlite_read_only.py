@@ -136,11 +136,9 @@ def _can_be_read_in_place(path: Path) -> bool:
     try:
         with closing(_read_only(path)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        # Whoever wrote may just have taken log and map away.
-        if sqlite_code(error) in UNWRITABLE:
-            return False
-        raise
+    except sqlite3.Error as error:
+        # Whoever wrote may just have taken log and map away. All else is met again, and explained.
+        return sqlite_code(error) not in UNWRITABLE
     return True
 
 
