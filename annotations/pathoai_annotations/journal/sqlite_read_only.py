@@ -14,11 +14,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -44,6 +43,8 @@ class ReadOnlySqlite(SqliteFile):
         StorageError: It or its log cannot be read, or others write to it all the time.
     """
 
+    is_read_only = True
+
     def __init__(self, path: Path) -> None:
         """Look whether it can be read in place; copy it where it cannot."""
         self._copy: TemporaryDirectory[str] | None = None
@@ -58,19 +59,7 @@ class ReadOnlySqlite(SqliteFile):
                 raise
         super().__init__(path, sa.URL.create("sqlite", database=place, query=query), _configure)
 
-    is_read_only = True
-
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Refuse.
-
-        Raises:
-            ReadOnlyError: Always.
-        """
-        raise self._refusal()
-        yield  # a context manager, as for those that can be written
-
-    def scrub(self) -> None:
+    def writing(self) -> NoReturn:
         """Refuse.
 
         Raises:
@@ -78,7 +67,15 @@ class ReadOnlySqlite(SqliteFile):
         """
         raise self._refusal()
 
-    def note_schema(self, connection: sa.Connection) -> None:
+    def scrub(self) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            ReadOnlyError: Always.
+        """
+        raise self._refusal()
+
+    def note_schema(self, connection: sa.Connection) -> NoReturn:
         """Refuse.
 
         Raises:

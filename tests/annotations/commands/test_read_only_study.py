@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pathoai.cli.main import main
+from pathoai.privacy.audit_entry import Action
 from pathoai.privacy.audit_trail import AuditTrail
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
@@ -111,7 +112,7 @@ def test_an_older_copy_verifies_and_is_called_one(
         assert main(["audit", "verify", str(copy)]) == 0
     assert "went on" not in capsys.readouterr().out
     trail = AuditTrail.open(filled)
-    trail.append("access", "R1", {"command": "tile"})
+    trail.append(Action.ACCESS, "R1", {"command": "tile"})
     with read_only(copy):
         assert main(["audit", "verify", str(copy)]) == 0
     assert "went on to entry" in capsys.readouterr().out

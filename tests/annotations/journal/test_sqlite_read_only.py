@@ -16,7 +16,7 @@ import pytest
 from pathoai.errors import AnnotationError, ReadOnlyError, StorageError
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
-from pathoai_annotations.journal import open_database, sqlite_read_only
+from pathoai_annotations.journal import open_database
 from pathoai_annotations.journal.check import check_journal
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.merge import colleagues_journal
@@ -158,9 +158,9 @@ def test_what_another_program_writes_meanwhile_is_seen(place: Path, draw: Draw) 
 def test_a_log_that_may_not_be_read_is_never_left_out(place: Path, draw: Draw) -> None:
     _cut_short(place, draw, "-wal")
     place.with_name("journal.sqlite-wal").chmod(0)
-    with read_only(place.parent):
-        with pytest.raises(StorageError, match=r"sqlite-wal: the journal cannot be read.*Remedy"):
-            Journal(place)
+    refusal = r"sqlite-wal: the journal cannot be read.*Remedy"
+    with read_only(place.parent), pytest.raises(StorageError, match=refusal):
+        Journal(place)
 
 
 def test_where_nothing_was_said_nothing_is_found_and_nothing_made(folder: Path, draw: Draw) -> None:
@@ -176,8 +176,11 @@ def test_an_older_journal_is_refused_and_left_as_it_is(folder: Path) -> None:
     with Journal(path) as journal, journal.database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
     before = contents(folder)
-    with read_only(folder), pytest.raises(
-        AnnotationError, match=r"an older pathoai, and may only be read here.*found schema 0002"
+    with (
+        read_only(folder),
+        pytest.raises(
+            AnnotationError, match=r"an older pathoai, and may only be read here.*found schema 0002"
+        ),
     ):
         Journal(path)
     assert contents(folder) == before
@@ -200,7 +203,7 @@ def test_a_file_that_others_write_is_copied_again(
             source.write_bytes(source.read_bytes() + b"\0" * len(copies))
 
     copies: list[Path] = []
-    monkeypatch.setattr(sqlite_read_only.shutil, "copyfile", copied_while_written)
+    monkeypatch.setattr(shutil, "copyfile", copied_while_written)
     monkeypatch.setattr(open_database, "may_be_written", lambda path: False)
     content = place.read_bytes()
     disturbed = 1
