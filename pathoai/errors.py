@@ -7,6 +7,7 @@
     ├── MissingFileError                nothing lies at the path
     ├── MissingDependencyError          an extra is not installed
     ├── StorageError                    disk full, read-only, not writable
+    │   └── ReadOnlyError               what should be written may only be read here
     ├── SlideError                      a slide cannot serve
     │   ├── NotASlideError              no reader knows the file
     │   ├── DamagedSlideError           the file is truncated or corrupt
@@ -99,6 +100,10 @@ class MissingDependencyError(PathoaiError, ImportError):
 
 class StorageError(PathoaiError, OSError):
     """The disk is full, read-only or not writable."""
+
+
+class ReadOnlyError(StorageError):
+    """What should be written lies where it may only be read."""
 
 
 class SlideError(PathoaiError):

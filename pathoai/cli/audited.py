@@ -53,8 +53,8 @@ def audited(options: Namespace, words: str) -> Iterator[None]:
     """
     before = _studies(options)
     facts = {"command": words, "run": secrets.token_hex(4)}
-    for study in before:
-        _enter(study, facts | {"step": "start"})
+    start = facts | {"step": "start"}
+    told = {study for study in before if not _enter(study, start)}
     outcome = {"outcome": "failed"}
     try:
         yield
@@ -68,7 +68,7 @@ def audited(options: Namespace, words: str) -> Iterator[None]:
     finally:
         # A study that the command made is there only now.
         for study in _studies(options):
-            _enter(study, facts | {"step": "end"} | outcome)
+            _enter(study, facts | {"step": "end"} | outcome, is_told=study in told)
 
 
 def _studies(options: Namespace) -> list[Path]:
@@ -79,7 +79,8 @@ def _studies(options: Namespace) -> list[Path]:
     return [p for p in found if isinstance(p, Path) and (p / "study.toml").is_file()]
 
 
-def _enter(path: Path, facts: dict[str, str]) -> None:
+def _enter(path: Path, facts: dict[str, str], *, is_told: bool = False) -> bool:
+    """Whether it could be entered; a person is told once where it could not."""
     from pathoai.privacy.audit_entry import Action
 
     action = Action(_ACTIONS.get(facts["command"], Action.ACCESS))
@@ -87,7 +88,9 @@ def _enter(path: Path, facts: dict[str, str]) -> None:
         trail = _trail(path)
         trail.append(action, trail.account(), facts)
     except OSError as error:
-        _not_entered(action, error)
+        _not_entered(action, error, is_told=is_told)
+        return False
+    return True
 
 
 def _trail(path: Path) -> AuditTrail:
@@ -97,7 +100,7 @@ def _trail(path: Path) -> AuditTrail:
     return AuditTrail.open(Study(path))
 
 
-def _not_entered(action: Action, error: OSError) -> None:
+def _not_entered(action: Action, error: OSError, *, is_told: bool) -> None:
     """Whoever may only read a study may look at it, but takes nothing out of it."""
     why = error.strerror or type(error).__name__
     if action != "access":
@@ -106,4 +109,5 @@ def _not_entered(action: Action, error: OSError) -> None:
             found=why,
             remedy="make the study's folder and its vault writable for you",
         ) from error
-    print(f"pathoai: this access is not in the audit trail: {why}", file=sys.stderr)
+    if not is_told:
+        print(f"pathoai: this access is not in the audit trail: {why}", file=sys.stderr)

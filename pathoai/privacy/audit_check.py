@@ -15,14 +15,18 @@ def check_trail(trail: AuditTrail) -> Iterator[str]:
     """What is wrong with the trail, its anchored head and its archives; nothing where all holds.
 
     Args:
-        trail: Held by the caller, so that nobody writes in between.
+        trail: Held by the caller, so that nobody writes in between; where the study may only be
+            read, what others enter meanwhile may show as broken.
     """
+    # The head first: a trail that grows meanwhile is then ahead of it, never cut off.
     head = trail.anchor.read()
     lines = trail.lines()
     if lines and not lines[-1].endswith(b"\n"):
         # Of a program killed while it wrote: never acknowledged, and gone with the next entry.
         lines.pop()
-    if head is None and lines:
+    if head is None:
+        head = _head_elsewhere(trail, lines)
+    if head is None and lines and not _went_on_elsewhere(trail, lines):
         yield "the vault has no head of this trail: whether its end was cut off cannot be told"
     begin = head or _begin_of(lines, trail.key)
     chain = _Chain(trail.key, begin.begins, begin.before)
@@ -34,12 +38,14 @@ def check_trail(trail: AuditTrail) -> Iterator[str]:
 
 def remarks_on(trail: AuditTrail) -> Iterator[str]:
     """What a person should know, though nothing is wrong with the trail here."""
-    head = trail.anchor.read() or Head()
+    head = trail.anchor.read()
+    # Nothing was entered here where a study may only be read: it came as it lies there.
+    since = max(_seals(trail.lines()), default=0) if head is None else head.since
     for other in trail.anchor.elsewhere():
-        if other.seq > head.since:
+        if other.seq > since:
             yield (
                 f"the trail of a study of this identity went on to entry {other.seq} at another "
-                f"place, and came to this one with entry {head.since}: one is a copy, or the end "
+                f"place, and came to this one with entry {since}: one is a copy, or the end "
                 "was cut off before it was moved"
             )
     for path in sorted(trail.folder.glob("*.jsonl")):
@@ -48,6 +54,35 @@ def remarks_on(trail: AuditTrail) -> Iterator[str]:
                 f"{path.name} is sealed with a key that is not here: it is verified where the "
                 "vault of its writer is"
             )
+
+
+def _head_elsewhere(trail: AuditTrail, lines: Iterable[bytes]) -> Head | None:
+    """The furthest head of another place that this trail came past.
+
+    A study that may only be read has none of its own place: it is a copy or a mount of one that can
+    be written, whose heads lie in the same vault.
+    """
+    seals = _seals(lines)
+    passed = [head for head in trail.anchor.elsewhere() if seals.get(head.seq) == head.mac]
+    return max(passed, key=lambda head: head.seq, default=None)
+
+
+def _went_on_elsewhere(trail: AuditTrail, lines: Iterable[bytes]) -> bool:
+    """Whether it is an older copy, which `remarks_on` says."""
+    last = max(_seals(lines), default=0)
+    return any(head.seq > last for head in trail.anchor.elsewhere())
+
+
+def _seals(lines: Iterable[bytes]) -> dict[int, str]:
+    """Seals of entries that can be read, by number; whether they hold is not asked."""
+    found = {}
+    for line in lines:
+        try:
+            entry = AuditEntry.parse(line)
+        except AuditError:
+            continue
+        found[entry.seq] = entry.mac
+    return found
 
 
 class _Chain:

@@ -11,13 +11,14 @@ with a key of its own in the vault of whoever works there: it is verified where 
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ from pathoai.privacy.pseudonym import code, load_or_create_secret, read_secret, 
 FOLDER = "audit_trail"
 _OWN_KEY = "audit-key"
 _WAIT_S = 60
+_MAY_NOT_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class AuditedStudy(Protocol):
@@ -103,6 +105,7 @@ class AuditTrail:
 
         Raises:
             AuditError: Others have held it for a minute.
+            OSError: The study cannot be written.
         """
         self.folder.mkdir(exist_ok=True)
         lock = FileLock(self.folder / ".lock", timeout=_WAIT_S)
@@ -118,6 +121,27 @@ class AuditTrail:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def locked_if_writable(self) -> Iterator[bool]:
+        """Hold the trail; look at it without that where its study may only be read.
+
+        Yields:
+            Whether it is held.
+
+        Raises:
+            AuditError: Others have held it for a minute.
+            OSError: The disk failed, or is full.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.locked())
+            except OSError as error:
+                if error.errno not in _MAY_NOT_WRITE:
+                    raise
+                yield False
+            else:
+                yield True
 
     def head(self) -> Head:
         """The last entry, also where a program was killed before it anchored it.

@@ -12,7 +12,13 @@ from napari_pathoai import session as session_module
 from napari_pathoai.opening.open_review import default_reader
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.what_to_read import choose_slide, tiled_slides
-from pathoai.errors import AnnotationError, OntologyError, StoreError, StudyError
+from pathoai.errors import (
+    AnnotationError,
+    OntologyError,
+    ReadOnlyError,
+    StoreError,
+    StudyError,
+)
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations import proposals
@@ -22,6 +28,7 @@ from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.proposals import model_code
 from pathoai_annotations.readers.assignment import Role, assign
 from pathoai_annotations.readers.reading_room import make_room
+from tests.read_only_place import contents, read_only
 from tests.viewer_plugin.small_study import MODEL, OTHER_SLIDE, SLIDE, square
 
 BOX = shapely.box(10.25, 20.5, 110.75, 220.125)
@@ -279,3 +286,13 @@ def test_what_a_model_proposes_can_be_out_of_sight(session: ReviewSession) -> No
     session.hides_model = True
     shown = session.annotations()
     assert ([a.id for a in shown.annotations], shown.is_partial) == ([drawn.id], False)
+
+
+def test_a_study_that_may_only_be_read_is_not_reviewed(study: Study) -> None:
+    """Before there is a window: what a reader says in it would be lost."""
+    Journal.open(study).close()
+    before = contents(study.path)
+    refusal = r"a review is kept in the journal.*a copy of the study"
+    with read_only(study.path), pytest.raises(ReadOnlyError, match=refusal):
+        ReviewSession(study, SLIDE, "R1")
+    assert contents(study.path) == before

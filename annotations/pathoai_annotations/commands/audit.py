@@ -14,6 +14,11 @@ from pathoai.study.study import Study
 if TYPE_CHECKING:  # loaded once the command runs
     from pathoai.privacy.audit_trail import AuditTrail
 
+_NOT_HELD = (
+    "the study may only be read here, so others may enter something while it is verified: if "
+    "anything is broken, run it again before you believe it"
+)
+
 
 def configure(parser: ArgumentParser) -> None:
     words = parser.add_subparsers(metavar="ACTION", required=True)
@@ -41,11 +46,13 @@ def _verify(study: Study, trail: AuditTrail, options: Namespace) -> None:
     from pathoai.privacy.audit_check import check_trail, remarks_on
 
     retention_days(study.path)
-    with trail.locked():
+    with trail.locked_if_writable() as is_held:
         found = list(check_trail(trail))
         found += _of_journal(study, trail)
         remarks = list(remarks_on(trail))
         entries = len(list(trail.entries()))
+    if not is_held:
+        remarks.append(_NOT_HELD)
     for remark in remarks:
         print(f"note: {remark}")
     for finding in found:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from pathoai.errors import AnnotationError, StorageError
+from pathoai.errors import AnnotationError, ReadOnlyError, StorageError
 
 WAIT_FOR_OTHERS_S = 60
 """How long a program waits for another's transaction: far longer than any takes."""
@@ -21,6 +21,9 @@ class Database(ABC):
         name: What error messages call it; no path and no password.
         engine: Of SQLAlchemy.
     """
+
+    is_read_only = False
+    """True where nothing can be entered: `writing` refuses."""
 
     def __init__(self, name: str, engine: sa.Engine) -> None:
         """Open nothing yet."""
@@ -67,6 +70,10 @@ class Database(ABC):
         """True where what lies there is no database, or a broken one."""
 
     @abstractmethod
+    def is_unwritable(self, error: BaseException) -> bool:
+        """True where the driver may not write."""
+
+    @abstractmethod
     def scrub(self) -> None:
         """Write the tables anew, so that nothing erased stays behind in free pages."""
 
@@ -81,6 +88,7 @@ class Database(ABC):
 
         Raises:
             AnnotationError: The database refused what was asked, or is damaged.
+            ReadOnlyError: It may not be written.
             StorageError: It cannot be reached or written.
         """
         try:
@@ -103,7 +111,7 @@ class Database(ABC):
                 found=str(cause),
                 remedy="restore it from your backup",
             )
-        return self.unusable(str(cause))
+        return self._cannot(ReadOnlyError if self.is_unwritable(cause) else StorageError, cause)
 
     def waited_in_vain(self) -> StorageError:
         """What is said where others write all the time."""
@@ -116,7 +124,10 @@ class Database(ABC):
 
     def unusable(self, cause: str) -> StorageError:
         """What is said where it cannot be reached or written."""
-        return StorageError(
+        return self._cannot(StorageError, cause)
+
+    def _cannot(self, kind: type[StorageError], cause: object) -> StorageError:
+        return kind(
             "the journal cannot be written or read",
             where=self.name,
             found=cause,

@@ -35,6 +35,8 @@ class EditTrail:
     @classmethod
     def of(cls, study: Study, database: Database) -> EditTrail | None:
         """Of a study, caught up with its journal; None where it may only be read."""
+        if database.is_read_only:
+            return None  # there will be no edit to enter
         try:
             made = cls(AuditTrail.open(study), database)
             made.note(late=True)

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from shapely.geometry.base import BaseGeometry
 
@@ -55,8 +55,11 @@ class Journal(JournalRemarks):
     """
 
     @classmethod
-    def open(cls, study: Study) -> Journal:
-        """The journal of a study: its file, or the database that its sheet names."""
+    def open(cls, study: Study) -> Self:
+        """The journal of a study: its file, or the database that its sheet names.
+
+        Where it may only be read, it is opened to be read, and every edit is refused.
+        """
         journal = cls(study.sheet.journal or study.journal_path)
         try:
             journal.edit_trail = EditTrail.of(study, journal.database)

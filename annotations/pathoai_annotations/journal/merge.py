@@ -28,7 +28,7 @@ from pathoai_annotations.journal.history import Difference
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.rows import STATE, events_in, states_in
 from pathoai_annotations.journal.schema import current_annotations, events
-from pathoai_annotations.journal.sqlite import copy_sqlite
+from pathoai_annotations.journal.sqlite_read_only import copy_sqlite
 
 _NAMES_SHOWN = 5
 _Rows = list[dict[str, Any]]

@@ -13,6 +13,7 @@ _CONNECT_S = 10
 _LOCK = 1_885_431_912  # any number: it tells our lock from those of other programs
 _WAITED_IN_VAIN = "55P03"  # lock_not_available
 _DAMAGED = ("XX001", "XX002")  # data_corrupted, index_corrupted
+_READ_ONLY = ("25006", "42501")  # read_only_sql_transaction, insufficient_privilege
 
 
 class PostgresqlDatabase(Database):
@@ -85,6 +86,10 @@ class PostgresqlDatabase(Database):
     def is_damage(self, error: BaseException) -> bool:
         """True where the server says so."""
         return getattr(error, "sqlstate", None) in _DAMAGED
+
+    def is_unwritable(self, error: BaseException) -> bool:
+        """True on a server that only copies another, or for an account that may only read."""
+        return getattr(error, "sqlstate", None) in _READ_ONLY
 
 
 def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class

@@ -23,12 +23,16 @@ def prepare(database: Database) -> None:
     One transaction: a program that is killed leaves the old journal or the new one.
 
     Raises:
-        AnnotationError: The database is another program's, or a newer pathoai's.
+        AnnotationError: The database is another program's, or a newer pathoai's, or an older one's
+            that may only be read.
     """
     # Only making or changing tables needs the lock: reading goes on while another program writes.
     with database.reading() as connection:
-        if _revision(database, connection) == REVISION:
-            return
+        revision = _revision(database, connection)
+    if revision == REVISION:
+        return
+    if database.is_read_only:
+        raise _too_old(database, revision)
     with database.writing() as connection:
         # Another program may have done it since.
         revision = _revision(database, connection)
@@ -53,6 +57,17 @@ def _revision(database: Database, connection: sa.Connection) -> str | None:
         "not a journal: another program's database",
         where=database.name,
         remedy="move it away, or name another database; a new journal is made on first use",
+    )
+
+
+def _too_old(database: Database, revision: str | None) -> AnnotationError:
+    return AnnotationError(
+        "the journal was written by an older pathoai, and may only be read here",
+        where=database.name,
+        found="no tables" if revision is None else f"schema {revision}",
+        allowed=f"schema {REVISION}",
+        remedy="let somebody who may write bring it up to date (`pathoai annotations summary "
+        "STUDY`), or do that to a copy of the study",
     )
 
 

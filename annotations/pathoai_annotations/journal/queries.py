@@ -18,8 +18,7 @@ from pathoai_annotations.journal.columns import IN_COLUMNS, AnnotationColumns, c
 from pathoai_annotations.journal.current import differences_from_log
 from pathoai_annotations.journal.event import Event, Operation
 from pathoai_annotations.journal.history import past_rows, seq_at, states_of_author
-from pathoai_annotations.journal.open_database import open_database
-from pathoai_annotations.journal.prepare import prepare
+from pathoai_annotations.journal.open_database import open_prepared
 from pathoai_annotations.journal.region_reading import RegionReading
 from pathoai_annotations.journal.rows import STATE, events_in, states_in
 from pathoai_annotations.journal.schema import current_annotations, events
@@ -37,20 +36,16 @@ class JournalQueries:
         place: A SQLite file, made on first use, or the URL of a PostgreSQL database.
 
     Raises:
-        AnnotationError: What lies there is no journal, or one of a newer pathoai.
-        StorageError: The place cannot be written or reached.
+        AnnotationError: What lies there is no journal, one of a newer pathoai, or one of an older
+            that may only be read.
+        StorageError: The place cannot be reached, or neither written nor read.
         StudyError: The URL cannot serve.
         MissingDependencyError: The extra ``postgresql`` is not installed.
     """
 
     def __init__(self, place: Path | str) -> None:
         """Open it; make it, or bring it up to date, where needed."""
-        self.database = open_database(place)
-        try:
-            prepare(self.database)
-        except BaseException:
-            self.close()
-            raise
+        self.database = open_prepared(place)
 
     def annotations(
         self,

@@ -12,18 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
+from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S
+from pathoai_annotations.journal.sqlite_file import CACHE, SqliteFile, sqlite_code
 
 _PAUSE_S = 0.01
 _NEXT_PAUSE_S = 0.002
-_CACHE_KIB = 65_536
-_FIRST_SCHEMA = 1
 _WITH_REVISIONS = 2
 """``user_version`` of files that hold a revision; pathoai 0.1 takes it for a newer program's."""
-_UNUSABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class SqliteDatabase(Database):
+class SqliteDatabase(SqliteFile):
     """A file, with a write-ahead log beside it.
 
     Args:
@@ -32,14 +30,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         """Open nothing yet."""
-        engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(path)),
-            # Another program's transaction is waited for, never shown as an error.
-            connect_args={"timeout": WAIT_FOR_OTHERS_S, "isolation_level": None},
-        )
-        sa.event.listen(engine, "connect", _configure)
-        sa.event.listen(engine, "begin", _begin)
-        super().__init__(path.name, engine)
+        super().__init__(path, sa.URL.create("sqlite", database=str(path)), _configure)
         self._path = path
         self._next = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_FOR_OTHERS_S)
 
@@ -84,35 +75,9 @@ class SqliteDatabase(Database):
                 bare.execute(statement)
             bare.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    @property
-    def remedy(self) -> str:
-        """What to do where it cannot be written."""
-        return "check that the study's folder is writable and its disk not full"
-
-    def lock(self, connection: sa.Connection) -> None:
-        """Nothing: the transaction began with the lock."""
-
-    def is_first_schema(self, connection: sa.Connection) -> bool:
-        """True where the file says so of itself."""
-        return bool(connection.scalar(sa.text("PRAGMA user_version")) == _FIRST_SCHEMA)
-
     def note_schema(self, connection: sa.Connection) -> None:
         """Number the file, so that a program of the first schema refuses it."""
         connection.execute(sa.text(f"PRAGMA user_version = {_WITH_REVISIONS}"))
-
-    def damage(self, connection: sa.Connection) -> str:
-        """What SQLite finds when it looks at every page."""
-        found = str(connection.scalar(sa.text("PRAGMA integrity_check(1)")))
-        return "" if found == "ok" else found
-
-    def is_wait(self, error: BaseException) -> bool:
-        """True for SQLITE_BUSY and SQLITE_LOCKED."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-    def is_damage(self, error: BaseException) -> bool:
-        """True for what SQLite calls corrupt or no database."""
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE
 
 
 def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
@@ -120,8 +85,7 @@ def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the d
     # Readers never wait for the writer; FULL keeps a committed edit through a power cut.
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
-    # Enough for the indexes of a slide: entering 100,000 annotations takes half the time.
-    cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    cursor.execute(CACHE)
     cursor.close()
 
 
@@ -133,34 +97,7 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            is_busy = sqlite_code(error) == sqlite3.SQLITE_BUSY
             if not is_busy or time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_S)
-
-
-def _begin(connection: sa.Connection) -> None:
-    # Reading first and writing later in one transaction would deadlock two writers.
-    reads_only = connection.get_execution_options().get("reads_only")
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-
-
-def copy_sqlite(source: Path, copy: Path) -> None:
-    """Copy a file as it is at one moment, also while others write to it; it is not changed.
-
-    Raises:
-        AnnotationError: It is no database, or a damaged one.
-        StorageError: It cannot be read.
-    """
-    with (
-        SqliteDatabase(source).errors(),
-        closing(_read_only(source)) as theirs,
-        closing(sqlite3.connect(copy)) as ours,
-    ):
-        theirs.backup(ours)
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_FOR_OTHERS_S
-    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Unpack
+from typing import Self, Unpack
 
 import sqlalchemy as sa
 from shapely.geometry.base import BaseGeometry
 
+from pathoai.errors import ReadOnlyError
 from pathoai.geometry import Region
+from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.journal.edit import TOOL, EditDetails
 from pathoai_annotations.journal.journal import Journal
@@ -29,6 +31,24 @@ class LockedJournal(Journal):
 
     Every method raises what `Journal`'s does, and AnnotationError where a slide is locked.
     """
+
+    @classmethod
+    def open(cls, study: Study) -> Self:
+        """As `Journal.open`, for whoever reads slides: he writes what he says of them.
+
+        Raises:
+            ReadOnlyError: The journal may only be read, so nothing that he says would be kept.
+        """
+        journal = super().open(study)
+        if not journal.database.is_read_only:
+            return journal
+        journal.close()
+        raise ReadOnlyError(
+            "a review is kept in the journal, which may only be read here",
+            where=journal.database.name,
+            remedy="make the study's folder and what lies in it writable for you, or review a copy "
+            "of the study; `pathoai annotations show STUDY` looks without writing",
+        )
 
     def propose(
         self,
