@@ -23,6 +23,7 @@ from pathoai.errors import AnnotationError
 from pathoai.geometry import Size
 from pathoai.privacy.shown import shown
 from pathoai.provenance import result_software
+from pathoai.strict_json import parse_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
@@ -198,7 +199,7 @@ def _placement(path: Path, raw: bytes | None, context: ReadingContext) -> Placem
     if raw is None:
         return context.placement()
     try:
-        about = json.loads(raw)
+        about = parse_json(raw, path.name, foreign=True)
         slide, corner = str(about["slide"]), Corner(about["counts_from"])
         size = Size(*map(round, about["size"])) if "size" in about else None
     except (ValueError, TypeError, LookupError) as error:
@@ -265,7 +266,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _geometry_column(path: Path, schema: pa.Schema) -> str:
     try:
-        geo = json.loads(schema.metadata[_GEO])
+        geo = parse_json(schema.metadata[_GEO], path.name, foreign=True)
         name = str(geo["primary_column"])
         encoding = geo["columns"][name]["encoding"]
     except (ValueError, LookupError, TypeError) as error:
@@ -346,7 +347,7 @@ def _measurements(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Those of the column of that name: JSON text as we write it, or a map."""
     stated = row.get("measurements") or {}
     try:
-        return dict(json.loads(stated) if isinstance(stated, str) else stated)
+        return dict(parse_json(stated, where, foreign=True) if isinstance(stated, str) else stated)
     except (ValueError, TypeError) as error:
         raise AnnotationError("malformed measurements", where=where, found=stated) from error
 
@@ -354,7 +355,7 @@ def _measurements(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _class_name(value: object) -> str | None:
     if isinstance(value, str) and value.startswith("{"):
         try:
-            value = json.loads(value)
+            value = parse_json(value, "class", foreign=True)
         except ValueError:
             return str(value)
     if isinstance(value, Mapping):  # QuPath's classification, as data frames keep it

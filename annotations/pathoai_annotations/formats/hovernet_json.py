@@ -8,7 +8,6 @@ states no µm per pixel that fits the slide, the user must.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import numpy as np
 from shapely.geometry import Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import AnnotationError
+from pathoai.errors import AnnotationError, InvalidValueError
 from pathoai.privacy.shown import shown
+from pathoai.strict_json import read_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
@@ -92,9 +92,9 @@ FORMAT = HoverNetJson()
 def _loaded(path: Path) -> dict[str, Any]:
     check_file(path, _TITLE)
     try:
-        raw = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"not a {_TITLE} file", where=path.name, found=error) from error
+        raw = read_json(path, foreign=True)
+    except InvalidValueError as error:
+        raise AnnotationError(f"not a {_TITLE} file", where=path.name, found=error.found) from error
     if not isinstance(raw, dict):
         raise _refusal(path.name)
     return raw

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError, PathoaiError
+from pathoai.strict_json import read_json_lines
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.journal.edit import TOOL, Edit
@@ -191,7 +192,6 @@ class _Story:
 
 def _stories(path: Path) -> dict[str, _Story]:
     found: dict[str, _Story] = {}
-    with path.open(encoding="utf8") as file:
-        for record in map(json.loads, file):
-            found.setdefault(record["annotation_id"], _Story()).add(record)
+    for record in read_json_lines(path):
+        found.setdefault(record["annotation_id"], _Story()).add(record)
     return found
