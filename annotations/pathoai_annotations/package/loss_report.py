@@ -99,5 +99,5 @@ def read_loss_report(root: Path) -> dict[str, Losses]:
             str(s): {str(f): dict(one) for f, one in content["slides"][s].items()}
             for s in content["slides"]
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise PackageError("the loss report cannot be read", where=layout.LOSSES) from error

@@ -157,9 +157,14 @@ def check_sign_offs(root: Path) -> Iterator[Finding]:
         return
     for slide_id in slides:
         name = layout.journal_name(slide_id)
+        try:
+            stories = _stories(root / layout.PAYLOAD / name)
+        except (OSError, ValueError, LookupError, TypeError):
+            yield Finding("an edit in the log says what no edit does", f"{layout.PAYLOAD}/{name}")
+            continue
         unsigned = sum(
             one not in merged and not story.is_covered(signed[slide_id])
-            for one, story in _stories(root / layout.PAYLOAD / name).items()
+            for one, story in stories.items()
         )
         if unsigned:
             what = f"{unsigned} annotations that no reader signed off"
