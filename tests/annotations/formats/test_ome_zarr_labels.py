@@ -76,7 +76,8 @@ class TestOmeZarrLabels(RasterConformance):
             self.read(path)
         self.write(path, self.samples())
         metadata = [path / "zarr.json", path / "instance" / "zarr.json"]
-        shards = [f for f in (path / "instance" / "0").rglob("*") if f.is_file()]
+        levels = path / "0", path / "instance" / "0"
+        shards = [f for level in levels for f in level.rglob("*") if f.is_file()]
         for file in [*metadata, *shards]:
             whole = file.read_bytes()
             for damage in (b"", b"\0" * 10, whole[: len(whole) // 2], b"{}", b"[1]"):
@@ -89,6 +90,25 @@ class TestOmeZarrLabels(RasterConformance):
                 self.read(path)
             file.write_bytes(whole)
         assert len(self.read(path)[0]) == len(self.carried())
+
+    @pytest.mark.parametrize("value", [0, 1, 255])
+    def test_a_class_map_that_says_another_class_is_refused(self, path: Path, value: int) -> None:
+        self.write(path, self.samples())
+        pixels: Any = zarr.open_array(path / "0", mode="r+")
+        pixels[1751, 1751] = value  # within the annotation "plain", and once beside all of them
+        with pytest.raises(AnnotationError, match=r"class map.*contradict.*1 pixels"):
+            self.read(path)
+        pixels[1751, 1751] = pixels[1752, 1752]
+        assert len(self.read(path)[0]) == len(self.carried())
+        pixels[10, 10] = 1
+        with pytest.raises(AnnotationError, match=r"class map.*contradict.*1 pixels"):
+            self.read(path)
+
+    def test_a_class_map_of_another_size_is_refused(self, path: Path) -> None:
+        self.write(path, self.samples())
+        zarr.create_array(path / "0", data=np.full((9, 9), 255, "u1"), overwrite=True)
+        with pytest.raises(AnnotationError, match="class map"):
+            self.read(path)
 
     def test_the_validator_passes_it(self, path: Path) -> None:
         self.write(path, self.samples())
