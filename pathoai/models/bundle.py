@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pathoai.atomic_file import write_bytes_atomically, write_text_atomically
-from pathoai.errors import ModelError, PathoaiError
+from pathoai.errors import InvalidValueError, ModelError, PathoaiError
 from pathoai.models.calibration import Calibration
 from pathoai.models.card_notes import read_notes, set_notes_aside
 from pathoai.models.instance_maps import MAPS
 from pathoai.models.model_card import CARD, model_card
 from pathoai.ontology import LabelClass, Ontology
 from pathoai.provenance import sha256_of_file, sha256_of_json
+from pathoai.strict_json import parse_json
 from pathoai.tiling.spec import TileSpec
 
 if TYPE_CHECKING:  # at run time only where there are weights: a description is read without it
@@ -257,7 +258,10 @@ def read_bundle(folder: Path) -> ModelBundle:
 
 
 def _described(text: str) -> ModelBundle:
-    raw: dict[str, Any] = json.loads(text)
+    try:
+        raw: dict[str, Any] = parse_json(text, _DESCRIPTION)
+    except InvalidValueError as error:
+        raise ModelError("malformed bundle", where=error.where, found=error.found) from error
     if (schema := raw.pop("schema")) != SCHEMA:
         raise ModelError("another version of bundle", found=schema, allowed=SCHEMA)
     normalisation = {k: tuple(v) for k, v in raw.pop("normalisation").items()}

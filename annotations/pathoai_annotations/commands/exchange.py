@@ -161,12 +161,40 @@ def _import(study: Study, journal: Journal, options: Namespace) -> None:
             for one in chosen.read(options.file, context, report)
         ]
     report.unname(options.file.name)
+    found = _without_known_otherwise(journal, found, report, repair=options.repair)
     new = journal.propose(found)
     said = {name: getattr(options, name) for name in ("author", "label", "repair", "mpp")}
     parts = said | {"slides": [slide_id], "annotations": len(found), "new": new}
     _record(study, "annotations import", options, report, parts, started)
     print(f"{slide_id}: {len(found)} annotations read, {new} new, all proposals")
     _tell(report, options.report)
+
+
+def _without_known_otherwise(
+    journal: Journal, found: list[Annotation], report: ExchangeReport, *, repair: bool
+) -> list[Annotation]:
+    """Leave out what the journal knows with another content, or refuse it: it keeps what it has."""
+    from pathoai.errors import AnnotationError
+    from pathoai_annotations.journal.known_otherwise import known_otherwise
+
+    if not (differing := known_otherwise(journal, found)):
+        return found
+    if not repair:
+        first = differing[0]
+        raise AnnotationError(
+            "an annotation of that id is known with another content",
+            where=FILE,
+            found=f"{len(differing)} of {len(found)}, the first {first.id}, {first.label}",
+            remedy="say --repair: these are left out, and the study keeps its own; or give what "
+            "was changed another id. In rasters (OME-Zarr) an outline lacks what others cover: "
+            "GeoJSON and GeoParquet bring all back",
+        )
+    gone = {one.id for one in differing}
+    for one in differing:
+        report.mend(
+            "an annotation that the study knows with another content, left out", str(one.id)
+        )
+    return [one for one in found if one.id not in gone]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pathoai.errors import AnnotationError
 from pathoai.provenance import sha256_of_json
+from pathoai.strict_json import parse_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats import dicom_codes as codes
 from pathoai_annotations.formats.ann_graphics import Graphic, Hole, graphics_of
@@ -151,7 +152,7 @@ def _private(dataset: Dataset) -> dict[str, list[Any]]:
         block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR)
     except KeyError:
         return {}
-    found = json.loads(block[_PRIVATE_ELEMENT].value)
+    found = parse_json(block[_PRIVATE_ELEMENT].value, "private element")
     return {name: list(found[name]) for name in _OWN}
 
 

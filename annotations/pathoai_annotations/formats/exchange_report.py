@@ -34,7 +34,7 @@ class ExchangeReport:
         self._count(_LOST, what, where, times)
 
     def mend(self, what: str, where: str) -> None:
-        """Say that something was repaired, because the user asked for it; arguments likewise."""
+        """Say that something was repaired: the user asked for it, or it can mean but one thing."""
         self._count(_MENDED, what, where, 1)
 
     def note(self, text: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -19,6 +21,9 @@ from pathoai_annotations.formats.check_outline import checked_outline
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.formats.part import Part
 from pathoai_annotations.slide_frame import Placement
+
+_Made = TypeVar("_Made")
+_LEAVE_OUT = "mend it in the program that wrote it, or say --repair: it is then left out, and told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,20 @@ class FeatureReader:
         self._seen: dict[uuid.UUID, tuple[str, int]] = {}
         _note_bounds(context, report, placement)
 
+    def parsed(self, where: str, parse: Callable[[], Feature]) -> Annotation | None:
+        """The annotation of a feature that is still to be parsed; see `annotation`.
+
+        Args:
+            where: Its place in the file.
+            parse: Gives the feature.
+
+        Raises:
+            AnnotationError: It cannot be parsed, or as `annotation` does.
+            OntologyError: Its class is unknown.
+        """
+        feature = self._sound(where, parse)
+        return None if feature is None else self.annotation(feature)
+
     def annotations(self, features: Iterable[Feature]) -> Iterator[Annotation]:
         """Those of features, without what was left out; see `annotation`."""
         for feature in features:
@@ -76,7 +95,7 @@ class FeatureReader:
         """
         with naming(feature.where):
             geometry = checked_outline(
-                self._placement.to_level_0(shapely.force_2d(feature.geometry)),
+                self._placement.to_level_0(self._flat(feature)),
                 frame=self._context.frame,
                 where=feature.where,
                 repair=self._report if self._context.repair else None,
@@ -84,7 +103,33 @@ class FeatureReader:
             label = None if geometry is None else self._label(feature)
             if geometry is None or label is None:
                 return None
-            return self._once(self._made(feature, label, geometry), feature.where)
+        made = self._sound(feature.where, partial(self._made, feature, label, geometry))
+        if made is None:
+            return None
+        with naming(feature.where):
+            return self._once(made, feature.where)
+
+    def _sound(self, where: str, make: Callable[[], _Made]) -> _Made | None:
+        """What is made; None where the file says what cannot be, and that may be left out."""
+        try:
+            with naming(where):
+                return make()
+        except AnnotationError as error:
+            if self._context.repair:
+                self._report.mend(f"a feature left out: {error.what}", where)
+                return None
+            raise AnnotationError(
+                error.what,
+                where=error.where,
+                found=error.found,
+                allowed=error.allowed,
+                remedy=error.remedy or _LEAVE_OUT,
+            ) from error
+
+    def _flat(self, feature: Feature) -> BaseGeometry:
+        if feature.geometry.has_z:
+            self._report.lose("z coordinates: a slide has none", feature.where)
+        return shapely.force_2d(feature.geometry)
 
     def _made(self, feature: Feature, label: str, geometry: BaseGeometry) -> Annotation:
         context = self._context

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -24,6 +24,7 @@ from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.formats.feature import Feature, FeatureReader, check_slide_name, naming
+from pathoai_annotations.formats.geojson_geometry import parsed_geometry, refuse_crs
 from pathoai_annotations.formats.json_features import FeatureFile
 from pathoai_annotations.formats.part import Part
 from pathoai_annotations.formats.text_file import head_of, writing_text
@@ -31,8 +32,6 @@ from pathoai_annotations.slide_frame import Corner, Placement
 
 _FORMAT, _PROBABILITY, _ABOUT = "geojson", "probability", "pathoai"
 _CELL_ROOT = "nucleus"
-# What shapely raises beside its own errors for coordinates of a wrong type, nesting or size.
-_NO_GEOMETRY = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
 # What we read or QuPath always writes; the rest of what it says is told as lost.
 _READ = {"objectType", "classification", "measurements", "metadata"}
 _METADATA = {"origin", "author", "status", "derived_from"}
@@ -194,9 +193,7 @@ def read_geojson(
     reader = FeatureReader(context, report, placement)
     for position, raw in enumerate(file.features(), start=1):
         where = f"{path.name} feature {position}"
-        with naming(where):
-            found = parsed_feature(raw, where, report)
-        annotation = reader.annotation(found)
+        annotation = reader.parsed(where, partial(parsed_feature, raw, where, report))
         if annotation is not None:
             yield annotation
     if _placement(file, context, path.name) != placement:
@@ -207,6 +204,8 @@ def read_geojson(
 
 def _placement(file: FeatureFile, context: ReadingContext, name: str) -> Placement:
     """As the file says where pathoai wrote it, and as the user says."""
+    with naming(name):
+        refuse_crs(file.members.get("crs"))
     stated = stated_place(file, name)
     if stated is None:
         return context.placement()
@@ -255,10 +254,12 @@ def parsed_feature(raw: object, where: str, report: ExchangeReport) -> Feature:
     measurements = _measurements(properties, where, report)
     confidence = measurements.pop(_PROBABILITY, None)
     _report_unread(raw, properties, metadata, where, report)
+    refuse_crs(raw.get("crs"))
+    geometry = parsed_geometry(raw.get("geometry"), where, report)
     identity = raw.get("id")
     return Feature(
         where,
-        _geometry(raw.get("geometry")),
+        geometry,
         _class_name(properties),
         "" if identity is None else str(identity),
         confidence,
@@ -319,18 +320,6 @@ def _report_unread(
     plane = geometry.get("plane")
     if isinstance(plane, dict) and any(plane.get(axis, 0) != 0 for axis in ("z", "t")):
         report.lose("QuPath's plane (z, t)", where)
-
-
-def _geometry(raw: object) -> BaseGeometry:
-    if raw is None:
-        raise AnnotationError("a feature without geometry")
-    try:
-        # A coordinate that is no number is refused later, by an error, not by a warning.
-        with np.errstate(invalid="ignore"):
-            geometry: BaseGeometry = shapely.geometry.shape(raw)
-    except (*_NO_GEOMETRY, shapely.errors.ShapelyError) as error:
-        raise AnnotationError("malformed geometry", found=str(error)) from error
-    return geometry
 
 
 def _shown(name: str) -> str:

@@ -21,6 +21,7 @@ from pathoai.privacy.pseudonym import is_code
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.formats.feature import naming
 from pathoai_annotations.formats.geojson import parsed_feature, stated_place, write_features
+from pathoai_annotations.formats.geojson_geometry import refuse_crs
 from pathoai_annotations.formats.json_features import FeatureFile
 from pathoai_annotations.slide_frame import Corner, Placement, SlideFrame, placement
 
@@ -60,6 +61,7 @@ def read_outlines(path: Path, frame: SlideFrame, slide_id: str = "") -> Iterator
             the message names it.
     """
     file = FeatureFile(path)
+    _refuse_crs(file, path.name)
     placed = _placement(file, path.name, frame, slide_id)
     # What an annotation could not hold is of no interest to the eye.
     unheard = ExchangeReport("geojson")
@@ -70,6 +72,12 @@ def read_outlines(path: Path, frame: SlideFrame, slide_id: str = "") -> Iterator
             geometry = placed.to_level_0(shapely.force_2d(found.geometry))
             _check(geometry)
         yield DrawnOutline(geometry, found.class_name or "", _colour(raw))
+    _refuse_crs(file, path.name)
+
+
+def _refuse_crs(file: FeatureFile, name: str) -> None:
+    with naming(name):
+        refuse_crs(file.members.get("crs"))
 
 
 def write_outlines(

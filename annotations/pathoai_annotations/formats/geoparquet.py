@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,12 @@ from pathoai.errors import AnnotationError
 from pathoai.geometry import Size
 from pathoai.privacy.shown import shown
 from pathoai.provenance import result_software
+from pathoai.strict_json import parse_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
-from pathoai_annotations.formats.feature import Feature, FeatureReader
+from pathoai_annotations.formats.feature import Feature, FeatureReader, naming
+from pathoai_annotations.formats.geojson_geometry import refuse_crs
 from pathoai_annotations.formats.new_file import new_file
 from pathoai_annotations.formats.object_table import OBJECT_COLUMNS, annotations_of_objects
 from pathoai_annotations.formats.part import Part
@@ -198,7 +201,7 @@ def _placement(path: Path, raw: bytes | None, context: ReadingContext) -> Placem
     if raw is None:
         return context.placement()
     try:
-        about = json.loads(raw)
+        about = parse_json(raw, path.name, foreign=True)
         slide, corner = str(about["slide"]), Corner(about["counts_from"])
         size = Size(*map(round, about["size"])) if "size" in about else None
     except (ValueError, TypeError, LookupError) as error:
@@ -265,13 +268,16 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _geometry_column(path: Path, schema: pa.Schema) -> str:
     try:
-        geo = json.loads(schema.metadata[_GEO])
+        geo = parse_json(schema.metadata[_GEO], path.name, foreign=True)
         name = str(geo["primary_column"])
-        encoding = geo["columns"][name]["encoding"]
-    except (ValueError, LookupError, TypeError) as error:
+        encoding, crs = geo["columns"][name]["encoding"], geo["columns"][name].get("crs")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise AnnotationError(
             "malformed GeoParquet metadata", where=path.name, found=type(error).__name__
         ) from error
+    with naming(path.name):
+        # Absent where a program knows none; the specification's default is the globe.
+        refuse_crs(crs)
     if encoding != "WKB" or name not in schema.names:
         raise AnnotationError(
             "the outlines are of an encoding that is not read",
@@ -295,7 +301,8 @@ def _annotations(
         if str(row.get("slide_id") or context.slide_id) not in (context.slide_id, context.known_as):
             others += 1
             continue
-        annotation = reader.annotation(_feature(row, outline, table, f"{path.name} row {number}"))
+        where = f"{path.name} row {number}"
+        annotation = reader.parsed(where, partial(_feature, row, outline, table, where))
         if annotation is not None:
             yield annotation
     if others and others == number:
@@ -346,7 +353,7 @@ def _measurements(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Those of the column of that name: JSON text as we write it, or a map."""
     stated = row.get("measurements") or {}
     try:
-        return dict(json.loads(stated) if isinstance(stated, str) else stated)
+        return dict(parse_json(stated, where, foreign=True) if isinstance(stated, str) else stated)
     except (ValueError, TypeError) as error:
         raise AnnotationError("malformed measurements", where=where, found=stated) from error
 
@@ -354,7 +361,7 @@ def _measurements(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _class_name(value: object) -> str | None:
     if isinstance(value, str) and value.startswith("{"):
         try:
-            value = json.loads(value)
+            value = parse_json(value, "class", foreign=True)
         except ValueError:
             return str(value)
     if isinstance(value, Mapping):  # QuPath's classification, as data frames keep it

@@ -8,8 +8,8 @@ states no µm per pixel that fits the slide, the user must.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ import numpy as np
 from shapely.geometry import Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import AnnotationError
+from pathoai.errors import AnnotationError, InvalidValueError
 from pathoai.privacy.shown import shown
+from pathoai.strict_json import read_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
-from pathoai_annotations.formats.feature import Feature, FeatureReader, naming
+from pathoai_annotations.formats.feature import Feature, FeatureReader
 from pathoai_annotations.formats.part import Part
 from pathoai_annotations.formats.text_file import check_file, head_of
 from pathoai_annotations.slide_frame import known_frame
@@ -59,11 +60,9 @@ class HoverNetJson:
         report.note("contours run through the centres of pixels: they were moved by half a pixel")
         names = _names(raw)
         for where, cell in cells:
-            with naming(where):
-                feature = _feature(cell, where, names, context)
+            annotation = reader.parsed(where, partial(_feature, cell, where, names, context))
             for key in cell.keys() - _KNOWN:
                 report.lose(f"the cell's {shown(key)}", where)
-            annotation = reader.annotation(feature)
             if annotation is not None:
                 yield annotation
 
@@ -92,9 +91,9 @@ FORMAT = HoverNetJson()
 def _loaded(path: Path) -> dict[str, Any]:
     check_file(path, _TITLE)
     try:
-        raw = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"not a {_TITLE} file", where=path.name, found=error) from error
+        raw = read_json(path, foreign=True)
+    except InvalidValueError as error:
+        raise AnnotationError(f"not a {_TITLE} file", where=path.name, found=error.found) from error
     if not isinstance(raw, dict):
         raise _refusal(path.name)
     return raw

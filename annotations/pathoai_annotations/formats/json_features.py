@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import AnnotationError
+from pathoai.privacy.shown import shown
+from pathoai.strict_json import check_value, decoder, said_of
 from pathoai_annotations.formats.text_file import check_file, is_compressed
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DECODER = json.JSONDecoder()
+_DECODER = decoder(foreign=True)
 _ALLOWED = "a FeatureCollection, a list of features or one feature"
 
 
@@ -46,6 +48,7 @@ class FeatureFile:
             raise self._refusal(error) from error
         self._at = self._after_space(0)
         self._single: Any = None
+        self._names = set[str]()
         self._is_collection = self._next() == "{"
         if self._is_collection:
             self._to_features()
@@ -60,6 +63,7 @@ class FeatureFile:
         """
         if self._single is not None:
             yield self._single
+            self._end()
             return
         self._expect("[")
         while self._next() != "]":
@@ -71,6 +75,12 @@ class FeatureFile:
             self._members()
             if self.members.get("type") != "FeatureCollection":
                 raise self._refusal()
+        self._end()
+
+    def _end(self) -> None:
+        """Refuse what stands after the features: it would be lost in silence."""
+        if self._next():
+            raise self._refusal(f"more text after the end, at character {self._at}")
 
     def _to_features(self) -> None:
         """Stand before the list of features; of one feature, decode it."""
@@ -86,20 +96,30 @@ class FeatureFile:
     def _members(self) -> bool:
         """Decode members of the collection; True where the list of its features begins."""
         while self._next() != "}":
-            name = self._value()
+            name = self._new_name()
             self._expect(":")
             if name == "features" and self._next() == "[":
                 return True
-            self.members[str(name)] = self._value()
+            self.members[name] = self._value()
             self._comma_before("}")
         self._expect("}")
         return False
 
+    def _new_name(self) -> str:
+        """The name of a member; a second one of that name would hide the first, or be hidden."""
+        name = self._value()
+        if not isinstance(name, str) or name in self._names:
+            what = "no name" if not isinstance(name, str) else f"a second member {shown(name)}"
+            raise self._refusal(f"{what} before character {self._at}")
+        self._names.add(name)
+        return name
+
     def _value(self) -> Any:  # noqa: ANN401 - any JSON
         try:
             value, end = _DECODER.raw_decode(self._text, self._at)
+            check_value(value, self._text[self._at : end])
         except (ValueError, RecursionError) as error:
-            raise self._refusal(error) from error
+            raise self._refusal(said_of(error)) from error
         self._at = self._after_space(end)
         return value
 
@@ -115,6 +135,8 @@ class FeatureFile:
     def _comma_before(self, end: str) -> None:
         if self._next() != end:
             self._expect(",")
+            if self._next() == end:
+                raise self._refusal(f"{end!r} after a comma, at character {self._at}")
 
     def _after_space(self, at: int) -> int:
         found = _SPACE.match(self._text, at)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,20 @@ from numpy.typing import NDArray
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
-from pathoai.errors import AnnotationError, ImplausibleMppError, MissingFileError
-from pathoai.geometry import Mpp, Size
+from pathoai.errors import AnnotationError, MissingFileError
+from pathoai.geometry import Size
 from pathoai.ontology import Ontology
-from pathoai.slide.ome_zarr_reader import MICROMETRES, ZARR_FAILS_BY
+from pathoai.slide.ome_zarr_reader import ZARR_FAILS_BY
 from pathoai.store.label_image import INSTANCE
 from pathoai.vector.block_outlines import BlockOutlines, frames_of, outline_block, outline_nothing
 from pathoai.vector.healed_seams import heal_seams
 from pathoai.vector.pixel_regions import find_regions
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.feature import Feature
-from pathoai_annotations.formats.raster_grid import grid_in_file, snapped
+from pathoai_annotations.formats.ngff_class_map import refuse_other_classes, values_of_numbers
+from pathoai_annotations.formats.ngff_place import lies, scale_um
 from pathoai_annotations.formats.same_slide import refuse_other_size, refuse_other_slide
-from pathoai_annotations.slide_frame import Corner, SlideFrame, known_frame
+from pathoai_annotations.slide_frame import Corner, known_frame
 
 _BLOCK_PX = 2048
 _LARGEST_VALUE = 2**31 - 1
@@ -43,7 +44,6 @@ _CLASS_PROPERTIES = ("class", "name", "label", "label-name", "classification")
 _NO_CLASSES = ("background", "not_assessed")
 _METADATA = ("origin", "author", "status", "derived_from")
 _MARKS = ("zarr.json", ".zgroup", ".zattrs")
-_ROUNDING_PX = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,7 @@ class NgffLabel:
         properties: What it says of each value.
         colours: Red, green and blue of each value.
         corner: What it counts from, where pathoai wrote it.
+        class_map: Beside it, where pathoai wrote it: the classes of the same pixels.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class NgffLabel:
     properties: Mapping[int, Mapping[str, Any]]
     colours: Mapping[int, tuple[int, int, int]]
     corner: Corner | None
+    class_map: NgffLabel | None = None
 
     @classmethod
     def opened(cls, path: Path, context: ReadingContext) -> NgffLabel:
@@ -84,25 +86,34 @@ class NgffLabel:
             raise AnnotationError("not an OME-Zarr folder", where=path.name)
         frame = known_frame(context.frame, "a raster")
         with zarr_fails(path.name):
-            group, attributes, corner, about = _label_group(path)
+            group, outer, corner, about = _label_group(path)
+            attributes = _ome(group)
             image = attributes["multiscales"][0]
             axes = tuple(str(axis["name"]) for axis in image["axes"])
             array = _array(group, str(image["datasets"][0]["path"]), axes, path.name)
             shown = attributes.get("image-label", {})
-            properties = {int(p["label-value"]): p for p in shown.get("properties", ())}
+            properties = _properties(attributes)
             colours = {
                 int(c["label-value"]): (int(c["rgba"][0]), int(c["rgba"][1]), int(c["rgba"][2]))
                 for c in shown.get("colors", ())
                 if "rgba" in c
             }
             size = Size(array.shape[axes.index("x")], array.shape[axes.index("y")])
-            scale, translation = _scale_um(image, axes)
+            scale, translation = scale_um(image, axes)
         if about is not None:
             refuse_other_slide(about[0], context, path.name)
             refuse_other_size(about[1], corner or Corner.CANVAS, context, path.name)
         used = corner or context.corner or Corner.CANVAS
-        lies = _lies(frame, used, size, scale, translation, path.name)
-        return cls(path, array, axes, *lies, properties, colours, corner)
+        where_it_lies = lies(frame, used, size, scale, translation, path.name)
+        label = cls(path, array, axes, *where_it_lies, properties, colours, corner)
+        return label if outer is None else replace(label, class_map=label._beside(outer))
+
+    def _beside(self, group: zarr.Group) -> NgffLabel:
+        with zarr_fails(self.name):
+            said = _ome(group)
+            level = str(said["multiscales"][0]["datasets"][0]["path"])
+            array = _array(group, level, self.axes, self.name)
+            return replace(self, array=array, properties=_properties(said))
 
     @property
     def name(self) -> str:
@@ -192,6 +203,11 @@ def zarr_fails(name: str) -> Iterator[None]:
         ) from error
 
 
+def _properties(attributes: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    said = attributes.get("image-label", {}).get("properties", ())
+    return {int(one["label-value"]): one for one in said}
+
+
 def _ome(group: zarr.Group) -> dict[str, Any]:
     attributes = group.attrs.asdict()
     found: Any = attributes.get("ome", attributes)
@@ -200,8 +216,8 @@ def _ome(group: zarr.Group) -> dict[str, Any]:
 
 def _label_group(
     path: Path,
-) -> tuple[zarr.Group, dict[str, Any], Corner | None, tuple[str, Size] | None]:
-    """The label, its attributes, and what pathoai says of it where it wrote it."""
+) -> tuple[zarr.Group, zarr.Group | None, Corner | None, tuple[str, Size] | None]:
+    """The label; where pathoai wrote it also the class map around it, and what it says of it."""
     group = zarr.open_group(path, mode="r")
     attributes = _ome(group)
     if "image-label" not in attributes:
@@ -217,13 +233,12 @@ def _label_group(
                 remedy="name the folder of one, with --format ome-zarr-labels",
             )
         group = _group(holder, names[0], path.name)
-        attributes = _ome(group)
     ours: Any = group.attrs.get("pathoai")
     if not isinstance(ours, Mapping) or "counts_from" not in ours:
-        return group, attributes, None, None
+        return group, None, None, None
     inner = _group(group, INSTANCE, path.name)
     about = (str(ours["slide"]), Size(*map(round, ours["size"])))
-    return inner, _ome(inner), Corner(ours["counts_from"]), about
+    return inner, group, Corner(ours["counts_from"]), about
 
 
 def _group(holder: zarr.Group, name: str, where: str) -> zarr.Group:
@@ -245,57 +260,6 @@ def _array(group: zarr.Group, name: str, axes: Sequence[str], where: str) -> zar
             found=f"{array.dtype}, {others or 'one plane'}",
         )
     return array
-
-
-def _scale_um(
-    image: Mapping[str, Any], axes: Sequence[str]
-) -> tuple[tuple[float, float] | None, tuple[float, float]]:
-    """µm per pixel, and the centre of the first one, of the finest level, along x and y."""
-    units = {axis["name"]: MICROMETRES.get(str(axis.get("unit"))) for axis in image["axes"]}
-    scale, shift, stated = np.ones(len(axes)), np.zeros(len(axes)), False
-    for holder in (image["datasets"][0], image):
-        for transform in holder.get("coordinateTransformations", ()):
-            if transform["type"] == "scale":
-                factor = np.array(transform["scale"], np.float64)
-                scale, shift, stated = scale * factor, shift * factor, True
-            elif transform["type"] == "translation":
-                shift = shift + np.array(transform["translation"], np.float64)
-    unit_x, unit_y = units["x"], units["y"]
-    if not stated or unit_x is None or unit_y is None:
-        return None, (0.0, 0.0)
-    at = [axes.index("x"), axes.index("y")]
-    (x, y), (shift_x, shift_y) = scale[at] * (unit_x, unit_y), shift[at] * (unit_x, unit_y)
-    return (float(x), float(y)), (float(shift_x), float(shift_y))
-
-
-def _lies(
-    frame: SlideFrame,
-    corner: Corner,
-    size: Size,
-    scale_um: tuple[float, float] | None,
-    centre_um: tuple[float, float],
-    where: str,
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Level-0 pixels per pixel, and where the top left lies."""
-    part = frame.part(corner)
-    if scale_um is None:  # it says nothing: it can but cover the slide
-        wanted = max(part.width / size.width, part.height / size.height)
-        scale_um = (wanted * frame.mpp.x, wanted * frame.mpp.y)
-    try:
-        mpp = Mpp(*scale_um)
-    except ImplausibleMppError as error:
-        raise AnnotationError(error.what, where=where, found=error.found) from error
-    scale = (snapped(mpp.x / frame.mpp.x), snapped(mpp.y / frame.mpp.y))
-    centre = (centre_um[0] / frame.mpp.x, centre_um[1] / frame.mpp.y)
-    origin = tuple(_whole(c - (s - 1) / 2) for c, s in zip(centre, scale, strict=True))
-    if centre == (0.0, 0.0) or origin == (0.0, 0.0):
-        grid = grid_in_file(frame, corner, size, mpp, where=where)
-        return (grid.downsample_x, grid.downsample_y), (0.0, 0.0)
-    return scale, (origin[0], origin[1])
-
-
-def _whole(value: float) -> float:
-    return float(round(value)) if abs(value - round(value)) < _ROUNDING_PX else value
 
 
 def label_features(label: NgffLabel, context: ReadingContext) -> Iterator[Feature]:
@@ -344,13 +308,17 @@ def _check_whole(label: NgffLabel, by_value: Mapping[int, Sequence[BaseGeometry]
 def _blocks(label: NgffLabel, context: ReadingContext) -> Iterator[BlockOutlines]:
     ignored = [v for v in label.properties if label.class_name(v, context) in _NO_CLASSES]
     may_skip = label.array.fill_value in (0, None, *ignored)
-    size = label.size_px
+    size, beside = label.size_px, label.class_map
+    values = {} if beside is None else values_of_numbers(label.properties, beside.properties)
     for frame in frames_of((size.height, size.width), _BLOCK_PX):
         part = frame.rows, frame.columns
-        if not label.is_written(*part) and may_skip:
+        is_written = label.is_written(*part)
+        if not (is_written or (beside and beside.is_written(*part))) and may_skip:
             yield outline_nothing(frame)
             continue
         block = _checked(label.block(*part), label.name)
+        if beside is not None:
+            refuse_other_classes(block, beside.block(*part), values, label.name)
         yield outline_block(find_regions(block, (0, *ignored)), frame)
 
 

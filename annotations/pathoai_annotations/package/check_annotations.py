@@ -13,6 +13,7 @@ from typing import Any
 from pathoai.errors import PackageError, PathoaiError
 from pathoai.ontology import Ontology
 from pathoai.privacy.pseudonym import is_code
+from pathoai.strict_json import read_json
 from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.geojson import feature, read_geojson
@@ -175,7 +176,7 @@ def _payload(name: str) -> str:
 
 def _features(path: Path) -> list[dict[str, Any]]:
     try:
-        raw = json.loads(path.read_text("utf8"))
+        raw = read_json(path)
         features = raw["features"] if raw["type"] == "FeatureCollection" else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PackageError("not a GeoJSON FeatureCollection", where=path.name) from error
@@ -212,6 +213,9 @@ def _check_round_trip(
     ontology: Ontology,
     where: str,
 ) -> Iterator[Finding]:
+    if len(annotations) != len(features):
+        yield Finding("reads as another number of annotations than it has features", where)
+        return
     for position, (raw, annotation) in enumerate(zip(features, annotations, strict=True), start=1):
         if _canonical(feature(annotation, ontology)) != _canonical(raw):
             yield Finding(f"feature {position} does not survive reading and writing", where)

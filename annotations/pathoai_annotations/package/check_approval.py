@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 from pathoai.errors import PackageError
 from pathoai.provenance import sha256_of_file
+from pathoai.strict_json import read_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.finding import Finding
@@ -25,7 +25,7 @@ def check_approval(root: Path, last_edit: date | None) -> Iterator[Finding]:
         last_edit: Day of the last edit in the package; None where not known.
     """
     try:
-        raw = json.loads((root / layout.APPROVAL).read_text("utf8"))
+        raw = read_json(root / layout.APPROVAL)
         if not isinstance(raw, dict):
             raise ValueError("no JSON object")
     except (OSError, ValueError):

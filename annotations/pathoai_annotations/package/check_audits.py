@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from pathoai.errors import InvalidValueError, PathoaiError
 from pathoai.ihc.precision import LabelPrecision
 from pathoai.privacy.pseudonym import is_code
+from pathoai.strict_json import read_json
 from pathoai_annotations.journal.edit import Edit
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.finding import Finding
@@ -23,7 +23,7 @@ def check_audits(root: Path) -> Iterator[Finding]:
     for path in sorted((root / layout.PAYLOAD / layout.AUDIT_FOLDER).glob("*")):
         where = path.relative_to(root).as_posix()
         try:
-            found = LabelPrecision.from_dict(json.loads(path.read_text("utf8")))
+            found = LabelPrecision.from_dict(read_json(path))
         except InvalidValueError as error:
             yield Finding(error.what, where)
             continue

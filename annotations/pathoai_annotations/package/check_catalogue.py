@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError
+from pathoai.strict_json import read_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import read_manifest
 from pathoai_annotations.package.finding import Finding
@@ -25,7 +25,7 @@ def check_catalogue(root: Path) -> Iterator[Finding]:
     for name, read in ((layout.CROISSANT, _of_croissant), (layout.DATAPACKAGE, _of_datapackage)):
         where = f"{layout.PAYLOAD}/{name}"
         try:
-            stated = read(json.loads((root / where).read_text("utf8")))
+            stated = read(read_json(root / where))
         except FileNotFoundError:
             continue
         except (OSError, ValueError, LookupError, TypeError, AttributeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import Any
 
 from pathoai.errors import PackageError, PathoaiError
 from pathoai.progress import Advance, silent
+from pathoai.strict_json import read_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files, read_manifest
 from pathoai_annotations.package.csv_file import read_table
@@ -122,10 +122,9 @@ def read_reports(root: Path) -> dict[str, dict[str, Any]]:
         LookupError: A part is missing.
     """
     try:
-        text = (root / _REPORT).read_text("utf8")
+        reports: dict[str, dict[str, Any]] = read_json(root / _REPORT)["slides"]
     except FileNotFoundError:
         return {}
-    reports: dict[str, dict[str, Any]] = json.loads(text)["slides"]
     for slide_id, report in reports.items():
         opens, files = report["opens"], report["files"]
         is_inside = any(name == opens or name.startswith(f"{opens}/") for name in files)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Grid
 from pathoai.ontology import NOT_ASSESSED
+from pathoai.strict_json import read_json
 from pathoai_annotations.formats.annotation_format import WritingContext
 from pathoai_annotations.formats.raster_grid import Paint, painted, touched_tiles
 from pathoai_annotations.package.finding import Finding
@@ -165,7 +166,7 @@ class MaskCheck:
 
         texts = label_texts(self.paints, self.seen, self.grid, self.frame, self.context)
         for name, text in zip((_TEXT, f"{INSTANCE}/{_TEXT}"), texts, strict=True):
-            said = json.loads((self.store / name).read_text("utf8"))
+            said = read_json(self.store / name)
             known = {"attributes", "zarr_format", "node_type"}
             if set(said) != known or said["attributes"] != json.loads(json.dumps(text)):
                 yield Finding(

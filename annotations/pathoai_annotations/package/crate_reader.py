@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pathoai.errors import PackageError
+from pathoai.strict_json import read_json
 from pathoai_annotations.package import layout
 
 Entity = dict[str, Any]
@@ -27,7 +27,7 @@ class Crate:
         """Read the graph."""
         path = root / layout.PAYLOAD / layout.METADATA
         try:
-            graph: list[Entity] = json.loads(path.read_text("utf8"))["@graph"]
+            graph: list[Entity] = read_json(path)["@graph"]
             self.entities = {str(entity["@id"]): entity for entity in graph}
             self._root = self.entities["./"]
         except (OSError, ValueError, KeyError, TypeError) as error:

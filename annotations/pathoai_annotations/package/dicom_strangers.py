@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pathoai.strict_json import parse_json
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats import dicom_codes
 from pathoai_annotations.formats.annotation_format import WritingContext
@@ -69,7 +69,7 @@ class _Known:
         if element.tag == _PRIVATE_CREATOR:
             return values == ["PATHOAI ANNOTATIONS"]
         if element.tag == _PRIVATE_JSON:
-            return self.words.issuperset(_strings(json.loads(element.value)))
+            return self.words.issuperset(_strings(parse_json(element.value, "private element")))
         if keyword in dicom_words.EMPTY:
             return not any(values)
         if keyword in dicom_words.CODE_OF_SLIDE:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pathoai.errors import PackageError
 from pathoai.privacy.tombstones import TABLE, Tombstones, tombstone_hash
+from pathoai.strict_json import read_json
 from pathoai.study.study import Study
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.csv_file import read_table
@@ -56,5 +57,5 @@ def check_erasure(root: Path) -> Iterator[Finding]:
 
 
 def _stones(path: Path) -> list[dict[str, str]]:
-    stones: list[dict[str, str]] = json.loads(path.read_text("utf8"))["erased"]
+    stones: list[dict[str, str]] = read_json(path)["erased"]
     return stones

@@ -12,6 +12,7 @@ from typing import Any
 import shapely
 
 from pathoai.errors import AnnotationError, PackageError
+from pathoai.strict_json import read_json_lines
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.journal.event import Event, Operation
 
@@ -77,13 +78,12 @@ def read_event_log(
     """
     last: dict[uuid.UUID, Annotation] = {}
     try:
-        with path.open(encoding="utf8") as file:
-            for record in map(json.loads, file):
-                identity = uuid.UUID(record["annotation_id"])
-                state = _annotation(record, slide_id, last.get(identity))
-                state = replace(state, measurements=measurements.get(identity, {}))
-                last[identity] = state
-                yield _event(record, state)
+        for record in read_json_lines(path):
+            identity = uuid.UUID(record["annotation_id"])
+            state = _annotation(record, slide_id, last.get(identity))
+            state = replace(state, measurements=measurements.get(identity, {}))
+            last[identity] = state
+            yield _event(record, state)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, AnnotationError) as error:
         raise PackageError(
             "the log of edits cannot be read", where=path.name, found=repr(error)
@@ -148,9 +148,8 @@ class EventLog:
         """Time of the last edit."""
         self._last_seq = 0
         try:
-            with path.open(encoding="utf8") as file:
-                for number, line in enumerate(file, start=1):
-                    self._replay(json.loads(line), number, path.name)
+            for number, record in enumerate(read_json_lines(path), start=1):
+                self._replay(record, number, path.name)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise PackageError(
                 "the log of edits cannot be read", where=path.name, found=repr(error)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError
+from pathoai.strict_json import read_json
 from pathoai_annotations.formats.exchange_report import ExchangeReport
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.tier import Tier
@@ -91,12 +92,12 @@ def read_loss_report(root: Path) -> dict[str, Losses]:
         PackageError: It is absent, or no such report.
     """
     try:
-        content = json.loads((root / layout.PAYLOAD / layout.LOSSES).read_text("utf8"))
+        content = read_json(root / layout.PAYLOAD / layout.LOSSES)
         if set(content) != {"authority", "slides"}:
             raise ValueError("other parts than a report has")
         return {
             str(s): {str(f): dict(one) for f, one in content["slides"][s].items()}
             for s in content["slides"]
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise PackageError("the loss report cannot be read", where=layout.LOSSES) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathoai.errors import PackageError
 from pathoai.privacy.pseudonym import is_code
+from pathoai.strict_json import read_json
 from pathoai.study.pairs import SlidePair, sound_pairs
 from pathoai.study.study import Study
 from pathoai_annotations.package import layout
@@ -118,7 +118,7 @@ def check_registrations(root: Path) -> Iterator[Finding]:
     for path in paths:
         where = path.relative_to(root).as_posix()
         try:
-            yield from _check(json.loads(path.read_text("utf8")), path.stem, packaged, where)
+            yield from _check(read_json(path), path.stem, packaged, where)
         except (OSError, ValueError, KeyError, TypeError):
             yield Finding("the record of a registration cannot be read", where)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError
+from pathoai.strict_json import read_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.tier import Tier
 
@@ -79,9 +79,7 @@ class Release:
             PackageError: It is absent, malformed or incomplete.
         """
         try:
-            raw: Mapping[str, Any] = json.loads(
-                (root / layout.PAYLOAD / layout.RELEASE).read_text("utf8")
-            )
+            raw: Mapping[str, Any] = read_json(root / layout.PAYLOAD / layout.RELEASE)
             return cls(
                 Tier(raw["tier"]),
                 str(raw["exported_by"]),

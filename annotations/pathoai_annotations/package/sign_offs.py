@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError, PathoaiError
+from pathoai.strict_json import read_json_lines
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import OF_RECORD, Annotation
 from pathoai_annotations.journal.edit import TOOL, Edit
@@ -156,9 +157,14 @@ def check_sign_offs(root: Path) -> Iterator[Finding]:
         return
     for slide_id in slides:
         name = layout.journal_name(slide_id)
+        try:
+            stories = _stories(root / layout.PAYLOAD / name)
+        except (OSError, ValueError, LookupError, TypeError):
+            yield Finding("an edit in the log says what no edit does", f"{layout.PAYLOAD}/{name}")
+            continue
         unsigned = sum(
             one not in merged and not story.is_covered(signed[slide_id])
-            for one, story in _stories(root / layout.PAYLOAD / name).items()
+            for one, story in stories.items()
         )
         if unsigned:
             what = f"{unsigned} annotations that no reader signed off"
@@ -191,7 +197,6 @@ class _Story:
 
 def _stories(path: Path) -> dict[str, _Story]:
     found: dict[str, _Story] = {}
-    with path.open(encoding="utf8") as file:
-        for record in map(json.loads, file):
-            found.setdefault(record["annotation_id"], _Story()).add(record)
+    for record in read_json_lines(path):
+        found.setdefault(record["annotation_id"], _Story()).add(record)
     return found

@@ -18,6 +18,7 @@ from pathoai_annotations.package.check_dates import check_dates
 from pathoai_annotations.package.check_derived import check_derived, dicom_was_read
 from pathoai_annotations.package.check_files import check_bag, check_files
 from pathoai_annotations.package.check_images import ImageCheck
+from pathoai_annotations.package.check_json import check_json
 from pathoai_annotations.package.check_privacy import check_privacy
 from pathoai_annotations.package.check_statements import check_statements
 from pathoai_annotations.package.check_words import check_words, without_names
@@ -44,6 +45,7 @@ def verify_package(
 
     * Files: on disk, in the bag's manifest and in the crate are the same files with the same
       hashes, and the ``bagit`` library finds the bag valid; Croissant and datapackage agree.
+    * JSON: no object has a key twice and nothing is nested without end: all parsers read the same.
     * Annotations: GeoJSON reads, is the same after writing, has unique UUIDs, known classes and
       only annotations of record; tables, logs of edits and counts agree with it.
     * Derived forms: masks are what painting the outlines gives, pixel by pixel; DICOM files read
@@ -114,7 +116,7 @@ def content_findings(
 def _findings(
     path: Path, annotations: AnnotationCheck, images: ImageCheck
 ) -> tuple[list[Finding], date | None]:
-    files = list(check_files(path))
+    files = [*check_files(path), *check_json(path)]
     # A second opinion: where we found damage, it would only repeat it.
     bag = [] if files else [*check_bag(path), *check_catalogue(path)]
     content = annotations.run()

@@ -53,6 +53,29 @@ def test_what_leaves_comes_back(
     assert {a.geometry.bounds for a in found} == {(100, 20, 164, 84), (2000, 40, 2064, 104)}
 
 
+def test_outlines_that_a_raster_cut_are_named_and_left_out_where_the_user_says_so(
+    filled: Study, slide_id: str, draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = draw("0", slide_id=slide_id).id
+    above = draw("above", slide_id=slide_id, geometry=box(110, 30, 130, 50))
+    with Journal.open(filled) as journal:
+        journal.propose([above])
+        before = journal.annotations(slide_id)
+    path = tmp_path / "out.ome.zarr"
+    assert _run(filled, "export", path) == 0
+    assert _run(filled, "import", path) == 1
+    (error,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
+    assert "FILE: an annotation of that id is known with another content; found 1 of 3, " in error
+    assert f"the first {cut}, dcis" in error
+    assert "say --repair" in error
+    assert _run(filled, "import", path, "--repair") == 0
+    said = capsys.readouterr().out
+    assert "2 annotations read, 0 new" in said
+    assert f"knows with another content, left out, 1 times (e.g. {cut})" in said
+    with Journal.open(filled) as journal:
+        assert journal.annotations(slide_id) == before
+
+
 @pytest.mark.parametrize("ending", RASTERS)
 def test_the_user_chooses_the_scale_of_a_raster(
     filled: Study, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]

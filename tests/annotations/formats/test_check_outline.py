@@ -74,6 +74,71 @@ def test_a_fault_is_refused_by_name_or_mended_and_told(
     assert ("left out" in said) == (mended is None)
 
 
+def _holed(shell: Polygon, *holes: Polygon) -> Polygon:
+    return Polygon(shell.exterior, [hole.exterior for hole in holes])
+
+
+@pytest.mark.parametrize(
+    ("holes", "tissue"),
+    [
+        ([box(500, 300, 600, 400)], box(10, 10, 110, 110)),
+        (
+            [box(20, 20, 30, 30), box(500, 300, 600, 400)],
+            box(10, 10, 110, 110) - box(20, 20, 30, 30),
+        ),
+        ([box(100, 10, 200, 110)], box(10, 10, 100, 110)),
+        ([box(110, 10, 200, 110)], box(10, 10, 110, 110)),
+    ],
+    ids=["outside", "one of two", "across", "beside"],
+)
+def test_a_hole_outside_of_its_outline_never_becomes_tissue(
+    holes: list[Polygon], tissue: Polygon
+) -> None:
+    outline = _holed(box(10, 10, 110, 110), *holes)
+    with pytest.raises(AnnotationError, match=r"a hole lies outside of its outline.*--repair"):
+        checked(outline)
+    kept, report = checked(outline, repair=True)
+    assert kept is not None
+    assert kept.is_valid
+    assert kept.equals(tissue)
+    assert report.mended == {"a hole, or a part of one, outside of its outline, left out": 1}
+
+
+def test_of_several_parts_only_the_hole_outside_of_its_own_is_left_out() -> None:
+    left = _holed(box(0, 0, 100, 100), box(310, 10, 320, 20), box(40, 40, 60, 60))
+    kept, report = checked(MultiPolygon([left, box(300, 0, 400, 100)]), repair=True)
+    assert kept is not None
+    assert kept.area == 20_000 - 400
+    assert len(report.mended) == 1
+
+
+def test_crossing_and_a_hole_outside_are_both_told() -> None:
+    outline = Polygon(BOW_TIE.exterior, [box(500, 300, 600, 400).exterior])
+    kept, report = checked(outline, repair=True)
+    assert kept is not None
+    assert kept.area == 50
+    assert len(report.mended) == 2
+
+
+def test_a_hole_outside_by_rounding_is_no_fault() -> None:
+    kept, report = checked(_holed(box(0, 0, 100, 100), box(90, 40, 100.01, 60)))
+    assert kept is not None
+    assert kept.area == pytest.approx(10_000 - 200)
+    assert not report.mended
+
+
+def test_coordinates_beyond_all_arithmetic_are_an_error_of_the_file() -> None:
+    far = Polygon(
+        [(10, 10), (1e308, 1e308), (1e308, 10), (10, 1e308)],
+        [box(-1e308, 500, 600, 1e308).exterior.coords],
+    )
+    with pytest.raises(AnnotationError, match="feature 7"):
+        checked(far)
+    kept, report = checked(far, repair=True)
+    assert kept is None or kept.within(box(0, 0, 1000, 500))
+    assert report.mended
+
+
 def test_a_fault_twice_is_told_twice() -> None:
     kept, report = checked(Polygon([(990, 0), (1010, 10), (1010, 0), (990, 10)]), repair=True)
     assert kept is not None

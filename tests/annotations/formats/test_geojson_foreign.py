@@ -141,7 +141,9 @@ def test_the_hole_that_touches_its_shell_along_a_line_is_repaired(tmp_path: Path
     ids=["bow tie", "loop", "hole outside", "hole across", "round twice", "no area"],
 )
 def test_an_outline_whose_area_is_not_clear_is_refused(tmp_path: Path, rings: list[object]) -> None:
-    with pytest.raises(AnnotationError, match=r"feature 1: the outline crosses itself.*Remedy"):
+    with pytest.raises(
+        AnnotationError, match=r"feature 1: (the outline cr|a hole lies out).*Remedy"
+    ):
         _read(_file(tmp_path / "a.geojson", *rings))
 
 

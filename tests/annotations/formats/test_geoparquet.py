@@ -139,6 +139,22 @@ def test_geometry_that_is_not_read_is_refused(
         _read(path)
 
 
+def test_a_map_is_refused(tmp_path: Path) -> None:
+    column = {"encoding": "WKB", "geometry_types": [], "crs": {"id": {"code": 2154}}}
+    path = _foreign(tmp_path / "a.parquet", {"class": ["dcis"]}, columns={"geom": column})
+    with pytest.raises(AnnotationError, match=r"a\.parquet: the coordinates are of a map"):
+        _read(path)
+
+
+def test_a_row_that_says_what_cannot_be_is_left_out_where_the_user_says_so(tmp_path: Path) -> None:
+    path = _foreign(tmp_path / "a.parquet", {"class": ["dcis", "dcis"], "confidence": [2.5, 0.5]})
+    with pytest.raises(AnnotationError, match=r"row 1: confidence.*--repair"):
+        _read(path)
+    (kept,), report = _read(path, repair=True)
+    assert kept.confidence == 0.5
+    assert report.mended == {"a feature left out: confidence": 1}
+
+
 def test_a_row_without_outline_and_a_damaged_one_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     geo = {"primary_column": "g", "columns": {"g": {"encoding": "WKB"}}}

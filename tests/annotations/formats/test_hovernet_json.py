@@ -128,6 +128,14 @@ def test_a_bad_cell_is_named(tmp_path: Path, cell: object, error: str) -> None:
         read("hovernet-json", path, mpp=0.25, default_label="nucleus")
 
 
+def test_a_bad_cell_is_left_out_where_the_user_says_so(tmp_path: Path) -> None:
+    bad = CELL | {"type_prob": "high"}, CELL | {"type_prob": 7}, CELL | {"contour": None}
+    path = _hovernet(tmp_path / "a.json", *bad, CELL)
+    ((one,), report) = read("hovernet-json", path, mpp=0.25, default_label="nucleus", repair=True)
+    assert one.geometry.area > 0
+    assert sum(report.mended.values()) == 3
+
+
 def test_an_unknown_type_is_named_or_left_out(tmp_path: Path) -> None:
     path = _hovernet(tmp_path / "a.json", CELL | {"type": 5}, CELL | {"type": 1})
     with pytest.raises(OntologyError, match=r"nucleus 1: unknown class; found '5'.*--class"):

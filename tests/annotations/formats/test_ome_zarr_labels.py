@@ -90,6 +90,33 @@ class TestOmeZarrLabels(RasterConformance):
             file.write_bytes(whole)
         assert len(self.read(path)[0]) == len(self.carried())
 
+    def test_a_class_map_that_says_another_class_or_is_garbage_is_refused(self, path: Path) -> None:
+        self.write(path, [annotation("plain", "stroma", box(3500, 3500, 3510, 3520))])
+        pixels: Any = zarr.open_array(path / "0", mode="r+")
+        before = int(pixels[1751, 1751])
+        for place, value in (((1751, 1751), 255), ((1751, 1751), 0), ((10, 10), 1)):
+            was = int(pixels[place])
+            pixels[place] = value
+            with pytest.raises(AnnotationError, match=r"class map.*contradict.*1 pixels"):
+                self.read(path)
+            pixels[place] = was
+        assert pixels[1751, 1751] == before
+        assert len(self.read(path)[0]) == 1
+        (shard, *_) = (f for f in (path / "0").rglob("*") if f.is_file() and f.name != "zarr.json")
+        for garbage in (b"", b"garbage" * 99):
+            shard.write_bytes(garbage)
+            with pytest.raises(AnnotationError, match=path.stem):
+                self.read(path)
+        shard.unlink()
+        with pytest.raises(AnnotationError, match="class map"):
+            self.read(path)
+
+    def test_a_class_map_of_another_size_is_refused(self, path: Path) -> None:
+        self.write(path, [annotation("plain", "stroma", box(3500, 3500, 3510, 3520))])
+        zarr.create_array(path / "0", data=np.full((9, 9), 255, "u1"), overwrite=True)
+        with pytest.raises(AnnotationError, match="class map"):
+            self.read(path)
+
     def test_the_validator_passes_it(self, path: Path) -> None:
         self.write(path, self.samples())
         command = [sys.executable, "-m", "ome_zarr_models._cli", "validate", str(path)]

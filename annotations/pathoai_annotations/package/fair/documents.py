@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from pathoai.errors import PackageError
+from pathoai.strict_json import parse_json
 from pathoai_annotations.package import layout
 from pathoai_annotations.package.bag import payload_files
 from pathoai_annotations.package.crate_reader import Crate, Entity
@@ -119,7 +119,7 @@ class LandingPage(HTMLParser):
 
 def _object(text: str) -> Json:
     try:
-        found = json.loads(text)
+        found = parse_json(text, "description")
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -5,6 +5,7 @@ The stream is made while it is read, so that memory holds one block whatever the
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import IO
 from pathoai.errors import ProtectionError
 
 _BLOCK_BYTES = 1 << 20
+_DISTRUST = "do not trust its sender; ask for a sound copy another way"
+_NO_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 class TarStream(io.RawIOBase):
@@ -57,7 +60,8 @@ def extract(tar: IO[bytes], folder: Path) -> None:
 
     Raises:
         OSError: The disk is full.
-        ProtectionError: The tar is damaged, or a name in it leads out of the folder.
+        ProtectionError: The tar is damaged, a name in it leads out of the folder or is none, or two
+            files have the same place.
     """
     try:
         with tarfile.open(fileobj=tar, mode="r:") as archive:
@@ -77,13 +81,34 @@ def _extract_one(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path
         raise ProtectionError(
             "what was encrypted holds something that could be written outside of its folder",
             allowed="plain files with relative names",
-            remedy="do not trust its sender; ask for a sound copy another way",
+            remedy=_DISTRUST,
         )
     target = folder / member.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with content, target.open("xb") as file:
+    with content, _new_file(target) as file:
         while block := content.read(_BLOCK_BYTES):
             file.write(block)
+
+
+def _new_file(target: Path) -> IO[bytes]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("xb")
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise ProtectionError(
+            "what was encrypted holds two files for the same place",
+            found=type(error).__name__,
+            allowed="one file of each name, and none where a folder is",
+            remedy=_DISTRUST,
+        ) from error
+    except (OSError, ValueError) as error:
+        # A full disk is no fault of the tar's.
+        if isinstance(error, OSError) and error.errno not in _NO_NAME:
+            raise
+        raise ProtectionError(
+            "what was encrypted holds a name that no file can have",
+            found=type(error).__name__,
+            remedy=_DISTRUST,
+        ) from error
 
 
 def _stays_inside(name: str) -> bool:

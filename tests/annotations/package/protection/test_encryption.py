@@ -287,6 +287,35 @@ def test_a_tar_that_leads_out_is_refused(
     assert not os.listdir(place)
 
 
+@pytest.mark.parametrize(
+    ("second", "what"),
+    [
+        ("bagit.txt", "two files for the same place"),
+        ("./bagit.txt", "two files for the same place"),
+        ("bagit.txt/inside", "two files for the same place"),
+        ("data", "two files for the same place"),
+        ("n" * 300, "no file can have"),
+        ("a\0b", "no file can have"),
+    ],
+    ids=["twice", "twice, spelt otherwise", "below a file", "over a folder", "too long", "zero"],
+)
+def test_a_tar_whose_files_cannot_all_be_written_is_refused(
+    second: str, what: str, place: Path, recipient: str, identity: Path, tmp_path: Path
+) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("bagit.txt", "data/README.md"):
+            archive.addfile(_member(name))
+        last = _member("placeholder" if "\0" in second else second)
+        last.pax_headers = {"path": second} if "\0" in second else {}
+        archive.addfile(last)
+    key = age().x25519.Recipient.from_str(recipient)
+    (tmp_path / "evil.age").write_bytes(age().encrypt(buffer.getvalue(), [key]))
+    with pytest.raises(ProtectionError, match=f"{what}.*do not trust its sender"):
+        decrypt_package(tmp_path / "evil.age", place / "out", identity)
+    assert not os.listdir(place)
+
+
 @pytest.mark.parametrize("content", [b"", b"no tar " * 300, bytes(10240)])
 def test_what_holds_no_package(
     content: bytes, place: Path, recipient: str, identity: Path, tmp_path: Path
