@@ -31,7 +31,10 @@ class Desk:
         self.told: list[str] = []
         self.changes = 0
         self.annotations = AnnotationLayer(
-            self.session, say=self.told.append, changed=self._on_change
+            self.session,
+            say=self.told.append,
+            tell=self.told.append,
+            changed=self._on_change,
         )
         self.layer = self.annotations.layer
 

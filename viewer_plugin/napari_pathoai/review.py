@@ -77,7 +77,9 @@ class Review:
             # Which regions are covered is known before what models say is shown.
             self.guarded(lambda: session.regions)
         self._add(layers_over_image(session.store))
-        self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
+        self.annotations = AnnotationLayer(
+            session, say=self.say, tell=self.tell, changed=self.edited.emit
+        )
         for layer in self.annotations.layers:
             self.viewer.add_layer(layer)
         self.viewer.layers.selection.active = self.annotations.layer
