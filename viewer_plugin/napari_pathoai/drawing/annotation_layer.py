@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 from shapely.geometry.base import BaseGeometry
@@ -32,6 +33,7 @@ from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError, PathoaiError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.drawing.block import on_slide
 from pathoai_annotations.drawing.brush_stroke import Intent
 from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 
@@ -194,13 +196,17 @@ class AnnotationLayer:
         """Carry an edit out, save it and show it; what is refused is said."""
         self._do([partial(self.session.drawn, edit)])
 
-    def give_up(self) -> None:
-        """Forget an outline that was not drawn to its end; nothing of it is saved."""
+    def give_up(self, why: str = "given_up") -> None:
+        """Forget an outline that was not drawn to its end; nothing of it is saved.
+
+        Args:
+            why: Key of what the user is told.
+        """
         if self.is_drawing:
             self.is_drawing = False
             self._shapes.give_up()
             self._prepare_next()
-            self._tell(text("given_up"))
+            self._tell(text(why))
 
     def reload(self) -> None:
         """Show again what the journal holds, with the same selection where it still exists."""
@@ -327,7 +333,7 @@ class AnnotationLayer:
 
     def _drawn_row(self, row: int, drawn: LayerRow) -> DrawnEdit:
         intent, self.intent = self.intent, Intent.NEW
-        area = area_from(self._outline(row))
+        area = self._on_slide(area_from(self._outline(row)))
         if drawn.annotation_id != NO_ID and drawn.label in self.session.ontology:
             # A copy that was pasted brings its own class; what is drawn has the chosen one.
             return self._entered(area, drawn.label)
@@ -336,7 +342,7 @@ class AnnotationLayer:
     def _change_outline(self, row: int, shape: ShownShape) -> DrawnEdit:
         state = self.session.get(shape.annotation_id)
         outline = with_exact_vertices(self._outline(row), shape.outline)
-        changed = with_outline(state.geometry, shape.part, outline)
+        changed = self._on_slide(with_outline(state.geometry, shape.part, outline))
         return DrawnEdit((self.session.change_outline(state.id, changed),))
 
     def _delete(self, shape: ShownShape) -> DrawnEdit:
@@ -344,6 +350,15 @@ class AnnotationLayer:
         if rest is None:
             return DrawnEdit(tuple(self.session.reject([shape.annotation_id])))
         return DrawnEdit((self.session.change_outline(shape.annotation_id, rest),))
+
+    def _on_slide(self, geometry: BaseGeometry) -> BaseGeometry:
+        """What of an area lies on the slide; left as it is where all of it does."""
+        size = self.session.store.slide.size
+        if shapely.box(0, 0, size.width, size.height).covers(geometry):
+            return geometry
+        if (found := on_slide(geometry, size)) is None:
+            raise AnnotationError(text("beside_slide"))
+        return found
 
     def _outline(self, row: int) -> Outline:
         kind = self.layer.shape_type[row]
