@@ -130,6 +130,29 @@ def test_every_kind_of_change_is_found() -> None:
     assert changes.deleted == [four]
 
 
+def test_both_lobes_of_a_figure_of_eight_are_kept() -> None:
+    eight = np.array([[0, 0], [100, 100], [0, 100], [100, 0]], float)
+    area = area_from(eight)
+    assert isinstance(area, MultiPolygon)
+    assert area.is_valid
+    assert area.area == pytest.approx(5000)
+
+
+def test_an_edit_that_crosses_itself_keeps_its_holes() -> None:
+    eight = np.array([[0, 0], [100, 400], [0, 400], [100, 0]], float)
+    hole = shapely.box(20, 45, 40, 55)
+    former = Polygon(shapely.box(0, 0, 400, 100).exterior, [hole.exterior.coords])
+    changed = with_outline(former, 0, eight)
+    assert len(parts_of(changed)) == 2
+    assert changed.area == pytest.approx(20_000 - hole.area)
+
+
+def test_a_row_of_an_annotation_that_is_not_shown_was_not_drawn() -> None:
+    left_over = row(shown(1))
+    changes = find_changes([], [left_over])
+    assert changes == Changes(strange=[0])
+
+
 def test_a_pasted_copy_is_a_new_annotation() -> None:
     one = shown(1)
     changes = find_changes([one], [row(one), row(one, outline=as_displayed(one.outline) + 5)])

@@ -30,6 +30,7 @@ BOWTIE = tuple(CORNERS[i] for i in (0, 2, 1, 3))
 def hand(make_napari_viewer: Callable[..., napari.Viewer], study: Study) -> Hand:
     """A reader to whom the model's one proposal is shown."""
     reader = Hand(make_napari_viewer(show=True), study)
+    reader.screen.press("n")
     # Drawn in software, what is not looked at costs much.
     reader.review.viewer.window.resize(1000, 600)
     assert reader.review.annotations is not None
@@ -151,6 +152,7 @@ def judges_in_the_midst(hand: Hand) -> None:
     hand.tools.undo()
     assert drawn(hand) == []
     annotations.select_all([])
+    hand.screen.look_at(PLACE, screen_px_per_px=1.0)
 
 
 def moves_the_view_in_the_midst(hand: Hand) -> None:
