@@ -31,7 +31,10 @@ class Desk:
         self.told: list[str] = []
         self.changes = 0
         self.annotations = AnnotationLayer(
-            self.session, say=self.told.append, changed=self._on_change
+            self.session,
+            say=self.told.append,
+            tell=self.told.append,
+            changed=self._on_change,
         )
         self.layer = self.annotations.layer
 
@@ -276,3 +279,25 @@ def test_what_is_selected_has_a_halo_with_any_tool(desk: Desk) -> None:
     desk.annotations.select_all([])
     assert len(halo.data) == 0
     assert not halo.editable
+
+
+def test_what_is_left_over_in_the_layer_is_validated_by_nobody(desk: Desk) -> None:
+    proposed = Annotation(uuid.uuid4(), SLIDE, "hsil", square(1), Origin.MODEL, "m", confidence=0.5)
+    desk.session.journal.propose([proposed])
+    desk.annotations.show(None)
+    desk.annotations._shapes.shown = []
+    desk.layer.events.data(value=[], action="added", data_indices=(-1,), vertex_indices=((),))
+    (state,) = desk.states()
+    assert (state.id, state.status) == (proposed.id, Status.PROPOSED)
+    assert len(desk.layer.data) == 1
+    assert "no longer shown" in desk.told[0]
+
+
+def test_what_reaches_over_the_edge_of_the_slide_is_cut(desk: Desk) -> None:
+    (only,) = desk.enter(shapely.box(10, 10, 60, 60))
+    desk.layer.data = [desk.layer.data[0] - np.array([0, 30], np.float32)]
+    assert desk.session.get(only).geometry.bounds == (0, 10, 30, 60)
+    assert len(desk.layer.data) == 1
+    desk.layer.data = [desk.layer.data[0] - np.array([0, 300], np.float32)]
+    assert desk.session.get(only).geometry.bounds == (0, 10, 30, 60)
+    assert "beside the slide" in desk.told[0]

@@ -2,102 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import shapely
 from shapely import Point
 
-from napari_pathoai.opening.open_review import add_review
-from napari_pathoai.session import ReviewSession
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
 from pathoai_annotations.drawing.outline_edits import areas_of
-from pathoai_annotations.journal.journal import Journal
-from tests.viewer_plugin.small_study import SLIDE, square
+from tests.viewer_plugin.drawing_hand import PLACE, Hand, held, key, line, wait
+from tests.viewer_plugin.small_study import square
 
 if TYPE_CHECKING:
     import napari
-    from qtpy.QtCore import Qt
 
-    from napari_pathoai.review import Review
-    from napari_pathoai.tools.drawing_tools import DrawingTools
-    from tests.viewer_plugin.screen import Place, Screen
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.long]
-PLACE = (1200.0, 1300.0)
-"""Empty glass, level-0 pixels."""
-
-
-class Hand:
-    """A reader at the window, and the journal as another program sees it."""
-
-    def __init__(self, viewer: napari.Viewer, study: Study) -> None:
-        from napari_pathoai.panels.review_widget import ReviewWidget
-        from tests.viewer_plugin.screen import Screen
-
-        self.study = study
-        viewer.window.resize(1366, 768)
-        add_review(viewer, ReviewSession(study, SLIDE, "R1"))
-        widget = viewer.window._qt_window.findChild(ReviewWidget)
-        self.review: Review = widget.review
-        self.tools: DrawingTools = widget.annotate.tools
-        self.screen: Screen = Screen(viewer)
-        self.screen.settle()
-
-    @property
-    def rgb(self) -> np.ndarray:
-        """The chosen class's colour."""
-        assert self.review.session is not None
-        assert self.review.annotations is not None
-        return np.array(self.review.session.ontology[self.review.annotations.label].rgb)
-
-    def journal(self) -> list[Annotation]:
-        with Journal.open(self.study) as journal:
-            states = journal.annotations(SLIDE)
-        return [a for a in states if a.status is not Status.REJECTED]
-
-    def only(self) -> Annotation:
-        (state,) = self.journal()
-        return state
-
-    def seen(self, place: Place) -> bool:
-        """True where the outline's colour is on the screen, within a few pixels of a place."""
-        picture = self.screen.picture().astype(int)
-        x, y = (round(v) for v in self.screen.at(place))
-        near = picture[max(y - 6, 0) : y + 7, max(x - 6, 0) : x + 7]
-        return bool((np.abs(near - self.rgb).sum(axis=2) < 120).any())
-
-    def empty(self) -> None:
-        """Reject everything and look at the glass again."""
-        annotations = self.review.annotations
-        assert annotations is not None
-        if shown := [a.id for a in annotations.shown]:
-            annotations.reject(shown)
-        self.screen.press_special(_key("Key_Escape"))
-        assert self.journal() == []
-
-
-def _key(name: str) -> Qt.Key:
-    from qtpy.QtCore import Qt
-
-    return Qt.Key[name]
-
-
-def _held(name: str) -> Qt.KeyboardModifier:
-    from qtpy.QtCore import Qt
-
-    return Qt.KeyboardModifier[f"{name}Modifier"]
-
-
-def line(begin: Place, end: Place, steps: int = 8) -> list[Place]:
-    return [
-        (begin[0] + (end[0] - begin[0]) * t, begin[1] + (end[1] - begin[1]) * t)
-        for t in np.linspace(0, 1, steps)
-    ]
 
 
 def paints_at_two_zooms(hand: Hand) -> None:
@@ -135,10 +57,10 @@ def adds_and_subtracts(hand: Hand) -> Annotation:
     grown = hand.only()
     assert grown.id == first.id
     assert grown.geometry.contains(Point(x, y + 110))
-    hand.screen.drag(line((x - 100, y + 120), (x, y + 120)), held=_held("Shift"))
+    hand.screen.drag(line((x - 100, y + 120), (x, y + 120)), held=held("Shift"))
     grown = hand.only()
     assert grown.geometry.contains(Point(x - 100, y + 120))
-    hand.screen.drag(line((x - 60, y - 60), (x - 60, y + 40)), held=_held("Alt"))
+    hand.screen.drag(line((x - 60, y - 60), (x - 60, y + 40)), held=held("Alt"))
     cut = hand.only()
     assert cut.id == first.id
     assert not cut.geometry.intersects(Point(x - 60, y))
@@ -152,7 +74,7 @@ def adds_and_subtracts(hand: Hand) -> Annotation:
     hand.screen.press("b")
     hand.screen.drag(line((x + 150, y + 150), (x + 180, y + 150)))
     assert len(hand.journal()) == 2
-    hand.screen.press_special(_key("Key_Delete"))
+    hand.screen.press_special(key("Key_Delete"))
     assert hand.only().id == first.id
     return cut
 
@@ -164,16 +86,16 @@ def undoes_and_redoes(hand: Hand, cut: Annotation) -> None:
     """
     far = (300.0, 300.0)
     hand.screen.look_at(far, screen_px_per_px=2.0)
-    hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Z"), held=held("Control"))
     assert len(hand.journal()) == 2
-    hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Z"), held=held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
-    hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Z"), held=held("Control"))
     x, y = PLACE
     assert hand.only().geometry.intersects(Point(x + 60, y))
     seen = hand.review.region_in_view()
     assert shapely.box(seen.x, seen.y, seen.right, seen.bottom).contains(cut.geometry.centroid)
-    hand.screen.press_special(_key("Key_Y"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Y"), held=held("Control"))
     assert hand.only().geometry.equals(cut.geometry)
     annotations = hand.review.annotations
     assert annotations is not None
@@ -187,9 +109,9 @@ def moves_the_view_while_painting(hand: Hand) -> None:
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
     hand.screen.press("b")
     before = hand.screen.viewer.scene.camera.center
-    QTest.keyPress(hand.screen.canvas, _key("Key_Space"))
+    QTest.keyPress(hand.screen.canvas, key("Key_Space"))
     hand.screen.drag(line(PLACE, (PLACE[0] + 100, PLACE[1] + 50)))
-    QTest.keyRelease(hand.screen.canvas, _key("Key_Space"))
+    QTest.keyRelease(hand.screen.canvas, key("Key_Space"))
     hand.screen.settle()
     assert hand.screen.viewer.scene.camera.center != before
     assert hand.journal() == []
@@ -206,21 +128,21 @@ def draws_outlines(hand: Hand) -> None:
     corners = [(x - 150, y - 120), (x + 150, y - 120), (x + 150, y + 120), (x - 150, y + 120)]
     for corner in corners:
         hand.screen.click(corner)
-    hand.screen.press_special(_key("Key_Return"))
+    hand.screen.press_special(key("Key_Return"))
     drawn = hand.only()
     assert (
         drawn.geometry.symmetric_difference(shapely.box(x - 150, y - 120, x + 150, y + 120)).area
         < 3000
     )
     hand.screen.press("o")
-    hand.screen.drag(line((x - 60, y - 40), (x + 60, y + 40)), held=_held("Alt"))
+    hand.screen.drag(line((x - 60, y - 40), (x + 60, y + 40)), held=held("Alt"))
     (part,) = areas_of(hand.only().geometry)
     assert len(part.interiors) == 1
     assert not part.contains(Point(PLACE))
     hand.screen.rest()
     assert hand.seen((x - 60, y)), "the hole is on the screen"
     hand.screen.move(PLACE)
-    hand.screen.press_special(_key("Key_F"), held=_held("Shift"))
+    hand.screen.press_special(key("Key_F"), held=held("Shift"))
     (part,) = areas_of(hand.only().geometry)
     assert not part.interiors
     hand.screen.press("r")
@@ -237,13 +159,13 @@ def splits_and_merges(hand: Hand) -> None:
     hand.screen.press("k")
     hand.screen.drag(line((x + 40, y - 150), (x + 40, y + 150)))
     assert len(hand.journal()) == 3
-    hand.screen.press_special(_key("Key_Z"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Z"), held=held("Control"))
     assert {a.id for a in hand.journal()} == set(before)
-    hand.screen.press_special(_key("Key_Y"), held=_held("Control"))
+    hand.screen.press_special(key("Key_Y"), held=held("Control"))
     assert len(hand.journal()) == 3
     hand.screen.press("v")
     hand.screen.click((x - 100, y))
-    hand.screen.click((x + 100, y), held=_held("Shift"))
+    hand.screen.click((x + 100, y), held=held("Shift"))
     hand.screen.press("j")
     merged = {a.id: a for a in hand.journal()}
     assert set(merged) == set(before)
@@ -262,7 +184,7 @@ def sets_points(hand: Hand) -> None:
     assert hand.seen(PLACE)
     hand.screen.press("v")
     hand.screen.click(PLACE)
-    hand.screen.press_special(_key("Key_Delete"))
+    hand.screen.press_special(key("Key_Delete"))
     assert hand.journal() == []
 
 
@@ -282,14 +204,14 @@ def takes_a_square_by_wand_and_click(hand: Hand) -> None:
     wait(hand, lambda: hand.tools.click.draft is not None)
     assert hand.journal() == [], "nothing is saved before it is accepted"
     first = hand.tools.click.draft
-    hand.screen.click((left + 20, top + 20), held=_held("Alt"))
+    hand.screen.click((left + 20, top + 20), held=held("Alt"))
     wait(hand, lambda: hand.tools.click.draft not in (None, first))
     assert not hand.tools.click.draft.contains(Point(left + 20, top + 20))  # type: ignore[union-attr] # just seen
-    hand.screen.press_special(_key("Key_Escape"))
+    hand.screen.press_special(key("Key_Escape"))
     assert hand.tools.click.draft is None
     hand.screen.click(middle)
     wait(hand, lambda: hand.tools.click.draft is not None)
-    hand.screen.press_special(_key("Key_Return"))
+    hand.screen.press_special(key("Key_Return"))
     assert overlap(hand.only().geometry, truth) > 0.9
     hand.screen.press("v")
     hand.empty()
@@ -297,13 +219,6 @@ def takes_a_square_by_wand_and_click(hand: Hand) -> None:
 
 def overlap(one: shapely.Geometry, other: shapely.Geometry) -> float:
     return float(2 * one.intersection(other).area / (one.area + other.area))
-
-
-def wait(hand: Hand, done: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not done() and time.monotonic() < end:
-        hand.screen.settle()
-    assert done()
 
 
 def resizes_the_brush(hand: Hand) -> None:

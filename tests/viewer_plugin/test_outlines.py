@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon
 
 from napari_pathoai.drawing.outlines import (
+    area_from,
     as_displayed,
     ellipse_outline,
     holes_of,
     parts_of,
-    polygon_from,
     vertices_of,
     with_exact_vertices,
     with_outline,
@@ -33,7 +33,7 @@ TWO = MultiPolygon([RING, shapely.box(200, 0, 250, 50)])
 def test_an_outline_goes_to_napari_and_back_exactly(points: list[tuple[float, float]]) -> None:
     hull = shapely.MultiPoint(points).convex_hull
     if isinstance(hull, Polygon) and hull.is_valid and hull.area > 1e-3:
-        assert polygon_from(vertices_of(hull)).wkb == hull.wkb
+        assert area_from(vertices_of(hull)).wkb == hull.wkb
 
 
 def test_a_new_outline_keeps_the_holes() -> None:
@@ -65,7 +65,7 @@ def test_parts_of_an_annotation_are_changed_one_by_one() -> None:
 
 def test_an_outline_that_crosses_itself_keeps_its_largest_part() -> None:
     drawn = np.array([[0, 0], [0, 100], [100, 100], [100, 0], [-10, 40]], float)
-    whole = polygon_from(drawn)
+    whole = area_from(drawn)
     assert whole.is_valid
     assert whole.area > 5000
 
@@ -73,7 +73,7 @@ def test_an_outline_that_crosses_itself_keeps_its_largest_part() -> None:
 @pytest.mark.parametrize("points", [[[0, 0], [1, 1]], [[0, 0], [5, 5], [10, 10]]])
 def test_an_outline_around_nothing_is_refused(points: list[list[float]]) -> None:
     with pytest.raises(AnnotationError):
-        polygon_from(np.asarray(points, float))
+        area_from(np.asarray(points, float))
 
 
 def test_points_have_no_parts() -> None:
@@ -82,7 +82,7 @@ def test_points_have_no_parts() -> None:
 
 def test_an_ellipse_fills_its_box() -> None:
     corners = np.array([[0, 0], [0, 40], [20, 40], [20, 0]], float)
-    ellipse = polygon_from(ellipse_outline(corners))
+    ellipse = area_from(ellipse_outline(corners))
     assert ellipse.bounds == pytest.approx((0, 0, 40, 20))
     assert ellipse.area == pytest.approx(np.pi * 20 * 10, rel=0.01)
 
@@ -128,6 +128,29 @@ def test_every_kind_of_change_is_found() -> None:
     assert changes.outlined == [(1, two)]
     assert changes.relabelled == [(2, three)]
     assert changes.deleted == [four]
+
+
+def test_both_lobes_of_a_figure_of_eight_are_kept() -> None:
+    eight = np.array([[0, 0], [100, 100], [0, 100], [100, 0]], float)
+    area = area_from(eight)
+    assert isinstance(area, MultiPolygon)
+    assert area.is_valid
+    assert area.area == pytest.approx(5000)
+
+
+def test_an_edit_that_crosses_itself_keeps_its_holes() -> None:
+    eight = np.array([[0, 0], [100, 400], [0, 400], [100, 0]], float)
+    hole = shapely.box(20, 45, 40, 55)
+    former = Polygon(shapely.box(0, 0, 400, 100).exterior, [hole.exterior.coords])
+    changed = with_outline(former, 0, eight)
+    assert len(parts_of(changed)) == 2
+    assert changed.area == pytest.approx(20_000 - hole.area)
+
+
+def test_a_row_of_an_annotation_that_is_not_shown_was_not_drawn() -> None:
+    left_over = row(shown(1))
+    changes = find_changes([], [left_over])
+    assert changes == Changes(strange=[0])
 
 
 def test_a_pasted_copy_is_a_new_annotation() -> None:

@@ -20,6 +20,7 @@ from napari_pathoai.picture.first_picture import show_slide
 from napari_pathoai.picture.layers import METADATA, PREDICTION, LayerData, layers_over_image
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts.texts import text
 from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation
@@ -77,7 +78,9 @@ class Review:
             # Which regions are covered is known before what models say is shown.
             self.guarded(lambda: session.regions)
         self._add(layers_over_image(session.store))
-        self.annotations = AnnotationLayer(session, say=self.say, changed=self.edited.emit)
+        self.annotations = AnnotationLayer(
+            session, say=self.say, tell=self.tell, changed=self.edited.emit
+        )
         for layer in self.annotations.layers:
             self.viewer.add_layer(layer)
         self.viewer.layers.selection.active = self.annotations.layer
@@ -164,6 +167,17 @@ class Review:
         assert self.session is not None  # nobody asks where no slide is
         bring_into_view(self.viewer, bounds, self.session.store.header.slide_mpp)
 
+    def hold_annotations(self) -> None:
+        """Give the mouse to the annotations' layer; layers the user removed come back first."""
+        if self.annotations is None:
+            return
+        gone = [one for one in self.annotations.layers if one not in self.viewer.layers]
+        for layer in gone:
+            self.viewer.layers.append(layer)
+        if gone:
+            self.say(text("layer_back"))
+        self.viewer.layers.selection.active = self.annotations.layer
+
     def show_next_proposal(self) -> Annotation | None:
         """Bring the next open proposal into view, least confident first, and select it.
 
@@ -175,7 +189,7 @@ class Review:
         found = self.guarded(self.session.next_proposal)
         if found is not None:
             self.show_bounds(found.geometry.bounds)
-            self.viewer.layers.selection.active = self.annotations.layer
+            self.hold_annotations()
             self.annotations.select(found.id)
         return found
 

@@ -7,11 +7,12 @@ them micrometres of the world.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 from shapely.geometry.base import BaseGeometry
@@ -19,19 +20,20 @@ from shapely.geometry.base import BaseGeometry
 from napari_pathoai.drawing.displayed_shapes import DisplayedShapes
 from napari_pathoai.drawing.outlines import (
     Outline,
+    area_from,
     ellipse_outline,
-    polygon_from,
     with_exact_vertices,
     with_outline,
     without_part,
 )
-from napari_pathoai.drawing.shape_changes import NO_ID, ShownShape, find_changes
+from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape, find_changes
 from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError, PathoaiError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.drawing.block import on_slide
 from pathoai_annotations.drawing.brush_stroke import Intent
 from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 
@@ -53,7 +55,8 @@ class AnnotationLayer:
 
     Args:
         session: Where annotations come from and edits go.
-        say: Shows one line to the user.
+        say: Shows one line to the user, who must not miss it.
+        tell: Shows one line to the user.
         changed: Called after every edit and every reload.
 
     Attributes:
@@ -64,11 +67,16 @@ class AnnotationLayer:
     """
 
     def __init__(
-        self, session: ReviewSession, *, say: Callable[[str], None], changed: Callable[[], None]
+        self,
+        session: ReviewSession,
+        *,
+        say: Callable[[str], None],
+        tell: Callable[[str], None],
+        changed: Callable[[], None],
     ) -> None:
         """Empty layers; nothing is read yet."""
         self.session = session
-        self._say = say
+        self._say, self._tell = say, tell
         self._changed = changed
         self._region: Region | None = None
         self._selected: list[uuid.UUID] = []
@@ -84,6 +92,10 @@ class AnnotationLayer:
         self.layer = self._shapes.layer
         self.layer.events.data.connect(self._on_data)
         self.layer.events.features.connect(self._on_features)
+        self.layer.events.mode.connect(self._on_mode)
+        # napari ends an outline with Escape, and with Space, which lends the mouse to the view.
+        self.layer.bind_key("Escape", lambda _layer: self.give_up())
+        self.layer.bind_key("Space", self._while_view_moves)
         self.layer.selected_data.events.items_changed.connect(self._on_selected)
 
     @property
@@ -124,10 +136,10 @@ class AnnotationLayer:
             region: What is in view, level-0 pixels: where a slide has too many annotations, only
                 those are shown.
         """
+        self.give_up()
         found = self.session.annotations(region)
         self._region = region
         self.total = found.total
-        self.is_drawing = False
         self._shapes.fill(found.annotations)
         self.select_all(self.selected)
         self._prepare_next()
@@ -184,6 +196,18 @@ class AnnotationLayer:
         """Carry an edit out, save it and show it; what is refused is said."""
         self._do([partial(self.session.drawn, edit)])
 
+    def give_up(self, why: str = "given_up") -> None:
+        """Forget an outline that was not drawn to its end; nothing of it is saved.
+
+        Args:
+            why: Key of what the user is told.
+        """
+        if self.is_drawing:
+            self.is_drawing = False
+            self._shapes.give_up()
+            self._prepare_next()
+            self._tell(text(why))
+
     def reload(self) -> None:
         """Show again what the journal holds, with the same selection where it still exists."""
         self.show(self._region)
@@ -203,12 +227,28 @@ class AnnotationLayer:
         if event.action == ActionType.ADDING:
             self.is_drawing = True
         elif event.action in (ActionType.ADDED, ActionType.CHANGED, ActionType.REMOVED):
+            # napari still holds it for unfinished while it tells of the end.
+            was_drawn = self._shapes.unfinished.is_there
+            self._shapes.unfinished.end()
             self.is_drawing = False
-            self._save()
+            self._save(was_drawn=was_drawn)
 
     def _on_features(self, _event: Event) -> None:
         if not self._shapes.is_ours and not self.is_drawing:
             self._save()
+
+    def _on_mode(self, _event: object) -> None:
+        """Another tool is taken in the midst of an outline."""
+        if not self._shapes.unfinished.is_paused:
+            self.give_up()
+
+    def _while_view_moves(self, layer: Shapes) -> Iterator[None]:
+        """Napari's hook of a key that is held down: until it comes up, the mouse moves the view."""
+        mode = layer.mode
+        with self._shapes.paused():
+            layer.mode = "pan_zoom"
+            yield
+            layer.mode = mode
 
     def _on_selected(self, *_event: object) -> None:
         """Napari's own tools select rows; its others clear what is selected, which says nothing."""
@@ -217,17 +257,24 @@ class AnnotationLayer:
         self._selected = self._shapes.ids_of(self.layer.selected_data)
         self._shapes.mark(self._selected)
 
-    def _save(self) -> None:
+    def _save(self, *, was_drawn: bool = False) -> None:
         rows = self._shapes.rows()
         if rows is None:
             # napari removed a shape but kept its features: rows no longer say whose they are.
-            self._say(text("too_few_points"))
+            if was_drawn:
+                self._tell(text("no_area"))
+            else:
+                self._say(text("too_few_points"))
             self.reload()
             return
         shown = self._shapes.shown
         changes = find_changes(shown, rows)
+        if changes.strange:
+            self._say(text("original_gone"))
+            self.reload()
+            return
         edits: list[Edit] = []
-        edits.extend(partial(self._drawn_row, row, rows[row].label) for row in changes.drawn)
+        edits.extend(partial(self._drawn_row, row, rows[row]) for row in changes.drawn)
         edits.extend(partial(self._change_outline, *changed) for changed in changes.outlined)
         edits.extend(
             self._states(self.session.change_class, [shape.annotation_id], rows[row].label)
@@ -237,10 +284,11 @@ class AnnotationLayer:
         gone = {id(shape) for shape in changes.deleted}
         self._shapes.shown = [shape for shape in shown if id(shape) not in gone]
         if edits:
-            self._do(edits, "outline_refused")
+            self._do(edits, "refused" if changes.drawn else "outline_refused")
 
     def _do(self, edits: Sequence[Edit], refusal: str = "refused") -> None:
         """Each edit by itself, so that one that is refused does not lose the others."""
+        self.give_up()
         done: list[DrawnEdit] = []
         known, refused = self.shown_count, False
         with self.session.as_one_action():
@@ -283,18 +331,18 @@ class AnnotationLayer:
         self._selected = [state.id for state in edit.changed]
         return edit
 
-    def _drawn_row(self, row: int, label: str) -> DrawnEdit:
-        area, intent = polygon_from(self._outline(row)), self.intent
-        self.intent = Intent.NEW
-        if label in self.session.ontology and label != self.label:
+    def _drawn_row(self, row: int, drawn: LayerRow) -> DrawnEdit:
+        intent, self.intent = self.intent, Intent.NEW
+        area = self._on_slide(area_from(self._outline(row)))
+        if drawn.annotation_id != NO_ID and drawn.label in self.session.ontology:
             # A copy that was pasted brings its own class; what is drawn has the chosen one.
-            return self._entered(area, label)
+            return self._entered(area, drawn.label)
         return self._applied(area, intent, 0.0)
 
     def _change_outline(self, row: int, shape: ShownShape) -> DrawnEdit:
         state = self.session.get(shape.annotation_id)
         outline = with_exact_vertices(self._outline(row), shape.outline)
-        changed = with_outline(state.geometry, shape.part, outline)
+        changed = self._on_slide(with_outline(state.geometry, shape.part, outline))
         return DrawnEdit((self.session.change_outline(state.id, changed),))
 
     def _delete(self, shape: ShownShape) -> DrawnEdit:
@@ -302,6 +350,15 @@ class AnnotationLayer:
         if rest is None:
             return DrawnEdit(tuple(self.session.reject([shape.annotation_id])))
         return DrawnEdit((self.session.change_outline(shape.annotation_id, rest),))
+
+    def _on_slide(self, geometry: BaseGeometry) -> BaseGeometry:
+        """What of an area lies on the slide; left as it is where all of it does."""
+        size = self.session.store.slide.size
+        if shapely.box(0, 0, size.width, size.height).covers(geometry):
+            return geometry
+        if (found := on_slide(geometry, size)) is None:
+            raise AnnotationError(text("beside_slide"))
+        return found
 
     def _outline(self, row: int) -> Outline:
         kind = self.layer.shape_type[row]

@@ -18,6 +18,7 @@ from napari_pathoai.drawing.companions import Companions, needs_companion
 from napari_pathoai.drawing.outlines import as_displayed, parts_of, vertices_of
 from napari_pathoai.drawing.shape_changes import LayerRow, ShownShape
 from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
+from napari_pathoai.drawing.unfinished_outline import UnfinishedOutline
 from napari_pathoai.texts.texts import text
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Status
@@ -34,6 +35,7 @@ class DisplayedShapes:
         shown: One entry per row of the layer, in its order.
         annotations: What is on the screen, points included, by id.
         line_px: Width of outlines, level-0 pixels.
+        unfinished: What the user is drawing: a row beyond those that are shown.
     """
 
     def __init__(self, ontology: Ontology, frame: Mapping[str, Any]) -> None:
@@ -44,6 +46,7 @@ class DisplayedShapes:
         self.annotations: dict[uuid.UUID, Annotation] = {}
         self.line_px = 4.0
         self.layer = Shapes(ndim=2, name=text("annotations"), features=features_of([], []), **frame)
+        self.unfinished = UnfinishedOutline(self.layer)
         self.companions = Companions(ontology, frame)
 
     @property
@@ -68,11 +71,13 @@ class DisplayedShapes:
 
     def fill(self, annotations: Sequence[Annotation]) -> None:
         """Show these annotations and no others."""
-        self.annotations = {a.id: a for a in annotations}
-        self.shown = []
+        self.give_up()
         with self.not_the_user():
             self.layer.selected_data = set()
             self.layer.data = []
+            # Only now: a row that is still there is never taken for a drawn one.
+            self.annotations = {a.id: a for a in annotations}
+            self.shown = []
             self._append([shape for a in annotations for shape in _shapes_of(a)])
             self._restyle()
             self.companions.fill(self.annotations.values(), self.line_px)
@@ -84,6 +89,7 @@ class DisplayedShapes:
             changed: Annotations as they are now, new ones among them.
             gone: Those that are no longer there.
         """
+        self.give_up()
         latest = {a.id: a for a in changed}
         touched = {*gone, *latest}
         before = [self.annotations.pop(one) for one in touched if one in self.annotations]
@@ -99,6 +105,21 @@ class DisplayedShapes:
             self._restyle()
             if any(needs_companion(a) for a in (*before, *here)):
                 self.companions.fill(self.annotations.values(), self.line_px)
+
+    def give_up(self) -> None:
+        """Take what the user has not drawn to its end out of the layer."""
+        if self.unfinished.is_there:
+            with self.not_the_user():
+                self.unfinished.give_up(len(self.shown))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this holds, the layer's mode may change, and what is drawn goes on afterwards."""
+        if not self.unfinished.is_there:
+            yield
+            return
+        with self.unfinished.paused():
+            yield
 
     def mark(self, ids: Sequence[uuid.UUID]) -> None:
         """Show that these are selected, whatever tool is in the hand."""

@@ -22,6 +22,8 @@ _FEWEST_POINTS = 3
 _SAME_STEP_PX = 0.05
 """Moved as a whole: napari's single precision rounds to 1/128 px at the far edge of a slide."""
 _ELLIPSE_POINTS = 64
+_SLIVER = 0.05
+"""Of the area of the largest part: smaller parts of an outline that crosses itself are left."""
 
 
 def parts_of(geometry: BaseGeometry) -> list[Polygon]:
@@ -54,8 +56,8 @@ def with_exact_vertices(outline: Outline, former: Outline) -> Outline:
     return np.asarray([seen if kept is None else kept for kept, seen in pairs], np.float64)
 
 
-def polygon_from(outline: Outline) -> Polygon:
-    """The area inside an outline that was drawn; one that crosses itself keeps its largest part.
+def area_from(outline: Outline) -> Polygon | MultiPolygon:
+    """The area inside an outline that was drawn; one that crosses itself has several parts.
 
     Raises:
         AnnotationError: It has fewer than three points, or encloses nothing.
@@ -65,13 +67,14 @@ def polygon_from(outline: Outline) -> Polygon:
     drawn = Polygon(np.asarray(outline, np.float64)[:, ::-1])
     if drawn.is_valid:
         return drawn
-    # A hand crosses its own line; the sliver behind the crossing is not meant.
     pieces = shapely.get_parts(shapely.make_valid(drawn))
     repaired = [polygon for piece in pieces for polygon in parts_of(piece)]
-    whole = max(repaired, key=lambda part: float(part.area), default=None)
-    if whole is None or whole.area == 0:
+    largest = max((float(part.area) for part in repaired), default=0.0)
+    if largest == 0:
         raise AnnotationError("the outline encloses nothing")
-    return whole
+    # A hand crosses its own line; the sliver behind the crossing is not meant, a lobe is.
+    lobes = [part for part in repaired if part.area >= _SLIVER * largest]
+    return lobes[0] if len(lobes) == 1 else MultiPolygon(lobes)
 
 
 def ellipse_outline(corners: Outline) -> Outline:
@@ -95,7 +98,7 @@ def with_outline(geometry: BaseGeometry, part: int, outline: Outline) -> BaseGeo
         AnnotationError: A hole would lie outside, or two parts would overlap.
     """
     parts = parts_of(geometry)
-    parts[part] = _around_holes(polygon_from(outline), parts[part])
+    parts[part : part + 1] = _around_holes(parts_of(area_from(outline)), parts[part])
     return _joined(parts)
 
 
@@ -106,13 +109,18 @@ def without_part(geometry: BaseGeometry, part: int) -> BaseGeometry | None:
     return _joined(parts) if parts else None
 
 
-def _around_holes(drawn: Polygon, former: Polygon) -> Polygon:
+def _around_holes(drawn: list[Polygon], former: Polygon) -> list[Polygon]:
     if not former.interiors:
         return drawn
-    if (step := _step_between(former, drawn)) is not None:
-        return translate(former, *step)
-    changed = Polygon(drawn.exterior, [*drawn.interiors, *former.interiors])
-    if not changed.is_valid:
+    if len(drawn) == 1 and (step := _step_between(former, drawn[0])) is not None:
+        return [translate(former, *step)]
+    holes = [(ring, Polygon(ring)) for ring in former.interiors]
+    changed = [
+        Polygon(lobe.exterior, [*lobe.interiors, *(r for r, hole in holes if lobe.covers(hole))])
+        for lobe in drawn
+    ]
+    kept = sum(len(part.interiors) for part in changed) - sum(len(p.interiors) for p in drawn)
+    if kept < len(holes) or not all(part.is_valid for part in changed):
         raise AnnotationError(
             "a hole of the annotation would lie outside its new outline",
             allowed="an outline around all of its holes",

@@ -53,17 +53,21 @@ class Changes:
     outlined: list[tuple[int, ShownShape]] = field(default_factory=list)
     relabelled: list[tuple[int, ShownShape]] = field(default_factory=list)
     deleted: list[ShownShape] = field(default_factory=list)
+    strange: list[int] = field(default_factory=list)
+    """Of an annotation that is not shown: nobody drew them, so they become none."""
 
 
 def find_changes(shown: Sequence[ShownShape], rows: Sequence[LayerRow]) -> Changes:
     """Compare what was put into the layer with what lies there."""
     remaining = {(str(shape.annotation_id), shape.part): shape for shape in shown}
-    changes = Changes()
+    known, changes = frozenset(remaining), Changes()
     for position, row in enumerate(rows):
-        # A second row of the same id is a copy that was pasted: a new annotation.
-        shape = remaining.pop((row.annotation_id, row.part), None)
+        key = (row.annotation_id, row.part)
+        shape = remaining.pop(key, None)
         if shape is None:
-            changes.drawn.append(position)
+            # A second row of an id that is shown is a copy that was pasted: a new annotation.
+            is_drawn = row.annotation_id == NO_ID or key in known
+            (changes.drawn if is_drawn else changes.strange).append(position)
             continue
         if not np.array_equal(as_displayed(shape.outline), as_displayed(row.outline)):
             changes.outlined.append((position, shape))

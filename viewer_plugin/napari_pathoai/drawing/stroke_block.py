@@ -90,6 +90,11 @@ class StrokeBlock:
         """True while napari's brush is in the hand; not while Space lends the mouse to the view."""
         return self._finished is not None and self.layer.mode == "paint"
 
+    @property
+    def is_taken(self) -> bool:
+        """True while a tool paints in it."""
+        return self._finished is not None
+
     def take(self, brush_px: int, finished: Finished, grow: Grow | None = None) -> None:
         """Let napari's brush paint.
 

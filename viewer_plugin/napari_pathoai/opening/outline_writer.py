@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
-from napari_pathoai.drawing.outlines import ellipse_outline, polygon_from
+from napari_pathoai.drawing.outlines import area_from, ellipse_outline
 from napari_pathoai.opening.open_slide_layer import slide_of_window
 from napari_pathoai.picture.layers import METADATA
 from pathoai.errors import AnnotationError
@@ -94,7 +94,7 @@ def _geometry(outline: NDArray[np.float64], kind: str) -> BaseGeometry:
         return Point(outline[0, ::-1])
     if kind in _LINES:
         return LineString(outline[:, ::-1])
-    return polygon_from(ellipse_outline(outline) if kind == "ellipse" else outline)
+    return area_from(ellipse_outline(outline) if kind == "ellipse" else outline)
 
 
 def _rgb(colour: NDArray[np.float32]) -> Rgb:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from napari_pathoai.drawing.outlines import parts_of, vertices_of
 from napari_pathoai.drawing.style import class_colour
 from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.texts.texts import text
-from napari_pathoai.tools.pointing_tools import screen_pixel
+from napari_pathoai.tools.pointing_tools import is_on_slide, screen_pixel
 from napari_pathoai.tools.tool import Press
 from pathoai.errors import PathoaiError
 from pathoai_annotations.drawing.block import Block, on_slide
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
 
 _FILL = 0.35
 _LINE_SCREEN_PX = 2.0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a thread brings back: an error among the results would be raised once more."""
+
+    result: BaseGeometry | PathoaiError
 
 
 class ClickTool:
@@ -82,14 +90,15 @@ class ClickTool:
         annotations, session = self._review.annotations, self._review.session
         if annotations is None or session is None:
             return
-        self._layer = Shapes(
+        self._layer = self._layer or Shapes(
             ndim=2,
             name=text("draft"),
             metadata={METADATA: {"kind": "draft"}},
             **vector_frame(session.store.header.slide_mpp),
         )
-        self._review.viewer.layers.append(self._layer)
-        self._review.viewer.layers.selection.active = annotations.layer
+        if self._layer not in self._review.viewer.layers:
+            self._review.viewer.layers.append(self._layer)
+        self._review.hold_annotations()
         annotations.layer.mode = "pan_zoom"
 
     def stop(self) -> None:
@@ -111,6 +120,9 @@ class ClickTool:
         press, session = self._press, self._review.session
         # The window stays alive meanwhile; one outline at a time is enough.
         if not as_click or press is None or session is None or self.is_busy:
+            return
+        if not is_on_slide(place, session):
+            self._review.tell(text("beside_slide"))
             return
         if self._clicks is not None and (press.alt or press.shift or self._is_in_draft(place)):
             self._clicks = self._clicks.with_click(place, in_object=not press.alt)
@@ -153,30 +165,31 @@ class ClickTool:
         self._review.tell(text("outlining"))
         self._worker.start()
 
-    def _found(self, clicks: Clicks, pixel: Place, picture: Picture) -> BaseGeometry | PathoaiError:
+    def _found(self, clicks: Clicks, pixel: Place, picture: Picture) -> _Found:
         """In a thread of its own: an outline, or why there is none."""
         try:
             if self._method is None:
                 self._method = self._make_method()
-            return outline_of_clicks(clicks, pixel, picture, self._method)
+            return _Found(outline_of_clicks(clicks, pixel, picture, self._method))
         except PathoaiError as error:
-            return error
+            return _Found(error)
 
-    def _on_found(self, found: BaseGeometry | PathoaiError) -> None:
+    def _on_found(self, found: _Found) -> None:
         self._worker = None
         session = self._review.session
         if session is None:
             return
-        if isinstance(found, PathoaiError):
-            self._review.say(text("refused", reason=found))
+        if isinstance(found.result, PathoaiError):
+            self._review.say(text("refused", reason=found.result))
             return
-        self.draft = on_slide(found, session.store.slide.size)
-        self._review.tell(text("draft_made"))
+        self.draft = on_slide(found.result, session.store.slide.size)
+        self._review.tell(text("outline_failed" if self.draft is None else "draft_made"))
         self._show()
 
     def _on_fault(self, _error: BaseException) -> None:
         """What is no error of ours: napari shows it, and the next click may go better."""
         self._worker = None
+        self._review.tell(text("outline_failed"))
 
     def _picture(self, session: ReviewSession, key: str) -> Picture:
         """What the method may see: not what a model says while the reader may not see that."""

@@ -16,7 +16,7 @@ from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.settings import setting
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.click_tool import ClickTool
-from napari_pathoai.tools.outline_tool import EDIT_MODE, OutlineTool
+from napari_pathoai.tools.outline_tool import CLICK_SCREEN_PX, EDIT_MODE, OutlineTool
 from napari_pathoai.tools.pointing_tools import PointTool, SelectTool
 from napari_pathoai.tools.stroke_tools import Brush, Eraser, Knife, Wand
 from napari_pathoai.tools.tool import Press, Tool
@@ -28,6 +28,7 @@ from pathoai_annotations.journal.undo import Undone
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Shapes
     from napari.utils.events import Event
 
     from napari_pathoai.review import Review
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 _GROUP = "group_drawing"
 _BRUSH_STEP = 1.25
-_CLICK_SCREEN_PX = 3.0
-"""A mouse that moved less while its button was down clicked, and did not drag."""
 _KEYS = {
     "tool_select": "V",
     "tool_polygon": "L",
@@ -111,6 +110,7 @@ class DrawingTools:
         """Put one tool down and take another."""
         self._tool.stop()
         self._tool = self.tools[name]
+        self._review.hold_annotations()
         self._tool.start()
         self.taken.emit(name)
 
@@ -200,7 +200,17 @@ class DrawingTools:
         self._block = StrokeBlock(
             self._review.viewer, session.store.slide.size, session.store.header.slide_mpp
         )
+        assert self._review.annotations is not None  # the session was just opened
+        for name, key in _KEYS.items():
+            # While an outline is drawn, keys are napari's: another tool gives the outline up.
+            self._review.annotations.layer.bind_key(key, self._taker(name))
         self._tool.start()
+
+    def _taker(self, name: str) -> Callable[[Shapes], None]:
+        def take(_layer: Shapes) -> None:  # napari asks for its name, which a partial lacks
+            self.take(name)
+
+        return take
 
     def _on_closing(self) -> None:
         self.click.cancel()
@@ -214,6 +224,9 @@ class DrawingTools:
         session = self._review.session
         if session is None or event.button != LEFT_BUTTON:
             return
+        if self._misses_layers():
+            self._review.hold_annotations()
+            self._tool.start()
         mpp, keys = session.store.header.slide_mpp, event.modifiers
         tool, began = self._tool, tuple(event.pos)
         tool.pressed(Press(place_of(event, mpp), "Shift" in keys, "Alt" in keys, "Control" in keys))
@@ -221,8 +234,16 @@ class DrawingTools:
         while event.type == "mouse_move":
             tool.moved(place_of(event, mpp))
             yield
-        as_click = math.dist(began, event.pos) <= _CLICK_SCREEN_PX
+        as_click = math.dist(began, event.pos) <= CLICK_SCREEN_PX
         tool.released(place_of(event, mpp), as_click=as_click)
+
+    def _misses_layers(self) -> bool:
+        """Whether the user removed what is drawn in from napari's list."""
+        annotations, block = self._review.annotations, self._block
+        wanted = [] if annotations is None else list(annotations.layers)
+        if block is not None and block.is_taken:
+            wanted.append(block.layer)
+        return any(layer not in self._review.viewer.layers for layer in wanted)
 
     def _mouse(self) -> tuple[float, float]:
         """Where the mouse is, level-0 pixels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_pathoai.drawing.mouse_place import Place
+from napari_pathoai.tools.pointing_tools import screen_pixel
 from napari_pathoai.tools.tool import Press
 from pathoai_annotations.drawing.brush_stroke import Intent
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from napari_pathoai.review import Review
 
 EDIT_MODE = "direct"
+_BOXES = ("add_rectangle", "add_ellipse")
+CLICK_SCREEN_PX = 3.0
+"""A mouse that moved less while its button was down clicked, and did not drag."""
 
 
 class OutlineTool:
@@ -28,13 +32,14 @@ class OutlineTool:
         self.name = name
         self._review = review
         self._mode = mode
+        self._began: Place = (0.0, 0.0)
 
     def start(self) -> None:
         """See `Tool`."""
         annotations = self._review.annotations
         if annotations is None:
             return
-        self._review.viewer.layers.selection.active = annotations.layer
+        self._review.hold_annotations()
         annotations.layer.mode = self._mode
         # napari forgets what is selected when it begins to draw; the reader does not.
         annotations.select_all(annotations.selected)
@@ -49,6 +54,7 @@ class OutlineTool:
         annotations = self._review.annotations
         if annotations is None or annotations.is_drawing:
             return
+        self._began = press.place
         annotations.intent = Intent.NEW
         if press.alt:
             annotations.intent = Intent.SUBTRACT
@@ -59,4 +65,10 @@ class OutlineTool:
         """See `Tool`."""
 
     def released(self, place: Place, *, as_click: bool) -> None:
-        """See `Tool`."""
+        """See `Tool`; napari would make a box of a click."""
+        annotations = self._review.annotations
+        if annotations is None or self._mode not in _BOXES:
+            return
+        sides = (abs(end - begin) for begin, end in zip(self._began, place, strict=True))
+        if as_click or min(sides) < CLICK_SCREEN_PX * screen_pixel(self._review):
+            annotations.give_up("click_alone")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import shapely
 
 from napari_pathoai.drawing.mouse_place import Place
+from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.tool import Press
 from pathoai_annotations.annotation import Annotation
 
 if TYPE_CHECKING:
     from napari_pathoai.review import Review
+    from napari_pathoai.session import ReviewSession
 
 _NEAR_SCREEN_PX = 8
 """So far from a point or a line, a click still means it."""
@@ -31,7 +33,7 @@ class SelectTool:
     def start(self) -> None:
         """See `Tool`."""
         if (annotations := self._review.annotations) is not None:
-            self._review.viewer.layers.selection.active = annotations.layer
+            self._review.hold_annotations()
             annotations.layer.mode = "pan_zoom"
 
     def stop(self) -> None:
@@ -71,7 +73,7 @@ class PointTool:
     def start(self) -> None:
         """See `Tool`."""
         if (annotations := self._review.annotations) is not None:
-            self._review.viewer.layers.selection.active = annotations.layer
+            self._review.hold_annotations()
             annotations.layer.mode = "pan_zoom"
 
     def stop(self) -> None:
@@ -85,7 +87,12 @@ class PointTool:
 
     def released(self, place: Place, *, as_click: bool) -> None:
         """See `Tool`."""
-        if (annotations := self._review.annotations) is not None and as_click:
+        annotations, session = self._review.annotations, self._review.session
+        if annotations is None or session is None or not as_click:
+            return
+        if not is_on_slide(place, session):
+            self._review.tell(text("beside_slide"))
+        else:
             label = annotations.label
             annotations.change(lambda hand: hand.draw(label, shapely.Point(place)))
 
@@ -110,6 +117,12 @@ def annotation_at(
     # A nucleus lies in a lesion: the smaller one is meant.
     found = min(meant, key=lambda a: float(a.geometry.area), default=None)
     return None if found is None else found.id
+
+
+def is_on_slide(place: Place, session: ReviewSession) -> bool:
+    """Whether a place, level-0 pixels, is one of the session's slide."""
+    size = session.store.slide.size
+    return 0 <= place[0] <= size.width and 0 <= place[1] <= size.height
 
 
 def screen_pixel(review: Review) -> float:
