@@ -247,6 +247,19 @@ class RegionReview:
         """
         return self._decide(Outcome.UNSURE, comment)
 
+    def comment(self, text: str) -> None:
+        """Say something of the region where one is, decided or not; no undo takes it back.
+
+        Raises:
+            AnnotationError: The comment may not be kept.
+        """
+        slide_id, here = self.queue.slide_id, self.current
+        if here is None:
+            self._journal.comment(text, slide_id=slide_id, author=self.reader)
+        else:
+            self._journal.comment_region(slide_id, here.region, text, author=self.reader)
+        self._noted(1)
+
     def comparison(self, position: int) -> ModelComparison | None:
         """What the reader stood behind when he decided a region, beside what the model says there.
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QCloseEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -111,6 +111,13 @@ class ReviewWidget(QWidget):
             # Installing twice moves a filter to the front; it is not called twice.
             canvas.installEventFilter(self._keys)
         self._attention.watch(self.window())
+        self.window().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt's hook: a window that closes tells its docks nothing, and what is written is kept."""
+        if event.type() == QEvent.Type.Close and watched is self.window():
+            self.reading.keep_comment()
+        return False
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's hook: leave the viewer as it was found."""
