@@ -13,7 +13,7 @@ from pathoai.study.study import Study
 from pathoai_annotations.annotation import Origin, Status
 from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.region_reading import Outcome
-from tests.viewer_plugin.small_study import SLIDE
+from tests.viewer_plugin.small_study import BACKGROUND_RGB, MODEL, SLIDE
 
 if TYPE_CHECKING:
     import napari
@@ -102,12 +102,35 @@ def a_window_that_closes_keeps_what_is_written(hand: PanelHand) -> None:
     )
 
 
+def a_damaged_label_is_told_and_the_slide_is_shown(
+    hand: PanelHand, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the prediction nothing is seen; the image, the annotations and the queue are there."""
+    from napari.utils.notifications import notification_manager
+
+    for plane in ("0/c/0/0", "1/c/0/0", "2/c/0/0"):
+        shard = hand.study.store_path(SLIDE) / "labels" / f"prediction.{MODEL}" / plane
+        shard.write_bytes(shard.read_bytes()[:100])
+    notification_manager.records.clear()
+    hand.open("R2")
+    hand.screen.press("n")
+    said = [one.message for one in notification_manager.records]
+    assert len([one for one in said if f"prediction/{MODEL}: the label is damaged" in one]) == 1
+    assert hand.widget.review.annotations is not None
+    assert len(hand.widget.review.annotations.layer.data) > 0
+    assert BACKGROUND_RGB in {
+        tuple(pixel) for pixel in hand.screen.picture()[::9, ::9].reshape(-1, 3)
+    }
+    assert caplog.records == []
+
+
 def test_who_goes_back_and_who_writes(
-    make_napari_viewer: Callable[..., napari.Viewer], study: Study
+    make_napari_viewer: Callable[..., napari.Viewer], study: Study, caplog: pytest.LogCaptureFixture
 ) -> None:
     from tests.viewer_plugin.panel_hand import PanelHand
 
     hand = PanelHand(make_napari_viewer(show=True), study, "R1")
     what_was_accepted_is_rejected(hand)
     a_comment_stays_with_its_region(hand)
+    a_damaged_label_is_told_and_the_slide_is_shown(hand, caplog)
     a_window_that_closes_keeps_what_is_written(hand)
