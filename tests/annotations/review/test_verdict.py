@@ -156,3 +156,16 @@ def test_a_blind_reader_hears_nothing(study: Study, slide_id: str, tmp_path: Pat
         (signed,) = journal.sign_offs(slide_id)
         assert signed.with_model is False
         assert [s.reader for s in verdict.signatures()] == ["R3"]
+
+
+def test_an_ontology_without_ranks_has_no_grades_unless_a_model_grades_by_its_classes(
+    tmp_path: Path, study: Study, slide_id: str, journal: Journal
+) -> None:
+    breast = Study.create(tmp_path / "breast", ontology="breast")
+    store = SlideStore(study.store_path(slide_id))
+    verdict = SlideVerdict(breast, store, journal, "R1")
+    assert verdict.grades == ()
+    assert verdict.models(hidden=False) == (), "nobody waits for a grade"
+    verdict.sign_off()
+    assert verdict.is_locked
+    assert [c.key for c in opened(study, journal).grades][:2] == ["benign", "lsil"]
