@@ -124,12 +124,22 @@ def a_damaged_label_is_told_and_the_slide_is_shown(
     assert caplog.records == []
 
 
+def in_french_all_is_french(hand: PanelHand) -> None:
+    assert "Relecture" in hand.screen.viewer.window.dock_widgets
+    assert hand.widget.adjudicate.why_not.text().startswith("R1 n'arbitre pas cette lame.")
+
+
 def test_who_goes_back_and_who_writes(
-    make_napari_viewer: Callable[..., napari.Viewer], study: Study, caplog: pytest.LogCaptureFixture
+    make_napari_viewer: Callable[..., napari.Viewer],
+    study: Study,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tests.viewer_plugin.panel_hand import PanelHand
 
+    monkeypatch.setenv("PATHOAI_LANGUAGE", "fr")
     hand = PanelHand(make_napari_viewer(show=True), study, "R1")
+    in_french_all_is_french(hand)
     what_was_accepted_is_rejected(hand)
     a_comment_stays_with_its_region(hand)
     a_damaged_label_is_told_and_the_slide_is_shown(hand, caplog)

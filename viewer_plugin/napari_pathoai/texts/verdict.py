@@ -39,6 +39,8 @@ ENGLISH: dict[str, str] = {
     "saw_no_model": "without the model",
     "tab_adjudicate": "Adjudicate",
     "group_adjudicate": "Adjudication",
+    "no_adjudicator": "{reader} does not settle the slide. Remedy: run "
+    "`pathoai readers assign STUDY --adjudicator {reader}`.",
     "load_cases": "Find open cases",
     "no_case": "No open case on this slide.",
     "case_outline": "{number}.  A {first} | B {second}",
@@ -97,6 +99,8 @@ FRENCH: dict[str, str] = {
     "saw_no_model": "sans le modèle",
     "tab_adjudicate": "Arbitrer",
     "group_adjudicate": "Arbitrage",
+    "no_adjudicator": "{reader} n'arbitre pas cette lame. Remède : lancer "
+    "`pathoai readers assign STUDY --adjudicator {reader}`.",
     "load_cases": "Chercher les cas ouverts",
     "no_case": "Aucun cas ouvert sur cette lame.",
     "case_outline": "{number}.  A {first} | B {second}",
