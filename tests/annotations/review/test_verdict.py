@@ -9,6 +9,7 @@ import pytest
 
 from pathoai.errors import AnnotationError, OntologyError
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import Role, assign
@@ -162,10 +163,12 @@ def test_an_ontology_without_ranks_has_no_grades_unless_a_model_grades_by_its_cl
     tmp_path: Path, study: Study, slide_id: str, journal: Journal
 ) -> None:
     breast = Study.create(tmp_path / "breast", ontology="breast")
+    Cohort([CohortRow(slide_id)]).write(breast.path / "cohort.csv")
     store = SlideStore(study.store_path(slide_id))
-    verdict = SlideVerdict(breast, store, journal, "R1")
-    assert verdict.grades == ()
-    assert verdict.models(hidden=False) == (), "nobody waits for a grade"
-    verdict.sign_off()
-    assert verdict.is_locked
+    with Journal.open(breast) as own:
+        verdict = SlideVerdict(breast, store, own, "R1")
+        assert verdict.grades == ()
+        assert verdict.models(hidden=False) == (), "nobody waits for a grade"
+        verdict.sign_off()
+        assert verdict.is_locked
     assert [c.key for c in opened(study, journal).grades][:2] == ["benign", "lsil"]

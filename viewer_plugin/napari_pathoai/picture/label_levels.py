@@ -6,6 +6,7 @@ An error while napari draws would come again with every frame.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import zarr
@@ -59,7 +60,7 @@ class LabelLevel(LazyLevel):
         notice: DamageNotice | None = None,
     ) -> None:
         """Open the level; nothing is read."""
-        self._array: zarr.Array[object] = (
+        self._array: zarr.Array[Any] = (
             label.array(level) if channel is None else label.probability(level)
         )
         stored = (self._array.shape[-2], self._array.shape[-1])
