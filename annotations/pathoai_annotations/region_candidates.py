@@ -116,7 +116,7 @@ def regions_of_slide(
             predicted where None.
 
     Raises:
-        StoreError: The prediction holds no uncertainty.
+        StoreError: The prediction holds no uncertainty, or is damaged.
     """
     if not (label.probability_channels and label.uncertainty_channels):
         raise StoreError(
@@ -127,7 +127,8 @@ def regions_of_slide(
     level = _level(label, spec.side_um)
     side = max(1, round(spec.side_um / label.mpp / (label.factors[level] / label.factors[0])))
     assessed = label.read_all(level) != NOT_ASSESSED
-    foreground = np.asarray(np.asarray(label.probability(level)) / 255, np.float32)
+    with label.reading():
+        foreground = np.asarray(np.asarray(label.probability(level)) / 255, np.float32)
     sums = _Squares(side, assessed)
     background = np.clip(1 - foreground.sum(axis=0), 0, 1)
     shares = np.stack([sums.mean(plane) for plane in (background, *foreground)], axis=1)
@@ -176,7 +177,8 @@ def _cost(
     """Of each pixel ``(H, W)``: the least expected cost; without a matrix, the entropy."""
     if costs is None:
         at = label.uncertainty_channels.index("entropy")
-        return np.asarray(np.asarray(label.uncertainty(level)[at]) / 255, np.float32)
+        with label.reading():
+            return np.asarray(np.asarray(label.uncertainty(level)[at]) / 255, np.float32)
     return costs.of_pixels(foreground)
 
 

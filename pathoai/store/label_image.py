@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -185,18 +186,45 @@ class LabelImage:
             y_px: Top edge likewise.
             size_px: What to read, likewise.
             level: Index of the level.
+
+        Raises:
+            StoreError: The label was damaged after it was written.
         """
-        return _part(self.array(level), x_px, y_px, size_px, NOT_ASSESSED)
+        with self.reading():
+            return _part(self.array(level), x_px, y_px, size_px, NOT_ASSESSED)
 
     def read_instances(
         self, x_px: int, y_px: int, size_px: Size, level: int = 0
     ) -> NDArray[np.uint32]:
         """Numbers of the objects in a part, ``(height, width)`` uint32; as :meth:`read`."""
-        return _part(self.instances(level), x_px, y_px, size_px, 0)
+        with self.reading():
+            return _part(self.instances(level), x_px, y_px, size_px, 0)
 
     def read_all(self, level: int = 0) -> NDArray[np.uint8]:
-        """The whole class map of a level, ``(height, width)`` uint8."""
-        return np.asarray(self.array(level)[:], dtype=np.uint8)
+        """The whole class map of a level, ``(height, width)`` uint8.
+
+        Raises:
+            StoreError: The label was damaged after it was written.
+        """
+        with self.reading():
+            return np.asarray(self.array(level)[:], dtype=np.uint8)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While the label's arrays are read: what zarr and its codecs say of damage is our error.
+
+        Raises:
+            StoreError: The label was damaged after it was written.
+        """
+        try:
+            yield
+        except (ValueError, RuntimeError, OSError) as error:
+            raise StoreError(
+                "the label is damaged",
+                where=f"{self._header.slide_id} {self.name}",
+                found=str(error).partition(".")[0],
+                remedy="`pathoai store verify` lists all damage; make the label again",
+            ) from error
 
 
 def _part(array: zarr.Array[Any], x_px: int, y_px: int, size_px: Size, fill: int) -> NDArray[Any]:

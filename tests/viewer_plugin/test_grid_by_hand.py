@@ -94,8 +94,18 @@ def ten_are_accepted_once_and_undone_once(hand: PanelHand) -> None:
     assert events[0].action is not None
     assert view.model().rowCount() == PROPOSALS - 10
     assert hand.message == "10 judged at once"
-    with Journal.open(hand.study) as journal:
-        journal.undo(SLIDE, author="R1")
+    hand.press(view, Qt.Key.Key_Z, CONTROL)
+    assert statuses(hand) == {Status.PROPOSED: PROPOSALS}
+    assert view.model().rowCount() == PROPOSALS, "they are seen again"
+    hand.press(view, Qt.Key.Key_Z, CONTROL | SHIFT)
+    assert statuses(hand) == {Status.PROPOSED: PROPOSALS - 10, Status.VALIDATED: 10}
+    hand.press(hand.widget.worklist.list, Qt.Key.Key_Z, CONTROL)
+    assert statuses(hand) == {Status.PROPOSED: PROPOSALS}
+    words = hand.widget.reading.comment
+    QTest.keyClicks(words, "pale")
+    hand.press(words, Qt.Key.Key_Z, CONTROL | SHIFT)
+    hand.press(words, Qt.Key.Key_Z, CONTROL)
+    assert words.text() == "", "in a line of text it is the line's own"
     assert statuses(hand) == {Status.PROPOSED: PROPOSALS}
 
 

@@ -17,6 +17,7 @@ from napari_pathoai.opening.open_review import (
     open_review,
 )
 from pathoai.errors import (
+    AnnotationError,
     InvalidValueError,
     MissingDependencyError,
     MissingFileError,
@@ -80,6 +81,8 @@ def test_what_cannot_be_shown_is_refused_before_a_window_opens(
         open_review(study.path, slide_id="0000000000000000")
     with pytest.raises(Exception, match="pathoai tile"):
         open_review(study.path, slide_id=OTHER_SLIDE)
+    with pytest.raises(AnnotationError, match="short codes"):
+        open_review(study.path, reader="")
     for at in ((-1.0, 5.0), (5.0, HEIGHT + 1.0), (float("nan"), 5.0)):
         with pytest.raises(
             InvalidValueError, match=rf"does not lie on the slide.*{WIDTH},{HEIGHT}"

@@ -10,22 +10,26 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pathoai.picture.chunk_cache import ChunkCache
+from napari_pathoai.picture.label_levels import (
+    DamageNotice,
+    label_levels,
+    probability_levels,
+)
 from napari_pathoai.picture.pyramid import (
     HeldReader,
     LazyLevel,
     MemoryLevel,
     SlideLevel,
-    label_levels,
-    probability_levels,
     slide_levels,
     store_levels,
 )
-from pathoai.errors import InvalidValueError
+from pathoai.errors import InvalidValueError, StoreError
 from pathoai.geometry import Grid, Mpp, Size
+from pathoai.ontology import NOT_ASSESSED
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.slide_store import SlideStore
 from pathoai.study.study import Study
-from tests.viewer_plugin.small_study import SLIDE, noise_store
+from tests.viewer_plugin.small_study import MODEL, SLIDE, noise_store
 
 
 class ArrayLevel(LazyLevel):
@@ -182,3 +186,26 @@ def test_what_is_covered_is_as_if_it_were_not_there() -> None:
     assert np.array_equal(level[50:70, 340:380], expected[50:70, 340:380])
     assert level.cover([])
     assert np.array_equal(level[:], pixels)
+
+
+def test_a_damaged_label_shows_nothing_and_is_told_once(study: Study) -> None:
+    store = SlideStore(study.store_path(SLIDE))
+    label = store.label(f"prediction/{MODEL}")
+    for plane in ("0/c/0/0", "probability/0/c/0/0/0"):
+        shard = store.path / "labels" / f"prediction.{MODEL}" / plane
+        shard.write_bytes(shard.read_bytes()[:100])
+    said: list[str] = []
+
+    class Notice(DamageNotice):
+        def _show(self, error: StoreError) -> None:
+            said.append(str(error))
+
+    notice = Notice()
+    finest, coarser, *_ = label_levels(label, notice)
+    assert (finest[:] == NOT_ASSESSED).all()
+    assert (coarser[:300, :300] != NOT_ASSESSED).any(), "what is whole is shown"
+    assert (probability_levels(label, 1, notice)[0][:] == 0).all()
+    (line,) = said
+    assert f"{SLIDE} prediction/{MODEL}: the label is damaged" in line
+    with pytest.raises(StoreError, match="damaged"):
+        label.read_all()

@@ -74,6 +74,7 @@ def signing_locks_and_reopening_unlocks(hand: PanelHand) -> None:
     assert len(layer.layer.data) == shown
     assert "reopen it in the tab Verdict" in hand.message
     hand.click(panel.reopen_button)
+    assert "open again" in hand.message
     assert panel.sign_button.isEnabled()
     assert [e.operation for e in hand.events()][-1] is Operation.REOPEN
     drawn = session.add("hsil", box(100, 100, 200, 200))

@@ -41,7 +41,8 @@ def read_probability(label: LabelImage, key: str, block: Block) -> NDArray[np.fl
     out = np.zeros((len(rows), len(columns)), np.float32)
     if all(low < high for low, high in inside):
         (top, bottom), (left, right) = inside
-        seen = np.asarray(array[channel, top:bottom, left:right], np.float32) / _CERTAIN
+        with label.reading():
+            seen = np.asarray(array[channel, top:bottom, left:right], np.float32) / _CERTAIN
         in_rows = (rows >= top) & (rows < bottom)
         in_columns = (columns >= left) & (columns < right)
         picked = seen[np.ix_(rows[in_rows] - top, columns[in_columns] - left)]

@@ -23,7 +23,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     RESTORE = "restore"
     COMMENT = "comment"
-    """On an annotation or a slide."""
+    """On an annotation, a slide or a region of one."""
     SIGN_OFF = "sign_off"
     """A reader has read a slide, and perhaps graded it."""
     REOPEN = "reopen"
@@ -64,7 +64,7 @@ class Event:
             an older pathoai entered.
         undoes: The action that it takes back, where it is part of an undo.
         redoes: The undo that it takes back, where it is part of a redo.
-        region: That was read, level-0 pixels.
+        region: That was read or commented, level-0 pixels.
         outcome: Of reading it.
         kind: Why the region was shown.
         model: Name of the model whose word was read.

@@ -85,6 +85,26 @@ class JournalRemarks(JournalQueries):
                 about["annotation_id"] = str(annotation_id)
             append_remark(connection, Operation.COMMENT, str(slide_id), about)
 
+    def comment_region(
+        self, slide_id: str, region: Region, text: str, *, author: str, tool: str = TOOL
+    ) -> None:
+        """Say something of a region of a slide, whether it is decided or not.
+
+        Args:
+            slide_id: Of the slide.
+            region: Level-0 pixels.
+            text: At most 2,000 characters; no name belongs there.
+            author: Code of who says it.
+            tool: Program and version.
+
+        Raises:
+            AnnotationError: A part is malformed, or the text looks as if it identified a person.
+        """
+        refuse_names(text, self.names)
+        about = _slide_remark(slide_id, Edit(author, tool, comment=text)) | region_columns(region)
+        with self.writing() as connection:
+            append_remark(connection, Operation.COMMENT, slide_id, about)
+
     def read_region(
         self,
         slide_id: str,

@@ -202,7 +202,8 @@ def _own_probability(
         return own
     bottom, right = int(rows.max()) + 1, int(columns.max()) + 1
     y, x = int(rows.min()), int(columns.min())
-    planes = label.probability()[:, top + y : top + bottom, left + x : left + right]
+    with label.reading():
+        planes = label.probability()[:, top + y : top + bottom, left + x : left + right]
     inside = block[y:bottom, x:right]
     for key, plane in zip(label.probability_channels, np.asarray(planes), strict=True):
         of_class = inside == label.classes.get(key, NOT_ASSESSED)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Region
-from pathoai_annotations.annotation import OF_RECORD, Annotation, Status
+from pathoai_annotations.annotation import OF_RECORD, Annotation, Origin, Status
 from pathoai_annotations.journal.edit import Edit
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.journal.region_reading import Outcome, RegionKind, RegionReading
@@ -55,7 +55,7 @@ class RegionDecision:
 
     Args:
         outcome: As it is in the journal.
-        judged: How many open proposals were validated or rejected.
+        judged: How many proposals were validated or rejected.
         comparison: Of a control: what the reader did beside what the model says, told once he has
             decided; None elsewhere.
     """
@@ -202,16 +202,22 @@ class RegionReview:
     def accept(self, comment: str | None = None) -> RegionDecision:
         """Stand behind all that is proposed here; in a control, behind what one drew oneself.
 
+        Where he had rejected the region as a whole, what he rejected then is right after all.
+
         Raises:
             AnnotationError: The queue is empty, the slide is signed off, the control was decided
                 before, or the comment may not be kept.
         """
         if self.hides_model:
             return self.correct(comment)
-        return self._decide(Outcome.ACCEPTED, self._journal.validate, comment)
+        return self._decide(Outcome.ACCEPTED, comment)
 
     def reject(self, comment: str | None = None) -> RegionDecision:
         """Say that all that is proposed here is wrong.
+
+        Where he had accepted the region or was done with it, that goes for the proposals that he
+        stood behind then, too; never for what he drew or changed. Where something of the model's
+        stands after it all the same, changed by him or accepted alone, the region is corrected.
 
         Raises:
             AnnotationError: As for `accept`, or the model is hidden here.
@@ -221,7 +227,7 @@ class RegionReview:
                 "there is nothing to reject: the model is hidden here",
                 remedy="draw what you see, if anything, and say that you are done",
             )
-        return self._decide(Outcome.REJECTED, self._journal.reject, comment)
+        return self._decide(Outcome.REJECTED, comment)
 
     def correct(self, comment: str | None = None) -> RegionDecision:
         """Say that one is done: one's own changes stay, and what else is proposed here is right.
@@ -230,7 +236,7 @@ class RegionReview:
             AnnotationError: The queue is empty, the slide is signed off, the control was decided
                 before, or the comment may not be kept.
         """
-        return self._decide(Outcome.CORRECTED, self._journal.validate, comment)
+        return self._decide(Outcome.CORRECTED, comment)
 
     def unsure(self, comment: str | None = None) -> RegionDecision:
         """Judge nothing, and leave the region to a second look or a second reader.
@@ -239,7 +245,20 @@ class RegionReview:
             AnnotationError: The queue is empty, the slide is signed off, the control was decided
                 before, or the comment may not be kept.
         """
-        return self._decide(Outcome.UNSURE, None, comment)
+        return self._decide(Outcome.UNSURE, comment)
+
+    def comment(self, text: str) -> None:
+        """Say something of the region where one is, decided or not; no undo takes it back.
+
+        Raises:
+            AnnotationError: The comment may not be kept.
+        """
+        slide_id, here = self.queue.slide_id, self.current
+        if here is None:
+            self._journal.comment(text, slide_id=slide_id, author=self.reader)
+        else:
+            self._journal.comment_region(slide_id, here.region, text, author=self.reader)
+        self._noted(1)
 
     def comparison(self, position: int) -> ModelComparison | None:
         """What the reader stood behind when he decided a region, beside what the model says there.
@@ -250,9 +269,7 @@ class RegionReview:
         reading = self._readings.get(position)
         return None if reading is None else self._compare(reading.region, at_seq=reading.seq)
 
-    def _decide(
-        self, outcome: Outcome, judge: Callable[..., None] | None, comment: str | None
-    ) -> RegionDecision:
+    def _decide(self, outcome: Outcome, comment: str | None) -> RegionDecision:
         here = self.current
         if here is None:
             raise AnnotationError("there is no region to decide: the queue is empty")
@@ -262,10 +279,14 @@ class RegionReview:
         self._refuse_second_thoughts(here)
         hidden, action = self.hides_model, uuid.uuid4()
         # What nobody saw is not judged; in an audit the label is, and not what lies over it.
-        judges = judge is not None and not hidden and here.kind is not RegionKind.AUDIT
-        judged = self._open_proposals(here.region) if judges else []
-        if judge is not None and judged:
+        judges = outcome is not Outcome.UNSURE and not hidden and here.kind is not RegionKind.AUDIT
+        judged = self._to_judge(outcome, here.region) if judges else []
+        if judged:
+            rejects = outcome is Outcome.REJECTED
+            judge = self._journal.reject if rejects else self._journal.validate
             judge([a.id for a in judged], author=self.reader, action=action)
+        if judges and outcome is Outcome.REJECTED and self._own_word(here.region, OF_RECORD):
+            outcome = Outcome.CORRECTED
         # Last, so that who is killed between the two finds the region open.
         self._journal.read_region(
             self.queue.slide_id,
@@ -302,10 +323,25 @@ class RegionReview:
                 remedy="change annotations as you like; to decide it anew, undo the decision",
             )
 
-    def _open_proposals(self, region: Region) -> Sequence[Annotation]:
-        found = self._journal.annotations(
-            self.queue.slide_id, status=(Status.PROPOSED,), region=region
-        )
+    def _to_judge(self, outcome: Outcome, region: Region) -> Sequence[Annotation]:
+        """What is open; and what the reader said of the whole region before, and now takes back."""
+        found, before = self._open_proposals(region), self.outcome(self.position)
+        if outcome is Outcome.REJECTED and before in (Outcome.ACCEPTED, Outcome.CORRECTED):
+            return [*found, *self._own_word(region, {Status.VALIDATED})]
+        if outcome is Outcome.ACCEPTED and before is Outcome.REJECTED:
+            return [*found, *self._own_word(region, {Status.REJECTED})]
+        return found
+
+    def _own_word(self, region: Region, status: Iterable[Status]) -> list[Annotation]:
+        """What the model proposed here and the reader himself gave one of some states."""
+        found = self._in_region(region, status)
+        return [a for a in found if a.origin is Origin.MODEL and a.author == self.reader]
+
+    def _open_proposals(self, region: Region) -> list[Annotation]:
+        return self._in_region(region, (Status.PROPOSED,))
+
+    def _in_region(self, region: Region, status: Iterable[Status]) -> list[Annotation]:
+        found = self._journal.annotations(self.queue.slide_id, status=tuple(status), region=region)
         return [a for a in found if holds_centre(region, a.geometry)]
 
     def _start(self) -> int:

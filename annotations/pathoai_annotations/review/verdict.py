@@ -74,8 +74,23 @@ class SlideVerdict:
 
     @property
     def grades(self) -> tuple[LabelClass, ...]:
-        """What a slide can be: the classes with a rank, or all where the ontology ranks none."""
-        return grades_of(self._study.ontology)
+        """What a slide can be; none where neither the ontology nor a model grades slides.
+
+        Where the ontology ranks no class, the classes by which models grade this slide.
+
+        Raises:
+            StoreError: A file of a model's is damaged.
+        """
+        ontology = self._study.ontology
+        if ontology.is_ordinal:
+            return grades_of(ontology)
+        keys = {key for one in self._said() for key, _ in one.probabilities}
+        return tuple(c for c in ontology.classes if c.key in keys)
+
+    @property
+    def needs_grade(self) -> bool:
+        """Whether a signature says a grade: it does where the study has grades."""
+        return bool(self.grades)
 
     @property
     def chosen(self) -> str:
@@ -117,7 +132,7 @@ class SlideVerdict:
 
     @property
     def _is_their_turn(self) -> bool:
-        return bool(self._chosen) or not self.own_grade_first
+        return bool(self._chosen) or not self.own_grade_first or not self.needs_grade
 
     def _said(self) -> tuple[ModelVerdict, ...]:
         if self._found is None:
@@ -191,7 +206,10 @@ class SlideVerdict:
 
 
 def grades_of(ontology: Ontology) -> tuple[LabelClass, ...]:
-    """What a slide can be: the classes with a rank, the least severe first; all without ranks."""
+    """The classes with a rank, the least severe first; all where none has one.
+
+    So an adjudicator can settle whatever grade readers may have given.
+    """
     if ontology.is_ordinal:
         ranked = [c for c in ontology.classes if c.grade is not None]
         return tuple(sorted(ranked, key=lambda c: (c.grade or 0, c.index)))

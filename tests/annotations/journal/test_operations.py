@@ -181,6 +181,18 @@ def test_a_comment_changes_nothing_but_is_in_the_log(journal: Journal, draw: Dra
         journal.comment("?", author="R1", annotation_id=uuid.uuid4())
 
 
+def test_a_comment_on_a_region_is_no_answer_to_it(journal: Journal) -> None:
+    region = Region(10, 20, 300, 400)
+    journal.comment_region(SLIDE, region, "a fold", author="R1")
+    (event,) = journal.events()
+    assert (event.operation, event.region, event.comment) == ("comment", region, "a fold")
+    assert journal.region_readings() == []
+    assert journal.undo(SLIDE, author="R1") is None
+    with pytest.raises(AnnotationError, match="identified"):
+        journal.comment_region(SLIDE, region, "call 0612345678", author="R1")
+    check_journal(journal)
+
+
 @pytest.mark.parametrize(
     "text", ["", "  ", "a" * 2001, "jane.doe@chu.example", "IPP 8001234567", "06 12 34 56 78"]
 )

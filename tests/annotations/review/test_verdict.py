@@ -9,6 +9,7 @@ import pytest
 
 from pathoai.errors import AnnotationError, OntologyError
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import Role, assign
@@ -156,3 +157,18 @@ def test_a_blind_reader_hears_nothing(study: Study, slide_id: str, tmp_path: Pat
         (signed,) = journal.sign_offs(slide_id)
         assert signed.with_model is False
         assert [s.reader for s in verdict.signatures()] == ["R3"]
+
+
+def test_an_ontology_without_ranks_has_no_grades_unless_a_model_grades_by_its_classes(
+    tmp_path: Path, study: Study, slide_id: str, journal: Journal
+) -> None:
+    breast = Study.create(tmp_path / "breast", ontology="breast")
+    Cohort([CohortRow(slide_id)]).write(breast.path / "cohort.csv")
+    store = SlideStore(study.store_path(slide_id))
+    with Journal.open(breast) as own:
+        verdict = SlideVerdict(breast, store, own, "R1")
+        assert verdict.grades == ()
+        assert verdict.models(hidden=False) == (), "nobody waits for a grade"
+        verdict.sign_off()
+        assert verdict.is_locked
+    assert [c.key for c in opened(study, journal).grades][:2] == ["benign", "lsil"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from qtpy.QtCore import Qt
 
 from napari_pathoai.opening.open_review import add_review
 from napari_pathoai.session import ReviewSession
@@ -77,6 +78,11 @@ def test_keys_in_the_window_become_the_precision(
         at: _OUTCOMES[key] for at, key in enumerate(VERDICTS)
     }
     assert {one.kind for one in read.values()} == {RegionKind.AUDIT}
+    verdict = viewer.window._qt_window.findChild(ReviewWidget).verdict
+    assert verdict.grades.isHidden(), "this ontology has no grades"
+    screen.press_special(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    with Journal.open(audited) as journal:
+        assert journal.is_signed(HE, "R1")
     words = ["label", str(audited.path), "--marker", MARKER, "--precision"]
     assert main(words) == 0
     raw = json.loads((audited.audit_path(MARKER) / "precision.json").read_text("utf8"))

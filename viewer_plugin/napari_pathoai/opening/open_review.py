@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from napari_pathoai.picture.canvas_view import centre_on
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.settings import setting
+from napari_pathoai.texts.texts import text
 from napari_pathoai.what_to_read import choose_slide, usual_plan
 from pathoai.errors import InvalidValueError, MissingDependencyError, StudyError
 from pathoai.study.study import Study
@@ -57,6 +58,7 @@ def open_review(
         MissingDependencyError: napari or Qt is not installed.
         StudyError: There is no display, no such slide, or no slide is tiled.
         InvalidValueError: The place does not lie on the slide.
+        AnnotationError: The reader's code is none, or he may not work here.
     """
     study = Study(study_path)
     check_display()
@@ -67,7 +69,8 @@ def open_review(
     planned = plan()
     if slide_id is None and planned.slides:
         slide_id = planned.slides[0]
-    reader = reader or default_reader(study)
+    # An empty code was given, and is refused like any other that is none.
+    reader = default_reader(study) if reader is None else reader
     session = ReviewSession(study, choose_slide(study, slide_id), reader, plan=planned)
     if at is not None:
         check_place(session, at)
@@ -153,7 +156,7 @@ def add_review(
     from napari_pathoai.panels.review_widget import ReviewWidget
 
     widget = ReviewWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Review", area="right")
+    viewer.window.add_dock_widget(widget, name=text("review_dock"), area="right")
     # Until the layout is done the canvas has another size than the one to fill.
     QApplication.processEvents()
     widget.reading.resumes = resume

@@ -24,7 +24,7 @@ from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.side_by_side import SideBySide
 from napari_pathoai.views.side_layers import SideLayers, sides_of
-from pathoai.errors import PathoaiError
+from pathoai.errors import AnnotationError, PathoaiError
 from pathoai_annotations.agreement.disagreements import NOT_OUTLINED
 from pathoai_annotations.review.adjudication import Adjudicator, Case, Choice, Side, cases_of
 from pathoai_annotations.review.verdict import grades_of
@@ -200,8 +200,10 @@ class AdjudicationPanel(QWidget):
                 session.study, session.journal, session.slide_id, session.reader
             )
             self.why_not.clear()
-        except PathoaiError as error:
+        except AnnotationError:
             # Nobody else is stopped by it: it says who may, and the tab stays empty.
+            self.why_not.setText(text("no_adjudicator", reader=session.reader))
+        except PathoaiError as error:
             self.why_not.setText(str(error))
         self.why_not.setVisible(self._adjudicator is None)
         self.load_button.setEnabled(self._adjudicator is not None)

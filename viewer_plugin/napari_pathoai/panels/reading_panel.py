@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QGridLayout,
     QLabel,
-    QLineEdit,
     QProgressBar,
     QVBoxLayout,
     QWidget,
@@ -22,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.panels.canvas_focus import focus_canvas
+from napari_pathoai.panels.comment_line import CommentLine
 from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.panels.region_list import RegionList
 from napari_pathoai.panels.region_words import compared, described, mix, place_and_kind
@@ -33,7 +32,6 @@ from napari_pathoai.texts.texts import text
 from napari_pathoai.views.overlays import Overlays
 from napari_pathoai.views.region_frame import RegionFrame
 from pathoai_annotations.annotation import Status
-from pathoai_annotations.journal.edit import LONGEST_COMMENT
 from pathoai_annotations.review.region_review import RegionDecision, RegionReview
 
 _GROUP = "group_reading"
@@ -76,7 +74,8 @@ class ReadingPanel(QWidget):
             QProgressBar(),
             RegionList(self.jump),
         )
-        self.comment, self.advance = _CommentLine(partial(focus_canvas, self)), QCheckBox()
+        self.comment = CommentLine(self.keep_comment, partial(focus_canvas, self))
+        self.advance = QCheckBox()
         self._buttons = [action_button(action) for action in self._decisions]
         self._build()
         self._connect()
@@ -126,6 +125,8 @@ class ReadingPanel(QWidget):
             self._review.tell(text("reading_none"))
         elif not self._has_begun:
             self.show_current()
+        elif not self.keep_comment():
+            return
         elif regions.next() is None:
             self._review.tell(text("reading_all_read"))
             self._review.reload()
@@ -142,12 +143,13 @@ class ReadingPanel(QWidget):
     def previous(self) -> None:
         """Go to the region before."""
         regions = self.regions
-        if regions is not None and regions.previous() is not None:
+        if regions is not None and self.keep_comment() and regions.previous() is not None:
             self.show_current()
 
     def jump(self, position: int) -> None:
         """Go to a place of the queue, from 0."""
-        if (regions := self.regions) is not None:
+        regions = self.regions
+        if regions is not None and (position == regions.position or self.keep_comment()):
             regions.jump(position)
             self.show_current()
 
@@ -171,9 +173,27 @@ class ReadingPanel(QWidget):
         self._review.region_shown.emit(here)
 
     def write_comment(self) -> None:
-        """Put the keyboard into the line of the comment."""
+        """Put the keyboard into the line of the comment, with the region it is on in view."""
+        if not self._has_begun:
+            self.show_current()
         self._review.panel_wanted.emit(self)
         self.comment.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def keep_comment(self) -> bool:
+        """Keep what is written in the line of the comment, on the region at which it was written.
+
+        Returns:
+            False where it may not be kept: one is told why, and it is still in the line.
+        """
+        session, words = self._review.session, self.comment.words
+        if session is None or words is None:
+            return True
+        if not self._review.guarded(lambda: self._say_of_region(session, words)):
+            return False
+        self.comment.clear()
+        self._review.tell(text("reading_comment_kept"))
+        self._review.edited.emit()
+        return True
 
     def show_summary(self) -> None:
         """Tell what was read."""
@@ -193,8 +213,7 @@ class ReadingPanel(QWidget):
             # Nobody decides what he has not seen.
             self.show_current()
             return
-        comment = self.comment.text().strip() or None
-        done = self._review.guarded(lambda: decide(regions, comment))
+        done = self._review.guarded(lambda: decide(regions, self.comment.words))
         if done is None:
             return
         self.comment.clear()
@@ -208,6 +227,14 @@ class ReadingPanel(QWidget):
             self.next()
         else:
             self._review.reload()
+
+    def _say_of_region(self, session: ReviewSession, words: str) -> bool:
+        if self._regions is not None:
+            self._regions.comment(words)
+        else:
+            session.journal.comment(words, slide_id=session.slide_id, author=session.reader)
+            session.note_edits(1)
+        return True
 
     @contextmanager
     def _own_doing(self) -> Iterator[None]:
@@ -286,6 +313,7 @@ class ReadingPanel(QWidget):
             self.show_current()
 
     def _on_closing(self) -> None:
+        self.keep_comment()
         self._forget()
         self.regions_list.setRowCount(0)
         for label in (self.place, self.about, self.told, self.mix):
@@ -293,6 +321,8 @@ class ReadingPanel(QWidget):
 
     def _forget(self) -> None:
         self._soon.stop()
+        # What could not be kept is none of the next slide's.
+        self.comment.clear()
         self._has_begun = self._is_asked = False
         self._regions = self._proposal = None
 
@@ -303,7 +333,7 @@ class ReadingPanel(QWidget):
             return
         opened = regions.refresh()
         self._review.cover()
-        if opened:
+        if opened and self.keep_comment():
             regions.jump(opened[-1])
             self.show_current()
         else:
@@ -312,6 +342,9 @@ class ReadingPanel(QWidget):
     def _on_model(self, _position: int) -> None:
         session, model = self._review.session, self.models.currentText()
         if session is None or self.regions is None or self.regions.queue.model == model:
+            return
+        if not self.keep_comment():
+            self.models.setCurrentText(self.regions.queue.model)
             return
         self._review.hide_model(False, why=_CONTROL)
         self._review.guarded(partial(session.read_model, model))
@@ -350,28 +383,6 @@ class ReadingPanel(QWidget):
         accept, reject = self._buttons[:2]
         accept.setVisible(not hidden)
         reject.setVisible(not hidden)
-
-
-class _CommentLine(QLineEdit):
-    """A line that gives the keyboard back to the slide at Enter and Esc; the text stays.
-
-    Args:
-        done: Called then.
-    """
-
-    def __init__(self, done: Callable[[], None]) -> None:
-        super().__init__()
-        self._done = done
-        self.setPlaceholderText(text("reading_comment_hint"))
-        self.setMaxLength(LONGEST_COMMENT)
-        self.returnPressed.connect(done)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt's hook."""
-        if event.key() == Qt.Key.Key_Escape:
-            self._done()
-            return
-        super().keyPressEvent(event)
 
 
 def _label() -> QLabel:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QCloseEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 READER_VARIABLE = "PATHOAI_READER"
 """Environment variable that holds the reader's code; the setting counts where there is none."""
 
+_ALSO_IN_THE_DOCK = ("undo", "redo")
+"""Keys that are heard wherever in the dock the keyboard is, but where text is written."""
 _CAMERA_QUIET_MS = 250
 _WIDTH_PX = 350
 """As much as the panels need; on a screen of 1,366 the slide keeps more than half."""
@@ -77,6 +80,9 @@ class ReviewWidget(QWidget):
         self._camera_timer.timeout.connect(self._on_camera_quiet)
         self._build()
         self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
+        # What a field of text or a list does not take for itself comes up to the dock.
+        self._undo_keys = ReviewKeys(self._undo_actions(), self._keys_are_ours)
+        self.installEventFilter(self._undo_keys)
         self._attention = Attention(self.review)
         self.review.opened.connect(self._on_opened)
         self.review.closing.connect(self._on_closing)
@@ -88,6 +94,16 @@ class ReviewWidget(QWidget):
         """All that can be done by key."""
         own = ReviewAction("keys", ("?", "F1"), "group_window", self.show_keys)
         return (*(action for panel in self.panels for action in panel.review_actions), own)
+
+    def _undo_actions(self) -> list[ReviewAction]:
+        """Undo and redo, after which the grid shows again what is open again."""
+        found = [one for one in self.review_actions if one.name in _ALSO_IN_THE_DOCK]
+        return [replace(one, run=partial(self._run_in_dock, one)) for one in found]
+
+    def _run_in_dock(self, action: ReviewAction) -> None:
+        action.run()
+        if self.grid.isVisible():
+            self.grid.load()
 
     def open_session(self, session: ReviewSession) -> None:
         """Show the slide of a session in place of the present one."""
@@ -111,6 +127,13 @@ class ReviewWidget(QWidget):
             # Installing twice moves a filter to the front; it is not called twice.
             canvas.installEventFilter(self._keys)
         self._attention.watch(self.window())
+        self.window().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt's hook: a window that closes tells its docks nothing, and what is written is kept."""
+        if event.type() == QEvent.Type.Close and watched is self.window():
+            self.reading.keep_comment()
+        return False
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt's hook: leave the viewer as it was found."""

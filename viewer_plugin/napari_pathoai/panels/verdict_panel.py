@@ -62,11 +62,11 @@ class VerdictPanel(QWidget):
             self.refresh()
 
     def sign_off(self) -> None:
-        """Sign the slide off with the grade that was chosen."""
+        """Sign the slide off with the grade that was chosen; without where there are none."""
         session, verdict = self._review.session, self.verdict
         if session is None or verdict is None:
             return
-        if not verdict.chosen:
+        if not (verdict.chosen or self._grades_title.isHidden()):
             self._review.say(text("choose_grade_first"))
             return
         self._note_what_is_seen()
@@ -84,7 +84,9 @@ class VerdictPanel(QWidget):
             return
         comment = self.comment.text()
         self._review.guarded(lambda: session.reopen(verdict, comment=comment))
-        self.comment.clear()
+        if not verdict.is_locked:
+            self.comment.clear()
+            self._review.tell(text("reopened"))
         self._review.edited.emit()
 
     def refresh(self) -> None:
@@ -121,7 +123,8 @@ class VerdictPanel(QWidget):
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
-        layout.addWidget(QLabel(text("own_grade")))
+        self._grades_title = QLabel(text("own_grade"))
+        layout.addWidget(self._grades_title)
         self._grades_place = QVBoxLayout()
         self.grades = GradeButtons((), self.choose)
         self._grades_place.addWidget(self.grades)
@@ -225,8 +228,12 @@ class VerdictPanel(QWidget):
         )
         self._grades_place.removeWidget(self.grades)
         self.grades.deleteLater()
-        self.grades = GradeButtons(self.verdict.grades, self.choose)
+        verdict = self.verdict
+        grades = self._review.guarded(lambda: verdict.grades) or ()
+        self.grades = GradeButtons(grades, self.choose)
         self._grades_place.addWidget(self.grades)
+        for widget in (self._grades_title, self.grades, self.own_first):
+            widget.setVisible(bool(grades))
         self._shown = None
         self.refresh()
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import zarr
 
-from napari_pathoai.picture.pyramid import (
+from napari_pathoai.picture.label_levels import (
+    DamageNotice,
     label_levels,
     probability_levels,
-    slide_levels,
-    store_levels,
 )
+from napari_pathoai.picture.pyramid import slide_levels, store_levels
 from napari_pathoai.texts.texts import text
 from pathoai.geometry import Mpp
 from pathoai.inference.slide_grade import ATTENTION
@@ -76,9 +76,9 @@ def layers_over_image(store: SlideStore) -> list[LayerData]:
     """The same without the image."""
     layers: list[LayerData] = []
     for name in _in_order(store.labels):
-        label = store.label(name)
-        layers.append(label_layer(store, label))
-        layers.extend(_probability_layers(store, label))
+        label, notice = store.label(name), DamageNotice()
+        layers.append(label_layer(store, label, notice))
+        layers.extend(_probability_layers(store, label, notice))
     return layers
 
 
@@ -96,11 +96,13 @@ def slide_layers(reader: SlideReader, *, name: str) -> list[LayerData]:
     return [(slide_levels(reader), settings, "image")]
 
 
-def label_layer(store: SlideStore, label: LabelImage) -> LayerData:
+def label_layer(
+    store: SlideStore, label: LabelImage, notice: DamageNotice | None = None
+) -> LayerData:
     """A class map in the colours of its classes; background and not assessed are transparent."""
     from napari.utils.colormaps import DirectLabelColormap
 
-    levels = label_levels(label)
+    levels = label_levels(label, notice)
     settings = {
         "name": _label_name(label.name),
         # Labels of one level in a list, as small slides have them, napari takes for one array.
@@ -145,7 +147,9 @@ def image_layer(store: SlideStore) -> LayerData:
     return store_levels(store), settings, "image"
 
 
-def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]:
+def _probability_layers(
+    store: SlideStore, label: LabelImage, notice: DamageNotice
+) -> list[LayerData]:
     layers: list[LayerData] = []
     rgb = {c.key: c.rgb for c in label.shown_classes}
     for channel, key in enumerate(label.probability_channels):
@@ -162,7 +166,7 @@ def _probability_layers(store: SlideStore, label: LabelImage) -> list[LayerData]
             "metadata": {METADATA: {**_about("probability", label), "class": key}},
             **_label_frame(store, label),
         }
-        layers.append((probability_levels(label, channel), settings, "image"))
+        layers.append((probability_levels(label, channel, notice), settings, "image"))
     return layers
 
 

@@ -15,16 +15,13 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import DTypeLike, NDArray
 
 from napari_pathoai.picture.chunk_cache import ChunkCache
 from pathoai.errors import InvalidValueError
 from pathoai.geometry import Grid, Size
-from pathoai.ontology import NOT_ASSESSED
 from pathoai.slide.reader import SlideReader
 from pathoai.slide.resampled import read_grid_block
-from pathoai.store.label_image import LabelImage
 from pathoai.store.level_reader import WHITE
 from pathoai.store.shards import CHUNK_PX
 from pathoai.store.slide_store import SlideStore
@@ -193,28 +190,6 @@ class StoreLevel(LazyLevel):
         return self._store.read(self._level, columns[0], rows[0], size)
 
 
-class LabelLevel(LazyLevel):
-    """A level of a class map, or of one channel of its probabilities: ``(y, x)``."""
-
-    def __init__(
-        self,
-        array: zarr.Array[Any],
-        shape: tuple[int, int],
-        cache: ChunkCache,
-        *,
-        channel: int | None = None,
-    ) -> None:
-        """Show the class map ``(height, width)``, or a channel of ``(channels, height, width)``."""
-        stored = (array.shape[-2], array.shape[-1])
-        super().__init__(stored, shape, NOT_ASSESSED if channel is None else 0, cache)
-        self._array = array
-        self._channel = channel
-
-    def _fetch(self, rows: Span, columns: Span) -> NDArray[np.uint8]:
-        lead = () if self._channel is None else (self._channel,)
-        return np.asarray(self._array[(*lead, slice(*rows), slice(*columns))], dtype=np.uint8)
-
-
 class MemoryLevel(LazyLevel):
     """A picture that lies in memory, ``(y, x)`` or with channels; what is covered is 0."""
 
@@ -298,23 +273,6 @@ def store_levels(store: SlideStore) -> list[StoreLevel]:
     cache = ChunkCache()
     shapes = exact_shapes(store.grid().size_px, store.factors)
     return [StoreLevel(store, i, shape, cache) for i, shape in enumerate(shapes)]
-
-
-def label_levels(label: LabelImage) -> list[LabelLevel]:
-    """The class map of a label, finest level first."""
-    cache = ChunkCache()
-    shapes = exact_shapes(label.grid().size_px, label.factors)
-    return [LabelLevel(label.array(i), shape, cache) for i, shape in enumerate(shapes)]
-
-
-def probability_levels(label: LabelImage, channel: int) -> list[LabelLevel]:
-    """One channel of a label's probabilities (255 for certainty), finest level first."""
-    cache = ChunkCache()
-    shapes = exact_shapes(label.grid().size_px, label.factors)
-    return [
-        LabelLevel(label.probability(i), shape, cache, channel=channel)
-        for i, shape in enumerate(shapes)
-    ]
 
 
 def slide_levels(reader: SlideReader) -> list[SlideLevel]:

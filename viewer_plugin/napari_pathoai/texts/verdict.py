@@ -12,6 +12,7 @@ ENGLISH: dict[str, str] = {
     "signed_off": "Signed off by you: locked. Reopen it to change anything.",
     "not_signed_off": "Not signed off yet.",
     "choose_grade_first": "choose a grade first",
+    "reopened": "the slide is open again; sign it off once you have finished",
     "own_first": "My grade before the models'",
     "own_first_wait": "Choose your grade to see what models say.",
     "no_model_verdict": "No model has graded this slide.",
@@ -38,6 +39,8 @@ ENGLISH: dict[str, str] = {
     "saw_no_model": "without the model",
     "tab_adjudicate": "Adjudicate",
     "group_adjudicate": "Adjudication",
+    "no_adjudicator": "{reader} does not settle the slide. Remedy: run "
+    "`pathoai readers assign STUDY --adjudicator {reader}`.",
     "load_cases": "Find open cases",
     "no_case": "No open case on this slide.",
     "case_outline": "{number}.  A {first} | B {second}",
@@ -69,6 +72,7 @@ FRENCH: dict[str, str] = {
     "signed_off": "Signée par vous : verrouillée. Rouvrez-la pour modifier.",
     "not_signed_off": "Pas encore signée.",
     "choose_grade_first": "choisissez d'abord un grade",
+    "reopened": "la lame est rouverte ; signez-la quand vous aurez fini",
     "own_first": "Mon grade avant celui des modèles",
     "own_first_wait": "Choisissez votre grade pour voir ce que disent les modèles.",
     "no_model_verdict": "Aucun modèle n'a gradé cette lame.",
@@ -95,6 +99,8 @@ FRENCH: dict[str, str] = {
     "saw_no_model": "sans le modèle",
     "tab_adjudicate": "Arbitrer",
     "group_adjudicate": "Arbitrage",
+    "no_adjudicator": "{reader} n'arbitre pas cette lame. Remède : lancer "
+    "`pathoai readers assign STUDY --adjudicator {reader}`.",
     "load_cases": "Chercher les cas ouverts",
     "no_case": "Aucun cas ouvert sur cette lame.",
     "case_outline": "{number}.  A {first} | B {second}",

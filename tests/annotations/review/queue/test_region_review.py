@@ -173,6 +173,56 @@ def test_one_can_go_back_jump_and_decide_anew(regions: RegionReview) -> None:
             regions.jump(place)
 
 
+def test_who_rejects_what_he_accepted_takes_it_back_and_one_undo_brings_it_again(
+    regions: RegionReview, journal: Journal
+) -> None:
+    here = go_to(regions, RegionKind.COSTLY)
+    regions.enter()
+    drawn = draw(journal, shapely.box(here.x + 5, here.y + 5, here.x + 45, here.y + 45))
+    regions.accept()
+    done = regions.reject()
+    assert (done.outcome, done.judged) == (Outcome.REJECTED, 2)
+    of_model = [a for a in journal.annotations(SLIDE) if a.id != drawn.id]
+    assert {a.status for a in of_model} == {Status.REJECTED}
+    assert journal.get(drawn.id).status is Status.VALIDATED, "what he drew is his"
+    journal.undo(SLIDE, author="R1")
+    regions.refresh()
+    assert regions.outcome(0) is Outcome.ACCEPTED
+    assert states(journal, here) == [Status.VALIDATED] * 3
+    journal.redo(SLIDE, author="R1")
+    regions.refresh()
+    assert regions.accept().judged == 2, "and the other way round"
+    assert states(journal, here) == [Status.VALIDATED] * 3
+
+
+def test_what_he_changed_or_accepted_alone_stays_and_the_region_is_corrected(
+    regions: RegionReview, journal: Journal
+) -> None:
+    here = go_to(regions, RegionKind.COSTLY)
+    regions.enter()
+    one, other = journal.annotations(SLIDE)
+    journal.validate([one.id], author="R1")
+    done = regions.reject()
+    assert (done.outcome, regions.outcome(0)) == (Outcome.CORRECTED, Outcome.CORRECTED)
+    assert states(journal, here) == [Status.VALIDATED, Status.REJECTED]
+    journal.correct(other.id, label="lsil", author="R1")
+    assert regions.reject().outcome is Outcome.CORRECTED
+    assert journal.get(one.id).status is Status.REJECTED
+    assert journal.get(other.id).status is Status.CORRECTED
+
+
+def test_what_another_reader_stands_behind_is_not_taken_back(
+    regions: RegionReview, journal: Journal
+) -> None:
+    here = go_to(regions, RegionKind.COSTLY)
+    regions.enter()
+    one, _ = journal.annotations(SLIDE)
+    journal.validate([one.id], author="R2")
+    regions.accept()
+    assert regions.reject().outcome is Outcome.REJECTED
+    assert states(journal, here) == [Status.VALIDATED, Status.REJECTED]
+
+
 def test_in_a_control_the_model_is_hidden_until_one_has_decided(
     regions: RegionReview, journal: Journal, study: Study, store: SlideStore
 ) -> None:
