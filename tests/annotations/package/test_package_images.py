@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 import uuid
@@ -83,9 +84,10 @@ def test_the_copy_has_the_pixels_and_nothing_else_of_the_slide(
     assert level_hashes(copy) == level_hashes(source)
     assert describe_slide(source).associated_images
     assert not describe_slide(copy).associated_images
-    words = (b"DUPONT", b"Jeanne", b"1947", b"martin", b"ScanScope")
+    # The digits of a random DICOM UID may hold any year.
+    words = re.compile(rb"DUPONT|Jeanne|(?<![0-9.])1947(?![0-9.])|martin|ScanScope")
     for name, data in _payload(imaged).items():
-        assert not any(word in data for word in words), name
+        assert not words.search(data), name
     assert not list(imaged.rglob("report.json"))
 
 
