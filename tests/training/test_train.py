@@ -157,8 +157,8 @@ def test_altered_weights_are_trained_again(make_study: StudyMaker, small: list[s
 def test_what_cannot_be_trained_is_refused_first(make_study: StudyMaker, small: list[str]) -> None:
     study = make_study(PATIENT)
     for options, kind, says in (
-        ({"name": "../elsewhere"}, InvalidValueError, "not a path"),
-        ({"name": ".hidden"}, InvalidValueError, "not a path"),
+        ({"name": "../elsewhere"}, InvalidValueError, "one word, not by a path"),
+        ({"name": ".hidden"}, InvalidValueError, "one word, not by a path"),
         ({"device": "abacus"}, InvalidValueError, "no such device"),
     ):
         with pytest.raises(kind, match=says):
