@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from pathoai.errors import InvalidValueError, MissingDependencyError
+from pathoai.extras import missing_dependency
 
 
 @cache
@@ -51,9 +52,12 @@ def load(group: str, name: str) -> Any:  # noqa: ANN401 - the group's owner stat
     try:
         return entry.load()
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "a package is not installed",
-            where=name,
-            found=error.name,
-            remedy="install pathoai with all extras: pip install 'pathoai[all]'",
-        ) from error
+        missing = missing_dependency(error, where=name)
+        if missing is None:
+            raise MissingDependencyError(
+                "a package is not installed",
+                where=name,
+                found=error.name,
+                remedy="find out what brings it, and pip install that beside pathoai",
+            ) from error
+        raise missing from error

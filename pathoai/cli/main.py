@@ -14,6 +14,7 @@ from pathoai import __version__, entry_points
 from pathoai.cli.audited import audited
 from pathoai.cli.command import Command, add_action
 from pathoai.errors import MissingDependencyError, PathoaiError, PreemptedError
+from pathoai.extras import missing_dependency
 
 GROUP = "pathoai.commands"
 _FAILURE, _USAGE, _BUG, _AGAIN, _INTERRUPTED, _UNREAD = 1, 2, 70, 75, 130, 141
@@ -75,6 +76,9 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _AGAIN
     except PathoaiError as error:
         return _fail(str(error))
+    except ModuleNotFoundError as error:
+        missing = missing_dependency(error)
+        return _report_bug(error) if missing is None else _fail(str(missing))
     except KeyboardInterrupt:
         print("pathoai: stopped; finished work is kept, the same command goes on", file=sys.stderr)
         return _INTERRUPTED

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pathoai.cli.command import Command
 from pathoai.errors import MissingFileError
+from pathoai.extras import require
 from pathoai.provenance import sha256_of_path
 from pathoai.study.study import Study
 
@@ -43,6 +44,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    require("train")
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     slide = DemoSlide(options.slide, None, options.mpp) if options.slide else _generated_slide(out)
