@@ -132,10 +132,10 @@ def test_models_of_another_split_are_refused(study: Study, small_cells: list[str
     assert "cohort.csv states 3 centres, of 6 of 6 slides" in str(no.value)
     with pytest.raises(
         ModelError, match="trained with a centre left out; found no none-fold-1"
-    ) as no:
+    ) as none:
         evaluate_left_out_centres(study, "none")
     train_them = "--recipe RECIPE --split centres --fold K --name none-fold-K` with K from 1 to 3"
-    assert f"Remedy: `pathoai train STUDY {train_them}, then" in str(no.value)
+    assert f"Remedy: `pathoai train STUDY {train_them}, then" in str(none.value)
     words = ["evaluate", str(study.path), "--model", NAME, "--left-out-centres"]
     assert main([*words, "--split", "validation"]) == 1
 
