@@ -53,10 +53,10 @@ class Execution:
 
 
 def chosen_slides(study: Study, slides: Sequence[str] | None) -> list[CohortRow]:
-    """The rows of the slides named, or all.
+    """The rows of the slides named by their codes or how only those begin, or all.
 
     Raises:
-        StudyError: The study has no slides, or no such slide.
+        StudyError: The study has no slides, or no such slide, or several begin so.
     """
     cohort = study.cohort
     if not len(cohort):
@@ -65,7 +65,7 @@ def chosen_slides(study: Study, slides: Sequence[str] | None) -> list[CohortRow]
             where=study.path.name,
             remedy="add some with `pathoai add STUDY SLIDES`",
         )
-    return [cohort[slide_id] for slide_id in slides] if slides else list(cohort)
+    return [cohort.named(start) for start in slides] if slides else list(cohort)
 
 
 def for_each_slide(

@@ -15,7 +15,7 @@ from pathoai.cli.commands.tile import TileWork, tile_one
 from pathoai.cli.mended import mended
 from pathoai.cli.predict_kind import kind_of
 from pathoai.cli.predict_work import PredictWork
-from pathoai.cli.store_target import check_store_target
+from pathoai.cli.store_target import check_store_target, leaving_no_empty_folder
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import InvalidValueError, MissingFileError, ModelError, NotCopyableError
 from pathoai.progress import Advance
@@ -113,9 +113,10 @@ def run_on_file(options: Namespace) -> None:
         kind.predict,
     )
     execution = Execution(retries=options.retries, threads=options.workers)
-    run_over_slides(
-        [row], "predicting", lambda row: WorkItem(row.slide_id, predict_file, item), execution
-    )
+    with leaving_no_empty_folder(place.store_path):
+        run_over_slides(
+            [row], "predicting", lambda row: WorkItem(row.slide_id, predict_file, item), execution
+        )
     names = f"{place.store_path.name} and {place.objects_folder.name}"
     print(f"slide {row.slide_id}: in {names}, side by side")
 

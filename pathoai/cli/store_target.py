@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,31 @@ def check_store_target(path: Path, slide: Path, row: CohortRow) -> None:
         _check_same_slide(path, row)
     elif path.is_symlink() or path.is_file() or (path.is_dir() and _holds_something(path)):
         raise _occupied(path)
+
+
+@contextmanager
+def leaving_no_empty_folder(path: Path) -> Iterator[None]:
+    """Take folders away that were made for a store of which nothing came.
+
+    What was begun stays, and the same command goes on with it.
+
+    Args:
+        path: Where the store was to go.
+    """
+    from pathoai.store.store_lock import lock_file
+
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        yield
+    finally:
+        if made and made[0].is_dir():
+            lock = lock_file(path)
+            # Nobody else writes in a folder that was not there before us.
+            if [*made[0].iterdir()] == [lock]:
+                lock.unlink()
+            for folder in made:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
 
 def _holds_something(folder: Path) -> bool:

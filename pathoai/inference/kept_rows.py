@@ -39,12 +39,9 @@ class KeptRows:
         return [slice(start, min(start + PART_ROWS, self.rows)) for start in starts]
 
     def begin(self) -> None:
-        """Make the folder, and throw away what was computed under another key."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for other in self.folder.iterdir():
-            if other.name != self.key:
-                shutil.rmtree(other)
-        (self.folder / self.key).mkdir(exist_ok=True)
+        """Throw away what was computed under another key."""
+        if self.folder.is_dir() and not (self.folder / self.key).is_dir():
+            shutil.rmtree(self.folder)
 
     def read(self, part: slice) -> NDArray[np.float32] | None:
         """A part, ``(n, columns)`` float32; None where it is not there yet, or damaged."""
@@ -63,6 +60,7 @@ class KeptRows:
         """Keep a part; it is whole or not there."""
         file = io.BytesIO()
         np.save(file, rows, allow_pickle=False)
+        self._path(part).parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(self._path(part), file.getvalue())
 
     def forget(self) -> None:

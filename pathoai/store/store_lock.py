@@ -16,6 +16,11 @@ from pathoai.errors import StoreError
 from pathoai.provenance import utc_now
 
 
+def lock_file(store_path: Path) -> Path:
+    """The file by which runs on the store at a path keep out of each other's way."""
+    return store_path.with_name(f".{store_path.name}.lock")
+
+
 @contextmanager
 def locked(store_path: Path) -> Iterator[None]:
     """Hold the store at a path, which need not exist yet; released by the system if we die.
@@ -25,7 +30,7 @@ def locked(store_path: Path) -> Iterator[None]:
     """
     store_path.parent.mkdir(parents=True, exist_ok=True)
     holder = store_path.with_name(f".{store_path.name}.holder")
-    lock = FileLock(store_path.with_name(f".{store_path.name}.lock"), timeout=0)
+    lock = FileLock(lock_file(store_path), timeout=0)
     try:
         lock.acquire()
     except Timeout as error:

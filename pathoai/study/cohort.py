@@ -186,6 +186,24 @@ class Cohort:
                 allowed=", ".join(self._rows) or "none: the cohort is empty",
             ) from None
 
+    def named(self, start: str) -> CohortRow:
+        """The row of the slide whose code is so, or begins so as no other does; in any case.
+
+        Raises:
+            StudyError: Several begin so, or none does.
+        """
+        found = [
+            slide_id for slide_id in self._rows if start and slide_id.startswith(start.upper())
+        ]
+        if len(found) > 1:
+            raise StudyError(
+                "several slides begin so",
+                found=start,
+                allowed=", ".join(found[:5]) + (", …" if len(found) > 5 else ""),
+                remedy="give more of the code",
+            )
+        return self[found[0] if found else start]
+
 
 def _refuse_other(known: CohortRow, row: CohortRow, name: str, noun: str) -> None:
     was, new = getattr(known, name), getattr(row, name)

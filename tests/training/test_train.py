@@ -139,8 +139,45 @@ def test_a_finished_run_is_not_repeated(make_study: StudyMaker, small: list[str]
     assert len(steps) == 12
     run(study, small, again=True, advance=lambda done, _: steps.append(done))
     assert len(steps) == 24
-    other = run(study, [*small, "model.weight_decay=0.1"])
-    assert other.training["fingerprint"] != first.training["fingerprint"]
+
+
+def test_a_finished_model_is_not_lost_to_another_of_its_name(
+    make_study: StudyMaker, small: list[str]
+) -> None:
+    study = make_study(PATIENT)
+    first = run(study, small)
+    kept = {f: f.read_bytes() for f in (study.path / "runs").rglob("*") if f.is_file()}
+    other = [*small, "model.weight_decay=0.1", "model.arguments.width=6", "data.workers=1"]
+    for again in (False, True):
+        with pytest.raises(ModelError, match="a finished model has this name") as caught:
+            run(study, other, again=again)
+        said = str(caught.value)
+        differing = "model.init_args.arguments.width, model.init_args.weight_decay"
+        assert f"models/{NAME}: " in said
+        assert f"found other {differing}; allowed: the same recipe, data and split" in said
+        assert "--name" in said
+        assert "--replace" in said
+    assert load_bundle(study.model_path(NAME)) == first
+    assert {f: f.read_bytes() for f in (study.path / "runs").rglob("*") if f.is_file()} == kept
+    replacing = run(study, other, replace=True)
+    assert replacing.training["fingerprint"] != first.training["fingerprint"]
+    assert run(study, other) == replacing
+    # The same command goes on, and does not begin anew, where it was told to replace.
+    steps: list[int] = []
+
+    def power_cut(done: int, _: int) -> None:
+        steps.append(done)
+        if done == 7 and steps.count(7) == 1:
+            raise _PowerCutError
+
+    with pytest.raises(_PowerCutError):
+        run(study, small, replace=True, advance=power_cut)
+    assert run(study, small, replace=True, advance=power_cut).training["steps"] == 12
+    assert len(steps) < 2 * 12
+
+
+class _PowerCutError(Exception):
+    pass
 
 
 def test_altered_weights_are_trained_again(make_study: StudyMaker, small: list[str]) -> None:

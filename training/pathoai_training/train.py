@@ -19,6 +19,7 @@ from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
 from pathoai.study.study import Study
 from pathoai_training.description import intended_use, training_record
+from pathoai_training.name_taken import name_taken
 from pathoai_training.preempt import Preemption
 from pathoai_training.processes import is_first_process, start_of_job, wait_for_note
 from pathoai_training.recipes.build import Workshop, build
@@ -41,7 +42,7 @@ class _Run:
     fingerprint: str
 
 
-def train(
+def train(  # noqa: PLR0913 - the options of the command, kept flat
     study: Study,
     recipe: Recipe,
     *,
@@ -49,12 +50,13 @@ def train(
     split: str = "patient",
     device: str = "auto",
     again: bool = False,
+    replace: bool = False,
     advance: Advance = silent,
 ) -> ModelBundle:
     """Train a model on a study's labelled stores, and keep it in the study as a bundle.
 
     A run that was killed goes on from its last checkpoint; one that is finished is not repeated
-    while recipe, stores, labels and split are the same.
+    while recipe, stores, labels and split are the same, and not replaced where they are not.
 
     Args:
         study: With stores and labels.
@@ -64,11 +66,13 @@ def train(
             ``NAME`` or ``NAME/FOLD``, whose test stays locked.
         device: ``auto``, ``cpu``, ``cuda``, …
         again: Train anew even where the same run is finished or half done.
+        replace: Give up a finished model of this name that was trained otherwise.
         advance: Told of steps done and steps in all.
 
     Raises:
         PreemptedError: A signal asked for the machine (SIGUSR1, SIGTERM); the last whole step is
             kept.
+        ModelError: A finished model of another recipe, other data or another split has the name.
         RecipeError: A key or value of the recipe is wrong, or it is for another ontology.
         StudyError: No store, no such label, or labels without the classes.
         LeakError: Too few patients or areas, or subsets share patients, blocks, slides or areas.
@@ -85,9 +89,12 @@ def train(
         workshop.model.begin(workshop.data.spec)
         workshop.model.check(workshop.data)
         run = _Run(name, study.path / "runs" / name, _fingerprint(recipe, workshop))
-        finished = _finished(study, run)
-        if finished is not None and not again:
-            return finished
+        known = _finished(study, name)
+        is_same = known is not None and known.training.get("fingerprint") == run.fingerprint
+        if known is not None and is_same and not again:
+            return known
+        if known is not None and not is_same and not replace:
+            raise name_taken(name, known, recipe, workshop)
         started = utc_now()
         workshop.data.split.write(study.splits_path)
         _prepare_folder(run, again=again)
@@ -132,13 +139,12 @@ def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
     )
 
 
-def _finished(study: Study, run: _Run) -> ModelBundle | None:
+def _finished(study: Study, name: str) -> ModelBundle | None:
     try:
-        bundle = load_bundle(study.model_path(run.name))
+        return load_bundle(study.model_path(name))
     except ModelError:
         # None yet, or an altered one whose remedy is to train it again.
         return None
-    return bundle if bundle.training.get("fingerprint") == run.fingerprint else None
 
 
 def _prepare_folder(run: _Run, *, again: bool) -> None:

@@ -45,7 +45,7 @@ def trained_workshop(study: Study, bundle: ModelBundle, device: torch.device) ->
             where=bundle.name,
             found=found[:12],
             allowed=known[:12],
-            remedy="train the model again, or restore the study's slides and labels",
+            remedy="train the model again with --replace, or restore the study's slides and labels",
         )
     # As in training: a task may learn from the data how long its input is.
     workshop.model.check(workshop.data)

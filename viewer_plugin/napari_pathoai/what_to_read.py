@@ -48,13 +48,13 @@ def tiled_slides(study: Study) -> tuple[str, ...]:
 
 
 def choose_slide(study: Study, slide_id: str | None) -> str:
-    """The slide to show: the one asked for, or the first tiled one.
+    """The slide to show: the one asked for, by its code or how only it begins, or the first tiled.
 
     Raises:
-        StudyError: No slide is tiled, or the study has no such slide.
+        StudyError: No slide is tiled, or the study has no such slide, or several begin so.
     """
     if slide_id is not None:
-        return study.cohort[slide_id].slide_id
+        return study.cohort.named(slide_id).slide_id
     tiled = tiled_slides(study)
     if not tiled:
         raise StudyError(

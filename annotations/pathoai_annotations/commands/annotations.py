@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command, add_action
+from pathoai.cli.slide_options import complete_codes
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.study.cohort import CohortRow
@@ -66,6 +67,7 @@ def run(options: Namespace) -> None:
     from pathoai_annotations.readers.blindness import check_may_work
 
     study = Study(options.study)
+    complete_codes(study, options)
     if "writes" in options and options.author != exchange.NOBODY:
         slide_id = getattr(options, "slide", None)
         check_may_work(study, options.author, None if slide_id is None else [slide_id])

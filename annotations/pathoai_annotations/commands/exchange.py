@@ -339,7 +339,7 @@ def _one_slide(study: Study, slide_id: str | None) -> str:
         raise InvalidValueError(
             "which slide?", where="--slide", found=f"{len(ids)} slides", allowed=", ".join(ids)
         )
-    return study.cohort[slide_id].slide_id
+    return slide_id
 
 
 def _frame(study: Study, slide_id: str) -> SlideFrame | None:

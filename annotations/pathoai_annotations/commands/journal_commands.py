@@ -112,10 +112,6 @@ def _add_author(parser: ArgumentParser) -> None:
     parser.add_argument("--comment", metavar="TEXT", help="why; never a name")
 
 
-def _slide_id(study: Study, slide_id: str | None) -> str | None:
-    return None if slide_id is None else study.cohort[slide_id].slide_id
-
-
 def _moment(text: str, option: str) -> datetime | int:
     """A moment with a time zone, this computer's where the text has none, or an edit's number."""
     if text.isdecimal():
@@ -148,8 +144,7 @@ def _print_json(record: dict[str, Any]) -> None:
 def _log(study: Study, journal: Journal, options: Namespace) -> None:
     since = _moment(options.since, "--since") if options.since else 0
     since_seq = since if isinstance(since, int) else journal.seq_at(since)
-    slide_id = _slide_id(study, options.slide)
-    found = journal.events(slide_id, annotation_id=options.annotation, since_seq=since_seq)
+    found = journal.events(options.slide, annotation_id=options.annotation, since_seq=since_seq)
     for event in found:
         if options.author in (None, event.author):
             _print_json(_event_record(event)) if options.json else print(*_event_words(event))
@@ -241,7 +236,7 @@ def _annotation_words(annotation: Annotation) -> str:
 
 def _show(study: Study, journal: Journal, options: Namespace) -> None:
     moment = _moment(options.at, "--at") if options.at else None
-    found = _state(journal, moment, _slide_id(study, options.slide))
+    found = _state(journal, moment, options.slide)
     if options.author:
         found = [a for a in found if a.author == options.author]
     if options.json:
@@ -256,7 +251,7 @@ def _show(study: Study, journal: Journal, options: Namespace) -> None:
 def _diff(study: Study, journal: Journal, options: Namespace) -> None:
     from pathoai_annotations.journal.history import differences
 
-    slide_id = _slide_id(study, options.slide)
+    slide_id = options.slide
     if options.authors:
         if options.to:
             raise InvalidValueError("--to goes with --from", where="--to", found=options.to)
@@ -330,7 +325,7 @@ def _restore(study: Study, journal: Journal, options: Namespace) -> None:
     moment = _moment(options.at, "--at")
     details = {"at": moment, "author": options.author, "comment": options.comment}
     if options.slide:
-        changed = journal.restore_slide(study.cohort[options.slide].slide_id, **details)
+        changed = journal.restore_slide(options.slide, **details)
     else:
         changed = journal.restore(options.annotation, **details)
     print(f"{len(changed)} annotations are as they were at {_said(moment)}")
@@ -340,7 +335,7 @@ def _comment(study: Study, journal: Journal, options: Namespace) -> None:
     journal.comment(
         options.text,
         annotation_id=options.annotation,
-        slide_id=_slide_id(study, options.slide),
+        slide_id=options.slide,
         author=options.author,
     )
 

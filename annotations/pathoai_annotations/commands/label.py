@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pathoai.cli.command import Command
+from pathoai.cli.slide_options import add_slides, complete_codes
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
 from pathoai.provenance import utc_now
@@ -17,6 +18,8 @@ from pathoai_annotations.commands.label_checks import (
     wants_check,
 )
 from pathoai_annotations.commands.label_record import record_labels
+
+_OF_ANNOTATIONS = ("author", "unsigned", "with_proposals", "exhaustive", "read_regions")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -38,7 +41,7 @@ def configure(parser: ArgumentParser) -> None:
         "--recipe", type=Path, metavar="FILE", help="marker: a recipe of your own (YAML)"
     )
     configure_checks(parser)
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument("--author", default="", help="annotations: only of this code")
     parser.add_argument(
@@ -69,6 +72,8 @@ def run(options: Namespace) -> None:
     from pathoai.cli.each_slide import chosen_slides, for_each_slide
 
     study = Study(options.study)
+    complete_codes(study, options)
+    _check_use(options)
     if wants_check(options):
         check_labels(study, options)
         return
@@ -85,6 +90,19 @@ def run(options: Namespace) -> None:
         "labelling",
         lambda row, advance: work(study, options, row, advance),
     )
+
+
+def _check_use(options: Namespace) -> None:
+    """Refuse words that only labels from annotations heed."""
+    given = [name for name in _OF_ANNOTATIONS if getattr(options, name)]
+    if given and options.method != "annotations":
+        raise InvalidValueError(
+            "only labels from annotations heed this",
+            where=", ".join(f"--{name.replace('_', '-')}" for name in given),
+            found=f"--marker {options.marker}" if options.marker else f"--method {options.method}",
+            allowed="--method annotations",
+            remedy="leave it out",
+        )
 
 
 def _hematoxylin(study: Study, options: Namespace, row: CohortRow, advance: Advance) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command, add_action
+from pathoai.cli.slide_options import add_slides, complete_codes
 from pathoai.errors import InvalidValueError
 from pathoai.study.study import Study
 
@@ -47,14 +48,14 @@ def configure(parser: ArgumentParser) -> None:
 def _configure_assignments(add: Add) -> None:
     assign = add("assign", "say who reads which slides, and who settles them", _assign)
     assign.add_argument("--readers", nargs="+", default=[], metavar="CODE", help="who reads")
-    _slides(assign)
+    add_slides(assign)
     assign.add_argument(
         "--blind", action="store_true", help="readers see nothing of each other: rooms of their own"
     )
     assign.add_argument("--adjudicator", metavar="CODE", help="who settles where they differ")
     withdraw = add("withdraw", "take slides back from a person", _withdraw)
     _person(withdraw)
-    _slides(withdraw)
+    add_slides(withdraw)
     add("status", "list who has signed off what", _status)
 
 
@@ -65,7 +66,7 @@ def _configure_rooms(add: Add) -> None:
     room.add_argument(
         "--with-predictions", default="", metavar="MODEL", help="the reader sees what it predicted"
     )
-    _slides(room)
+    add_slides(room)
     collect = add("collect", "bring the work of a reading room back", _collect)
     collect.add_argument("room", type=Path, metavar="FOLDER", help="the reading room")
 
@@ -98,10 +99,6 @@ def _person(parser: ArgumentParser) -> None:
     )
 
 
-def _slides(parser: ArgumentParser) -> None:
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these (default: all)")
-
-
 def _verdict(parser: ArgumentParser, *, needs_grade: bool = False) -> None:
     _about(parser)
     parser.add_argument(
@@ -111,12 +108,14 @@ def _verdict(parser: ArgumentParser, *, needs_grade: bool = False) -> None:
 
 
 def _about(parser: ArgumentParser) -> None:
-    parser.add_argument("--slide", required=True, metavar="ID", help="the slide")
+    parser.add_argument("--slide", required=True, metavar="ID", help="the slide, by code or start")
     parser.add_argument("--comment", metavar="TEXT", help="no name belongs there")
 
 
 def run(options: Namespace) -> None:
-    options.action(Study(options.study), options)
+    study = Study(options.study)
+    complete_codes(study, options)
+    options.action(study, options)
 
 
 def _chosen(study: Study, options: Namespace) -> list[str]:

@@ -44,8 +44,9 @@ def configure(words: Any) -> None:  # noqa: ANN401 - argparse keeps the type pri
 
 
 def _transfer(study: Study, journal: Journal, options: Namespace) -> None:
-    near = study.cohort[options.near].slide_id
-    targets = [study.cohort[slide_id].slide_id for slide_id in dict.fromkeys(options.far)]
+    near = study.cohort.named(options.near).slide_id
+    named = [study.cohort.named(start).slide_id for start in options.far]
+    targets = list(dict.fromkeys(named))
     if options.label is not None:
         if options.status or options.by:
             raise InvalidValueError(

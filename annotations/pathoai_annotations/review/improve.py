@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from pathoai.geometry import Region
 from pathoai.ontology import Ontology
@@ -101,10 +102,18 @@ class NextTraining:
         place = shlex.quote(str(study.path))
         author = f" --author {shlex.quote(self.author)}" if self.author else ""
         slides = " ".join(one.slide_id for one in self.slides)
+        free = _free_name(study, recipe)
+        name = "" if free == recipe else f" --name {shlex.quote(free)}"
         return (
             f"pathoai label {place} --method annotations --read-regions{author} --slides {slides}",
-            f"pathoai train {place} --recipe {shlex.quote(recipe)} --label {self.label}",
+            f"pathoai train {place} --recipe {shlex.quote(recipe)} --label {self.label}{name}",
         )
+
+
+def _free_name(study: Study, recipe: str) -> str:
+    """The recipe's, or with a number: a finished model is not replaced by the next."""
+    later = (f"{recipe}-{number}" for number in count(2))
+    return next(n for n in chain([recipe], later) if not study.model_path(n).exists())
 
 
 def next_training(study: Study, journal: Journal, *, author: str = "") -> NextTraining:

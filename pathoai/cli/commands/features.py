@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
 from pathoai.cli.mended import mended
+from pathoai.cli.slide_options import add_slides
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import InvalidValueError
 from pathoai.progress import Advance
@@ -33,7 +34,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", required=True, metavar="KEY", help="registered by `pathoai encoders register`"
     )
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
     parser.add_argument(
         "--mpp", type=float, help="µm per pixel of the tiles (default: the encoder's)"
     )

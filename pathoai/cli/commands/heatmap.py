@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
-from pathoai.errors import InvalidValueError, StorageError, StudyError
+from pathoai.errors import InvalidValueError, StorageError
 from pathoai.progress import progress_bar
 
 if TYPE_CHECKING:  # these are heavy, and needed only once the command runs
@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     if options.out is not None:
         _check_suffix(options.out)
     region, study = _region(options.region), Study(options.study)
-    store = SlideStore(study.store_path(_slide_id(study, options.slide)))
+    store = SlideStore(study.store_path(study.cohort.named(options.slide).slide_id))
     heatmap = _heatmap(options, region, study, store)
     target = options.out or _default_target(study, store.slide_id, heatmap)
     _check_target(target, replace=options.force)
@@ -107,21 +107,6 @@ def _region(text: str | None) -> Region | None:
             allowed="X,Y,W,H: four numbers in level-0 pixels",
         ) from None
     return Region(x, y, width, height)
-
-
-def _slide_id(study: Study, start: str) -> str:
-    """The slide whose code is or begins so; codes are in upper case."""
-    cohort = study.cohort
-    found = [row.slide_id for row in cohort if row.slide_id.startswith(start.upper())]
-    if len(found) > 1 and start:
-        raise StudyError(
-            "several slides begin so",
-            where=study.path.name,
-            found=start,
-            allowed=", ".join(found[:5]) + (", …" if len(found) > 5 else ""),
-            remedy="give more of the code",
-        )
-    return cohort[found[0] if start and found else start].slide_id
 
 
 def _default_target(study: Study, slide_id: str, heatmap: Heatmap) -> Path:

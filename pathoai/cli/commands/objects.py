@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
+from pathoai.cli.slide_options import add_slides
 from pathoai.errors import InvalidValueError
 
 if TYPE_CHECKING:  # zarr is heavy, and needed only once the command runs
@@ -30,7 +31,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="AREA",
         help="leave out smaller regions (default: none)",
     )
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
 
 
 def run(options: Namespace) -> None:

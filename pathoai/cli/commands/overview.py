@@ -6,12 +6,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pathoai.cli.command import Command
+from pathoai.cli.slide_options import add_slides
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("--model", metavar="NAME", help="lay this model's prediction over it")
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
 
 
 def run(options: Namespace) -> None:

@@ -12,6 +12,7 @@ from pathoai.cli.command import Command
 from pathoai.cli.predict_file import run_on_file
 from pathoai.cli.predict_kind import kind_of
 from pathoai.cli.predict_work import PredictWork
+from pathoai.cli.slide_options import add_slides
 from pathoai.cli.tiling_options import share
 from pathoai.cluster.work_item import WorkItem
 from pathoai.errors import InvalidValueError
@@ -38,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="a model of the study; of a slide file, the folder of a bundle",
     )
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides of the study")
+    add_slides(parser, "only these slides of the study")
     _add_opinion_options(parser)
     _add_computing_options(parser)
     _add_file_options(parser)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
+from pathoai.cli.slide_options import add_slides
 
 if TYPE_CHECKING:  # these are heavy, and needed only once the command runs
     from pathoai.study.study import Study
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # these are heavy, and needed only once the command runs
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
 
 

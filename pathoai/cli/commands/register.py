@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
 from pathoai.cli.register_work import Marks, RegisterWork, register_one
+from pathoai.cli.slide_options import add_slides, complete_codes
 from pathoai.cluster.work_item import WorkItem
 from pathoai.errors import InvalidValueError, MissingFileError, StudyError
 
@@ -24,9 +25,7 @@ _WORKERS = 2
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument(
-        "--slides", nargs="+", metavar="ID", help="only pairs in which one of these takes part"
-    )
+    add_slides(parser, "only pairs in which one of these takes part")
     parser.add_argument(
         "--landmarks",
         type=Path,
@@ -69,6 +68,7 @@ def run(options: Namespace) -> None:
             remedy="name the folder that holds a SLIDE_ID.csv for each slide",
         )
     chosen_slides(study, options.slides)
+    complete_codes(study, options)
     cluster = chosen_cluster(options, options.workers or _WORKERS, device=options.device)
     execution = Execution(
         cluster, options.retries, threads=options.workers, wants_gpu=options.device != "cpu"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command, add_action
+from pathoai.cli.slide_options import add_slides
 from pathoai.errors import InvalidValueError, StoreError
 from pathoai.progress import Advance, progress_bar
 
@@ -56,7 +57,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def _configure_choice(parser: ArgumentParser, action: object) -> None:
     parser.add_argument("path", type=Path, metavar="STUDY|STORE", help="a study, or one .zarr")
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides of the study")
+    add_slides(parser, "only these slides of the study")
     parser.set_defaults(action=action)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathoai.cli.cluster_options import add_cluster_options, chosen_cluster
 from pathoai.cli.command import Command
+from pathoai.cli.slide_options import add_slides
 from pathoai.cli.tiling_options import add_tiling_options, chosen_settings
 from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.progress import Advance
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # their modules are heavy, and needed only once the command r
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
-    parser.add_argument("--slides", nargs="+", metavar="ID", help="only these slides")
+    add_slides(parser)
     add_tiling_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default: auto)")
     parser.add_argument(

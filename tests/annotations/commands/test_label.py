@@ -250,6 +250,24 @@ def test_a_misuse_is_one_clear_line(
     assert expected in _error(capsys)
 
 
+@pytest.mark.parametrize("source", [["--method", "hematoxylin"], ["--marker", "AE1AE3"]])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--exhaustive"], "--exhaustive"),
+        (["--unsigned", "--with-proposals"], "--unsigned, --with-proposals"),
+        (["--read-regions"], "--read-regions"),
+        (["--author", "R1"], "--author"),
+    ],
+)
+def test_words_that_the_source_does_not_heed_are_refused(
+    study: Study, capsys: Capture, source: list[str], words: list[str], named: str
+) -> None:
+    assert _label(study, *source, *words) == 1
+    said = _error(capsys)
+    assert f"{named}: only labels from annotations heed this; found {' '.join(source)};" in said
+
+
 def test_a_device_that_is_not_here_is_refused(stained: Study, capsys: Capture) -> None:
     assert _label(stained, "--method", "hematoxylin", "--device", "abacus") == 1
     assert "--device: no such device here; found 'abacus'" in _error(capsys)

@@ -193,6 +193,10 @@ def test_what_is_learnt_is_counted_and_the_commands_are_shown(
         f"pathoai train {tiled.path} --recipe breast-tissue-segmentation "
         "--label annotation/all.read"
     )
+    for taken, free in (("", "-2"), ("-2", "-3")):
+        tiled.model_path(f"breast-tissue-segmentation{taken}").mkdir(parents=True)
+        _, later = found.commands(tiled, "breast-tissue-segmentation")
+        assert later == f"{train} --name breast-tissue-segmentation{free}"
     assert main(label.split()[1:]) == 0
     assert next_training(tiled, journal, author="R2").slides == ()
 

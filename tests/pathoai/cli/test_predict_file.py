@@ -397,3 +397,30 @@ def test_a_truncated_bundle_and_a_broken_slide_stop_it_before_anything_is_made(
     _error(capsys, "predict", broken, "--model", bundle, *_CPU, "--out", tmp_path / "a.zarr")
     assert not list(tmp_path.glob("a.*"))
     assert load_bundle(bundle).name == "tiny"
+
+
+def test_a_slide_that_cannot_be_tiled_leaves_no_folder_behind(
+    slide: Path, bundle: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Where its tiles are damaged shows only once the store has been begun."""
+    damaged, data = tmp_path / "damaged.svs", bytearray(slide.read_bytes())
+    with tifffile.TiffFile(slide) as file:
+        pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+        for page in (page for page in pages if page.is_tiled):
+            for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+                data[start : start + length] = bytes(length)
+    damaged.write_bytes(data)
+    out = tmp_path / "new" / "deep" / "a.zarr"
+    words = ("predict", damaged, "--model", bundle, *_CPU, "--out")
+    assert "cannot be read" in _error(capsys, *words, out)
+    assert not (tmp_path / "new").exists()
+    # What was there before, and what was begun, stays.
+    (tmp_path / "mine").mkdir()
+    _error(capsys, *words, tmp_path / "mine" / "a.zarr")
+    assert (tmp_path / "mine").is_dir()
+    blank = tmp_path / "blank.tiff"
+    white = np.full((600, 700, 3), 240, np.uint8)
+    scale = (20_000, 20_000)
+    tifffile.imwrite(blank, white, photometric="rgb", resolution=scale, resolutionunit="CENTIMETER")
+    assert "no tissue found" in _error(capsys, "predict", blank, *words[2:], out)
+    assert (out.with_suffix(".results") / "no-tissue.png").is_file()

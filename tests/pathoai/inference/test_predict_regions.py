@@ -311,9 +311,22 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(
     first.write_bytes(first.read_bytes()[:-9])
     np.testing.assert_array_equal(asked(store, predictor, regions, tmp_path), whole)
     kept_in(tmp_path, regions, "b").begin()
-    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["b"]
+    assert not (tmp_path / "rows").exists()
+    asked(store, predictor, regions, tmp_path)
+    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["a"]
     kept.forget()
     assert not (tmp_path / "rows").exists()
+
+
+def test_a_run_that_fails_before_its_first_rows_makes_no_folder(
+    store: SlideStore, study: Study, predictor: RegionPredictor, tmp_path: Path
+) -> None:
+    regions = find_regions(study.place(store.slide_id), store, predictor.bundle, "tissue")
+    for shard in (file for file in (store.path / "0/c").rglob("*") if file.is_file()):
+        shard.write_bytes(b"damaged")
+    with pytest.raises(StoreError):
+        asked(SlideStore(store.path), predictor, regions, tmp_path / "objects")
+    assert not (tmp_path / "objects").exists()
 
 
 def test_objects_of_another_model_are_regions_too(

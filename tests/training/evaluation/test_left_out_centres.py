@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -116,6 +117,7 @@ def test_no_test_is_opened_unless_all_models_are_there_and_alike(
     shutil.copytree(study.model_path(f"{NAME}-fold-1"), study.model_path(f"{NAME}-fold-2"))
     with pytest.raises(ModelError, match=r"differ in their fold.*found 1; allowed: 2"):
         evaluate_left_out_centres(study, NAME)
+    shutil.rmtree(study.model_path(f"{NAME}-fold-2"))
     trained(study, small_cells, 2, "model.learning_rate=0.02")
     with pytest.raises(ModelError, match="differ in their settings"):
         evaluate_left_out_centres(study, NAME)
@@ -125,9 +127,45 @@ def test_no_test_is_opened_unless_all_models_are_there_and_alike(
 def test_models_of_another_split_are_refused(study: Study, small_cells: list[str]) -> None:
     settings = [*small_cells, "trainer={max_steps: 1, steps_per_epoch: 1}"]
     train(study, read_recipe(NAME, settings), name="quick-fold-1", device="cpu")
-    with pytest.raises(InvalidValueError, match=r"no centre left out.*found patient"):
+    with pytest.raises(InvalidValueError, match=r"no centre left out.*found split patient; ") as no:
         evaluate_left_out_centres(study, "quick")
-    with pytest.raises(ModelError, match="unknown model"):
+    assert "cohort.csv states 3 centres, of 6 of 6 slides" in str(no.value)
+    with pytest.raises(
+        ModelError, match="trained with a centre left out; found no none-fold-1"
+    ) as none:
         evaluate_left_out_centres(study, "none")
+    train_them = "--recipe RECIPE --split centres --fold K --name none-fold-K` with K from 1 to 3"
+    assert f"Remedy: `pathoai train STUDY {train_them}, then" in str(none.value)
     words = ["evaluate", str(study.path), "--model", NAME, "--left-out-centres"]
     assert main([*words, "--split", "validation"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("centres", "found", "steps"),
+    [
+        ([], "0 centres, of 0 of 3", ["cohort import", "split", "train"]),
+        (["C" * 16], "1 centres, of 1 of 3", ["cohort import", "split", "train"]),
+        (["C" * 16, "D" * 16, "D" * 16], "2 centres, of 3 of 3", ["split", "train"]),
+    ],
+)
+def test_what_is_missing_is_told_with_the_steps_to_it(
+    make_cells: StudyMaker,
+    centres: list[str],
+    found: str,
+    steps: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = make_cells(*PATIENTS[:3])
+    stated = [*centres, "", "", ""]
+    rows = [replace(r, centre_id=c) for r, c in zip(study.cohort, stated, strict=False)]
+    Cohort(rows).write(study.path / "cohort.csv")
+    words = ["evaluate", str(study.path), "--model", NAME, "--left-out-centres"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert f"found no {NAME}-fold-1; cohort.csv states {found} slides" in said
+    assert re.findall(r"`pathoai (\D+?) STUDY", said) == [*steps, "evaluate"]
+    split = ["split", str(study.path), "--by", "patient", "--leave-one-centre-out"]
+    if len(set(centres)) < 2:
+        assert main(split) == 1
+        said = capsys.readouterr().err
+        assert f"found {len(centres)} among {len(centres)} slides that state patient and" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,3 +129,16 @@ def test_one_scan_added_as_two_files_is_one_group(make_study: Callable[..., Stud
     groups = dict(zip(made.slide_ids, made.groups, strict=True))
     assert groups[first.slide_id] == groups[last.slide_id]
     assert len(set(groups.values())) == 4
+
+
+def test_slides_that_are_not_tiled_are_counted(
+    make_study: Callable[..., Study], capsys: Capture
+) -> None:
+    study = make_study(*(f"P{i:015d}" for i in range(6)))
+    assert split(study, "--by", "patient") == 0
+    assert "not tiled" not in capsys.readouterr().out
+    for row in list(study.cohort)[:2]:
+        shutil.rmtree(study.store_path(row.slide_id))
+    assert split(study, "--by", "patient") == 0
+    lines = [x for x in capsys.readouterr().out.splitlines() if "not tiled yet" in x]
+    assert [line.split(" (")[0] for line in lines] == ["2 of 6 slides are not tiled yet"]

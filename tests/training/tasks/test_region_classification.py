@@ -88,7 +88,9 @@ def test_training_is_repeated_to_the_same_weights_and_learns_anew_from_other_ann
     assert whole.weights_sha256 == again.weights_sha256
     with Journal.open(study) as journal:
         journal.reject([journal.annotations()[0].id], author="R1")
-    other = train(study, short, name="whole", device="cpu")
+    with pytest.raises(ModelError, match=r"trained otherwise; found other labels of 1 slides;"):
+        train(study, short, name="whole", device="cpu")
+    other = train(study, short, name="whole", replace=True, device="cpu")
     assert other.training["fingerprint"] != whole.training["fingerprint"]
 
 
@@ -270,7 +272,9 @@ def test_training_begins_with_a_registered_encoder_and_says_so(
         # One step of 1e-5 from there; from random weights they would be far away.
         torch.testing.assert_close(network.encoder.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
     EncoderRegistry().put(tiny_encoder(registered.path.parent, seed=1))
-    other = train(study, on_tiny(small_cells), device="cpu")
+    with pytest.raises(ModelError, match=r"found other weights of the encoder;"):
+        train(study, on_tiny(small_cells), device="cpu")
+    other = train(study, on_tiny(small_cells), replace=True, device="cpu")
     assert other.training["fingerprint"] != bundle.training["fingerprint"]
 
 

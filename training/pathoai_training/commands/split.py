@@ -189,6 +189,7 @@ def _made(study: Study, plan: SplitPlan, name: str, make: Maker) -> WrittenSplit
 
 
 def _print_split(study: Study, split: WrittenSplit) -> None:
+    from pathoai.store.slide_store import is_complete
     from pathoai_training.splits.balance_table import balance_table
     from pathoai_training.splits.written_split import LEFT_OUT
 
@@ -202,6 +203,13 @@ def _print_split(study: Study, split: WrittenSplit) -> None:
     unknown = sum(not rows[i].patient_id for i in split.slide_ids if i in rows)
     if split.plan.assigned and unknown:
         print(f"{unknown} slides state no patient: that they are kept apart rests on the table")
+    dealt = [slide_id for slide_id in split.slide_ids if slide_id in rows]
+    untiled = sum(not is_complete(study.store_path(slide_id)) for slide_id in dealt)
+    if untiled:
+        print(
+            f"{untiled} of {len(dealt)} slides are not tiled yet (run `pathoai tile STUDY`): "
+            "nothing can be learnt from them, and copies of one scan among them are not known"
+        )
     unused = sorted(set(rows) - set(split.slide_ids))
     if unused:
         links = ", ".join(split.plan.by)

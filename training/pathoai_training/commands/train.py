@@ -57,6 +57,12 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="train anew even where the same run is finished"
     )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="give up a finished model of this name that is of another recipe, of other data or of "
+        "another split",
+    )
     add_slurm_options(parser)
 
 
@@ -85,6 +91,7 @@ def run(arguments: Namespace) -> None:
             split=choice,
             device=arguments.device,
             again=arguments.again,
+            replace=arguments.replace,
             advance=advance,
         )
     if is_first_process():
@@ -129,6 +136,7 @@ def _submit(arguments: Namespace, study: Study, job: SlurmJob, name: str) -> Non
     words = ["train", str(study.path.resolve()), "--recipe", recipe, "--name", name]
     words += ["--split", arguments.split, "--device", arguments.device]
     words += [] if arguments.fold is None else ["--fold", str(arguments.fold)]
+    words += ["--replace"] if arguments.replace else []
     for override in [*_overrides(arguments), *job.overrides()]:
         words += ["--set", override]
     script = job.script(words, name=name, folder=folder, again=arguments.again)

@@ -16,10 +16,10 @@ from pathoai_training.evaluation.worst_tiles import CASES
 from pathoai_training.report.build_report import JSON, Report, build_report, write_report
 from pathoai_training.report.context import LEFT_OUT_CENTRES, CaseRegion, EvaluationContext
 from pathoai_training.report.joined_predictions import joined
-from pathoai_training.splits.written_split import WrittenSplit, read_split
+from pathoai_training.splits.written_split import WrittenSplit, read_split, split_names
 
 
-def fold_model(name: str, fold: int) -> str:
+def fold_model(name: str, fold: int | str) -> str:
     """The model of a fold, as ``pathoai train --fold`` names it."""
     return f"{name}-fold-{fold}"
 
@@ -78,15 +78,25 @@ def evaluate_left_out_centres(
 
 def _folds(study: Study, name: str) -> tuple[WrittenSplit, list[ModelBundle]]:
     """The split, and the bundle of each of its folds."""
+    if not study.model_path(fold_model(name, 1)).is_dir():
+        raise ModelError(
+            "there are no models that were trained with a centre left out",
+            where=f"--model {name}",
+            found=f"no {fold_model(name, 1)}; {_centres(study)}",
+            allowed=f"{fold_model(name, 1)}, {fold_model(name, 2)}, …: one for each centre",
+            remedy=_steps(study, name),
+        )
     first = load_bundle(study.model_path(fold_model(name, 1)))
     known = first.training.get("split", {})
     split = read_split(study, known["name"]) if known.get("name") else None
     if split is None or not split.plan.leave_one_centre_out:
+        kind = known.get("name") or known.get("kind")
         raise InvalidValueError(
             "the models were trained with no centre left out",
             where=first.name,
-            found=known.get("name") or known.get("kind", "no split"),
+            found=f"{f'split {kind}' if kind else 'no split'}; {_centres(study)}",
             allowed="a split made by `pathoai split STUDY --leave-one-centre-out`",
+            remedy=_steps(study, f"{name}-centres"),
         )
     names = [fold_model(name, fold) for fold in range(1, len(split.fold_names) + 1)]
     missing = [one for one in names if not study.model_path(one).is_dir()]
@@ -96,15 +106,40 @@ def _folds(study: Study, name: str) -> tuple[WrittenSplit, list[ModelBundle]]:
             where=f"split {split.name}, {len(names)} centres",
             found=f"no {', no '.join(missing)}",
             remedy=f"train them with `pathoai train STUDY --recipe {first.training['recipe']} "
-            f"--split {split.name} --fold K`",
+            f"--split {split.name} --fold K --name {fold_model(name, 'K')}`",
         )
     bundles = [load_bundle(study.model_path(one)) for one in names]
     for fold, bundle in enumerate(bundles, start=1):
-        _check_alike(first, bundle, fold)
+        _check_alike(name, first, bundle, fold)
     return split, bundles
 
 
-def _check_alike(first: ModelBundle, bundle: ModelBundle, fold: int) -> None:
+def _centres(study: Study) -> str:
+    """What the cohort says of centres."""
+    stated = [row.centre_id for row in study.cohort if row.centre_id]
+    slides = f"{len(stated)} of {len(study.cohort)} slides"
+    return f"cohort.csv states {len(set(stated))} centres, of {slides}"
+
+
+def _steps(study: Study, name: str) -> str:
+    """What is still to be done, so that models of this name can be judged."""
+    steps = []
+    splits = [read_split(study, one) for one in split_names(study)]
+    left_out = next((one for one in splits if one.plan.leave_one_centre_out), None)
+    if left_out is None:
+        if len({row.centre_id for row in study.cohort} - {""}) < 2:
+            steps.append("state 2 centres or more with `pathoai cohort import STUDY TABLE.csv`")
+        steps.append("`pathoai split STUDY --by patient --leave-one-centre-out --name centres`")
+    split = "centres" if left_out is None else left_out.name
+    last = "of each centre" if left_out is None else f"from 1 to {len(left_out.fold_names)}"
+    steps.append(
+        f"`pathoai train STUDY --recipe RECIPE --split {split} --fold K "
+        f"--name {fold_model(name, 'K')}` with K {last}"
+    )
+    return ", then ".join([*steps, f"`pathoai evaluate STUDY --model {name} --left-out-centres`"])
+
+
+def _check_alike(name: str, first: ModelBundle, bundle: ModelBundle, fold: int) -> None:
     """Refuse models that differ in more than their fold: pooled, they would be of no method.
 
     Raises:
@@ -125,7 +160,8 @@ def _check_alike(first: ModelBundle, bundle: ModelBundle, fold: int) -> None:
                 where=bundle.name,
                 found=found,
                 allowed=f"{allowed}, as {first.name}" if what != "fold" else allowed,
-                remedy=f"train {bundle.name} again, with the same recipe and --fold {fold}",
+                remedy=f"train {fold_model(name, fold)} again, with the same recipe, "
+                f"--fold {fold} and --replace",
             )
 
 

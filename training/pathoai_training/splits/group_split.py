@@ -98,7 +98,8 @@ def _centres_left_out(
     if len(centres) < 2:
         raise LeakError(
             "too few centres to leave one out",
-            found=f"{len(centres)} centres",
+            found=f"{len(centres)} among {sum(map(len, groups))} slides that state "
+            f"{' and '.join(dict.fromkeys(_needed(plan)))}",
             allowed="2 or more",
             remedy="state centres with `pathoai cohort import`, or split without "
             "--leave-one-centre-out",
