@@ -105,9 +105,10 @@ def _not_entered(action: Action, error: OSError, *, is_told: bool) -> None:
     why = error.strerror or type(error).__name__
     if action != "access":
         raise AuditError(
-            "this cannot be entered in the audit trail, so it is not done",
+            "this must be entered in the study's audit trail and cannot be, so it is not done",
             found=why,
-            remedy="make the study's folder and its vault writable for you",
+            remedy="make the study's folder and its vault writable for you, or work on a copy of "
+            "the study, which has a trail of its own",
         ) from error
     if not is_told:
         print(f"pathoai: this access is not in the audit trail: {why}", file=sys.stderr)

@@ -170,11 +170,12 @@ class LabelPrecision:
                 tuple(str(reader) for reader in raw["readers"]),
                 str(raw["last_reading"]),
             )
-        except (AttributeError, KeyError, TypeError) as error:
+            follows = found.to_dict() == raw
+        except (AttributeError, ArithmeticError, LookupError, TypeError) as error:
             raise InvalidValueError(
                 "malformed precision of labels", found=f"{type(error).__name__}: {error}"
             ) from error
-        if found.to_dict() != raw:
+        if not follows:
             raise InvalidValueError(
                 "the precision of labels does not follow from its counts", found=found.marker
             )

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
 
 from pathoai.errors import StudyError
 from pathoai.privacy.pseudonym import Kind, codes_of_all_spellings, load_or_create_key
 from pathoai.privacy.tombstones import TABLE, Tombstones
-from pathoai.study.cohort import IDENTIFIERS, IncomingSlide
-from pathoai.study.study import Study
+from pathoai.study.cohort import IDENTIFIERS, Cohort, IncomingSlide
 
 
-def code_in_study(study: Study, key: bytes) -> Callable[[Kind, str], str]:
+class CodedStudy(Protocol):
+    """What is asked of a study, which itself asks here before slides enter it."""
+
+    path: Path
+
+    @property
+    def vault(self) -> Path:
+        """The folder outside the study that holds its key."""
+        ...
+
+    @property
+    def cohort(self) -> Cohort:
+        """The coded slides."""
+        ...
+
+
+def code_in_study(study: CodedStudy, key: bytes) -> Callable[[Kind, str], str]:
     """What codes an identifier for a study: as the study has it, else as new ones are coded.
 
     Before there was one spelling, ``Éloïse`` typed on two machines could have two codes. A study
@@ -31,7 +48,7 @@ def code_in_study(study: Study, key: bytes) -> Callable[[Kind, str], str]:
     return coded
 
 
-def refuse_other_spellings(study: Study, slides: Iterable[IncomingSlide]) -> None:
+def refuse_other_spellings(study: CodedStudy, slides: Iterable[IncomingSlide]) -> None:
     """Refuse slides that would give somebody whom an older study has a second code.
 
     Args:

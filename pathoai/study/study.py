@@ -18,6 +18,7 @@ from pathoai.provenance import sha256_of_path, utc_now
 from pathoai.study.cohort import Cohort, CohortRow, IncomingSlide
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
+from pathoai.study.known_spelling import refuse_other_spellings
 from pathoai.study.slide_place import SlidePlace, table_name
 from pathoai.study.study_sheet import SHEET, StudySheet, read_sheet
 
@@ -125,13 +126,15 @@ class Study:
             MissingFileError: A slide's file does not exist; none of them is entered.
             OntologyError: A grade is no class of the ontology.
             StudyError: The study has slides, but its key is not here; or one is of somebody who was
-                taken out of the study.
+                taken out of the study; or the study has a patient, block or centre by the code of
+                another spelling.
         """
         incoming = list(slides)
         check_grades(self.ontology, (slide.grade for slide in incoming))
         for number, slide in enumerate(incoming, start=1):
             if not slide.path.exists():
                 raise MissingFileError("no such slide file", where=f"slide {number}")
+        refuse_other_spellings(self, incoming)
         known = self.cohort
         key = load_or_create_key(self.vault, may_create=not len(known))
         rows = [_coded(key, slide) for slide in incoming]

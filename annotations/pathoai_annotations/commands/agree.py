@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pathoai.cli.command import Command
 from pathoai.provenance import ProvenanceRecord, sha256_of_file, utc_now
+from pathoai.study.read_only import OUT, is_writable, refuse_read_only
 from pathoai.study.study import Study
 
 if TYPE_CHECKING:  # numpy, shapely and SQLAlchemy are heavy, and needed only once it runs
@@ -40,18 +41,23 @@ def run(options: Namespace) -> None:
     from pathoai_annotations.agreement.agree_study import agree_study
 
     started, study = utc_now(), Study(options.study)
+    folder = options.out or study.agreement_path
+    if options.out is None:
+        refuse_read_only(folder, "the report", OUT)
     costs = load_costs(options.costs) if options.costs else None
     report = agree_study(study, model=options.model, costs=costs, roll_up=options.roll_up)
-    folder = options.out or study.agreement_path
     report.write(folder)
-    _record(study, options, folder, report, started)
+    is_recorded = is_writable(study.provenance_path)
+    _record(study.provenance_path if is_recorded else folder, options, folder, report, started)
     _show(report)
     where = "agreement/report.html in the study" if options.out is None else folder / "report.html"
     print(f"written to {where}")
+    if not is_recorded:
+        print("the record of this run lies beside it: the study may only be read here")
 
 
 def _record(
-    study: Study, options: Namespace, folder: Path, report: AgreementReport, started: str
+    place: Path, options: Namespace, folder: Path, report: AgreementReport, started: str
 ) -> None:
     parameters = {
         "model": options.model,
@@ -59,9 +65,7 @@ def _record(
         "roll_up": options.roll_up,
     }
     outputs = {f"agreement/{n}": sha256_of_file(folder / n) for n in ("report.html", "report.json")}
-    ProvenanceRecord("agree", parameters, {}, outputs, started, utc_now()).write(
-        study.provenance_path
-    )
+    ProvenanceRecord("agree", parameters, {}, outputs, started, utc_now()).write(place)
 
 
 def _show(report: AgreementReport) -> None:

@@ -283,14 +283,14 @@ def _measurements(
 ) -> dict[str, float]:
     raw = properties.get("measurements")
     if isinstance(raw, list):  # QuPath before 0.4
-        raw = {m.get("name"): m.get("value") for m in raw if isinstance(m, dict)}
+        raw = {str(m.get("name")): m.get("value") for m in raw if isinstance(m, dict)}
     if not isinstance(raw, dict):
         return {}
     found = {}
     for name, value in raw.items():
         try:
             found[str(name)] = float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             if name == _PROBABILITY and value is not None:
                 raise AnnotationError("probability is no number", found=value) from error
             report.lose("measurements that are no finite number", where)

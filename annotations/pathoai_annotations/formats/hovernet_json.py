@@ -34,6 +34,7 @@ _FEWEST_CORNERS = 3
 _PIXEL_CENTRE = 0.5
 # What repeats the outline, or says how it was found.
 _KNOWN = {"contour", "centroid", "bbox", "type", "type_prob"}
+_NO_NUMBER = (TypeError, ValueError, OverflowError)
 
 
 class HoverNetJson:
@@ -143,7 +144,7 @@ def _stated_mpp(raw: dict[str, Any]) -> float | None:
     said = [raw.get("mpp"), about.get("base_mpp"), about.get("target_patch_mpp")]
     try:
         scales = [float(value) for value in said if value is not None]
-    except (TypeError, ValueError):
+    except _NO_NUMBER:
         return None
     # The slide's scale and the network's: which of them counts is not said, unless they agree.
     agree = scales and min(scales) > 0 and max(scales) / min(scales) - 1 <= _SAME_SCALE
@@ -167,7 +168,7 @@ def _feature(
     share = cell.get("type_prob")
     try:
         confidence = None if share is None else float(share)
-    except (TypeError, ValueError) as error:
+    except _NO_NUMBER as error:
         raise AnnotationError("type_prob is no number", found=share) from error
     return Feature(where, _outline(cell), name, confidence=confidence)
 
@@ -176,7 +177,7 @@ def _outline(cell: dict[str, Any]) -> BaseGeometry:
     raw = cell.get("contour", cell.get("centroid"))
     try:
         corners = np.asarray(raw, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError) as error:
+    except _NO_NUMBER as error:
         raise AnnotationError("malformed geometry", found=error) from error
     if "contour" not in cell:
         return Point(corners[0] + _PIXEL_CENTRE) if len(corners) else Point()

@@ -34,6 +34,7 @@ from pathoai.vector.pixel_regions import find_regions
 from pathoai_annotations.formats.annotation_format import ReadingContext
 from pathoai_annotations.formats.feature import Feature
 from pathoai_annotations.formats.ngff_class_map import refuse_other_classes, values_of_numbers
+from pathoai_annotations.formats.ngff_metadata import refuse_ambiguous_metadata
 from pathoai_annotations.formats.ngff_place import lies, scale_um
 from pathoai_annotations.formats.same_slide import refuse_other_size, refuse_other_slide
 from pathoai_annotations.slide_frame import Corner, known_frame
@@ -91,6 +92,7 @@ class NgffLabel:
             image = attributes["multiscales"][0]
             axes = tuple(str(axis["name"]) for axis in image["axes"])
             array = _array(group, str(image["datasets"][0]["path"]), axes, path.name)
+            refuse_ambiguous_metadata(path, array.path)
             shown = attributes.get("image-label", {})
             properties = _properties(attributes)
             colours = {
@@ -113,6 +115,7 @@ class NgffLabel:
             said = _ome(group)
             level = str(said["multiscales"][0]["datasets"][0]["path"])
             array = _array(group, level, self.axes, self.name)
+            refuse_ambiguous_metadata(self.path, array.path)
             return replace(self, array=array, properties=_properties(said))
 
     @property

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from pathoai.errors import ReadOnlyError, StorageError
+from pathoai.study.read_only import WRITABLE, is_writable
 from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S
 from pathoai_annotations.journal.prepare import prepare
 from pathoai_annotations.journal.sqlite import SqliteDatabase
@@ -87,8 +88,7 @@ class ReadOnlySqlite(SqliteFile):
         return ReadOnlyError(
             "the journal may only be read here",
             where=self.name,
-            remedy="make the study's folder and what lies in it writable for you, or work on a "
-            "copy of the study",
+            remedy=WRITABLE,
         )
 
     def close(self) -> None:
@@ -100,9 +100,7 @@ class ReadOnlySqlite(SqliteFile):
 
 def may_be_written(path: Path) -> bool:
     """False where this account may not write a file, or make one beside it, for all one can see."""
-    effective = os.access in os.supports_effective_ids
-    places = [path, path.parent] if path.exists() else [path.parent]
-    return all(os.access(place, os.W_OK, effective_ids=effective) for place in places)
+    return is_writable(path) and is_writable(path.parent)
 
 
 def copy_sqlite(source: Path, copy: Path) -> None:

@@ -112,6 +112,10 @@ def _compare(
         yield Finding("has another hash than the crate states", where)
 
 
+_BAG_FAILS_BY = (OSError, ValueError, LookupError, TypeError, AttributeError)
+"""How ``bagit`` ends for files of a bag that it cannot read, beside its own errors."""
+
+
 def check_bag(root: Path) -> Iterator[Finding]:
     """Check the bag's own files, then let the ``bagit`` library judge."""
     import bagit
@@ -135,7 +139,7 @@ def check_bag(root: Path) -> Iterator[Finding]:
     except bagit.BagValidationError as error:
         details = ", ".join(sorted(str(d.path) for d in error.details)) or layout.BAG_INFO
         yield Finding("the bag is not valid (BagIt 1.0)", details)
-    except (bagit.BagError, ValueError, KeyError, OSError):
+    except (bagit.BagError, *_BAG_FAILS_BY):
         yield Finding("the bag cannot be read (BagIt 1.0)", layout.BAG_DECLARATION)
     finally:
         log.removeHandler(silent)

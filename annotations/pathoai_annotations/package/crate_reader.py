@@ -68,7 +68,8 @@ class Crate:
 
     def references(self, key: str) -> set[str]:
         """Identities that a property of the root points to."""
-        return {str(v["@id"]) for v in _as_list(self._root.get(key)) if isinstance(v, dict)}
+        values = (v for v in _as_list(self._root.get(key)) if isinstance(v, dict))
+        return {str(value["@id"]) for value in values if "@id" in value}
 
     def counts(self) -> dict[str, object]:
         """What the root says was counted, e.g. ``status:validated`` → 12."""

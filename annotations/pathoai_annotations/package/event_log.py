@@ -14,6 +14,8 @@ import shapely
 from pathoai.errors import AnnotationError, PackageError
 from pathoai.strict_json import read_json_lines
 from pathoai_annotations.annotation import Annotation, Origin, Status
+from pathoai_annotations.formats.exchange_report import ExchangeReport
+from pathoai_annotations.formats.geojson_geometry import parsed_geometry
 from pathoai_annotations.journal.event import Event, Operation
 
 State = dict[str, Any]
@@ -22,6 +24,8 @@ State = dict[str, Any]
 _ABOUT_THE_EDIT = frozenset(
     {"seq", "event_id", "at", "author", "tool", "operation", "annotation_id"}
 )
+
+_TEXTS = tuple(sorted(_ABOUT_THE_EDIT - {"seq"} | {"label", "origin", "status"}))
 
 
 def state_of(annotation: Annotation) -> State:
@@ -78,7 +82,7 @@ def read_event_log(
     """
     last: dict[uuid.UUID, Annotation] = {}
     try:
-        for record in read_json_lines(path):
+        for record in map(_checked, read_json_lines(path)):
             identity = uuid.UUID(record["annotation_id"])
             state = _annotation(record, slide_id, last.get(identity))
             state = replace(state, measurements=measurements.get(identity, {}))
@@ -90,9 +94,22 @@ def read_event_log(
         ) from error
 
 
+def _checked(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """A line whose values have the types that were written: others would be compared and stored."""
+    is_sound = (
+        type(record["seq"]) is int
+        and all(isinstance(record[name], str) for name in _TEXTS)
+        and isinstance(record["derived_from"], str | None)
+        and (record["confidence"] is None or type(record["confidence"]) in (int, float))
+    )
+    if not is_sound:
+        raise TypeError("a value is of another type than an edit has")
+    return dict(record)
+
+
 def _annotation(record: Mapping[str, Any], slide_id: str, before: Annotation | None) -> Annotation:
     if "geometry" in record:
-        geometry = shapely.geometry.shape(record["geometry"])
+        geometry = parsed_geometry(record["geometry"], "", ExchangeReport(""))
     elif before is not None:
         geometry = before.geometry
     else:
@@ -148,7 +165,7 @@ class EventLog:
         """Time of the last edit."""
         self._last_seq = 0
         try:
-            for number, record in enumerate(read_json_lines(path), start=1):
+            for number, record in enumerate(map(_checked, read_json_lines(path)), start=1):
                 self._replay(record, number, path.name)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise PackageError(

@@ -17,6 +17,7 @@ from pathoai_annotations.package import layout
 from pathoai_annotations.package.catalogue.datacite import datacite_xml
 from pathoai_annotations.package.fair.accessible import tier_of
 from pathoai_annotations.package.fair.documents import Documents
+from pathoai_annotations.package.finding import REBUILD
 from pathoai_annotations.package.tier import Tier
 from pathoai_annotations.package.verify import verify_package
 
@@ -71,7 +72,8 @@ def write_deposit(package: Path, out: Path, depositor: Depositor) -> tuple[Path,
 
     Raises:
         MissingFileError: There is no package.
-        PackageError: The package does not verify or is internal, or ``out`` holds something.
+        PackageError: The package does not verify or is internal, its DataCite record is malformed,
+            or ``out`` holds something.
         OSError: The disk is full or read-only.
     """
     findings = verify_package(package).findings
@@ -93,8 +95,17 @@ def write_deposit(package: Path, out: Path, depositor: Depositor) -> tuple[Path,
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PackageError("the folder is not empty", where=out.name, remedy="choose another")
+    try:
+        files = deposit_files(documents.datacite, tier, depositor)
+    except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
+        raise PackageError(
+            "the DataCite record is not as pathoai writes it",
+            where=layout.DATACITE,
+            found=type(error).__name__,
+            remedy=REBUILD,
+        ) from error
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in deposit_files(documents.datacite, tier, depositor).items():
+    for name, text in files.items():
         (out / name).write_text(text, "utf8", newline="\n")
     return tuple(sorted(out.iterdir()))
 

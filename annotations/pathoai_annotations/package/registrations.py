@@ -119,7 +119,7 @@ def check_registrations(root: Path) -> Iterator[Finding]:
         where = path.relative_to(root).as_posix()
         try:
             yield from _check(read_json(path), path.stem, packaged, where)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
             yield Finding("the record of a registration cannot be read", where)
 
 

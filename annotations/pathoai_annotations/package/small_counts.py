@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 SMALLEST_SHOWN = 11
 """Of French health data (ATIH, CASD): fewer could lead to persons."""
+_DIGITS = 9
+"""More than the largest count that is small has."""
 
 Interval = tuple[float, float]
 _SMALL: Interval = (1, SMALLEST_SHOWN - 1)
@@ -31,7 +33,8 @@ def is_small(count: int) -> bool:
 
 def is_shown_small(cell: str) -> bool:
     """True for the text of a count that should have been hidden."""
-    return cell.isdecimal() and is_small(int(cell))
+    # A few digits tell: Python refuses to read thousands of them.
+    return cell.isdecimal() and is_small(int(cell.lstrip("0")[:_DIGITS] or "0"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def run(options: Namespace) -> None:
         )
         for s in incoming
     ]
+    # Before slides are opened, which takes long, and by the numbers that they were given with.
     refuse_other_spellings(study, incoming)
     good, failures = _opened(incoming, "COHORT.csv row" if tables else "slide")
     for row in study.add(good) if good else []:

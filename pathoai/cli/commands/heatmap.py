@@ -13,6 +13,7 @@ from pathoai.progress import progress_bar
 if TYPE_CHECKING:  # these are heavy, and needed only once the command runs
     from pathoai.geometry import Region
     from pathoai.heatmap.heatmap import Heatmap
+    from pathoai.provenance import ProvenanceRecord
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.study import Study
 
@@ -56,6 +57,7 @@ def run(options: Namespace) -> None:
     from pathoai.heatmap.heatmap import draw_heatmap
     from pathoai.provenance import utc_now
     from pathoai.store.slide_store import SlideStore
+    from pathoai.study.read_only import OUT, is_writable, refuse_read_only
     from pathoai.study.study import Study
 
     started = utc_now()
@@ -65,12 +67,16 @@ def run(options: Namespace) -> None:
     store = SlideStore(study.store_path(study.cohort.named(options.slide).slide_id))
     heatmap = _heatmap(options, region, study, store)
     target = options.out or _default_target(study, store.slide_id, heatmap)
+    if options.out is None:
+        refuse_read_only(target.parent, "the figure", OUT)
     _check_target(target, replace=options.force)
     with progress_bar(f"drawing {store.slide_id}") as advance:
         kind = target.suffix.lower().removeprefix(".")
         figure = draw_heatmap(study, store, heatmap, kind, advance=advance)
     _write(target, figure, store, replace=options.force)
-    _record(study, store, heatmap, figure, started)
+    records = study.provenance_path
+    record = _record(study, store, heatmap, figure, started)
+    record.write(records if is_writable(records) else target.parent)
     print(f"{target.name}: {heatmap.choice.name}, {heatmap.choice.resolved_way(store)}")
 
 
@@ -159,7 +165,9 @@ def _write(target: Path, figure: bytes, store: SlideStore, *, replace: bool) -> 
         ) from error
 
 
-def _record(study: Study, store: SlideStore, heatmap: Heatmap, figure: bytes, started: str) -> None:
+def _record(
+    study: Study, store: SlideStore, heatmap: Heatmap, figure: bytes, started: str
+) -> ProvenanceRecord:
     import hashlib
     from dataclasses import asdict
 
@@ -170,8 +178,7 @@ def _record(study: Study, store: SlideStore, heatmap: Heatmap, figure: bytes, st
     inputs = {f"store/{store.slide_id}": store.identity}
     inputs |= {k.removesuffix("_sha256"): v for k, v in source.items() if k == "model_sha256"}
     outputs = {f"figures/{store.slide_id}": hashlib.sha256(figure).hexdigest()}
-    record = ProvenanceRecord("heatmap", asdict(heatmap), inputs, outputs, started, utc_now())
-    record.write(study.provenance_path)
+    return ProvenanceRecord("heatmap", asdict(heatmap), inputs, outputs, started, utc_now())
 
 
 COMMAND = Command(

@@ -13,6 +13,12 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help="the study folder")
     parser.add_argument("--model", metavar="NAME", help="lay this model's prediction over it")
     add_slides(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="(default: overview in the study, where an erasure of a slide finds its picture)",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -23,13 +29,16 @@ def run(options: Namespace) -> None:
     from pathoai.progress import Advance
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.cohort import CohortRow
+    from pathoai.study.read_only import OUT, refuse_read_only
     from pathoai.study.study import Study
     from pathoai.tiling.spec import TileSpec
 
     study = Study(options.study)
     bundle = load_bundle(study.model_path(options.model)) if options.model else None
-    folder = study.path / "overview"
-    folder.mkdir(exist_ok=True)
+    folder = options.out or study.path / "overview"
+    if options.out is None:
+        refuse_read_only(folder, "pictures", OUT)
+    folder.mkdir(parents=True, exist_ok=True)
 
     def work(row: CohortRow, advance: Advance) -> str:
         store = SlideStore(study.store_path(row.slide_id))
@@ -37,7 +46,7 @@ def run(options: Namespace) -> None:
         picture = draw_overview(OverviewSubject(store, spec, study.ontology, bundle))
         write_bytes_atomically(folder / f"{row.slide_id}.png", picture)
         advance(1, 1)
-        return f"overview/{row.slide_id}.png"
+        return f"{folder.name}/{row.slide_id}.png"
 
     for_each_slide(chosen_slides(study, options.slides), "drawing", work)
 

@@ -30,9 +30,12 @@ def run(options: Namespace) -> None:
     from pathoai.quality.summary import QualitySummary
     from pathoai.store.slide_store import SlideStore
     from pathoai.study.cohort import CohortRow
+    from pathoai.study.read_only import WRITABLE, refuse_read_only
     from pathoai.study.study import Study
 
     study, device = Study(options.study), choose_device(options.device)
+    # Sheets show what is kept in the stores: no other place would do.
+    refuse_read_only(study.quality_path, "what is found of each slide", WRITABLE)
     rows = chosen_slides(study, options.slides)
 
     def work(row: CohortRow, advance: Advance) -> str:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from pathoai.cli.main import main
 from pathoai.privacy.audit_entry import Action
 from pathoai.privacy.audit_trail import AuditTrail
+from pathoai.store.header import StoreHeader
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import Role, assign
 from pathoai_annotations.readers.sign_off import sign_off_slide
+from tests.annotations.conftest import write_store
 from tests.read_only_place import contents, read_only
 
 Draw = Callable[..., Annotation]
@@ -85,6 +88,81 @@ def test_what_would_change_it_is_one_clear_line(
     _, error = capsys.readouterr().err.splitlines()
     assert "the journal may only be read here. Remedy: make the study's folder" in error
     assert contents(filled.path) == before
+
+
+@pytest.fixture
+def with_store(filled: Study, slide_id: str) -> Study:
+    """The same, its slide tiled."""
+    write_store(filled, StoreHeader(slide_id, 4200, 120, 0.25, 0.25, 0.5))
+    return filled
+
+
+@pytest.mark.parametrize(
+    ("command", "made", "told"),
+    [
+        ("overview", ["ID.png"], "out/ID.png"),
+        ("agree", ["agree-*.json", "report.html", "report.json"], "the record of this run"),
+    ],
+)
+def test_what_is_made_of_it_may_lie_elsewhere(
+    with_store: Study,
+    slide_id: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    made: list[str],
+    told: str,
+) -> None:
+    before, out = contents(with_store.path), tmp_path / "pictures" / "out"
+    with read_only(with_store.path):
+        assert main([command, str(with_store.path), "--out", str(out)]) == 0
+    assert told.replace("ID", slide_id) in capsys.readouterr().out
+    found = sorted(path.name for path in out.iterdir())
+    patterns = [name.replace("ID", slide_id) for name in made]
+    assert len(found) == len(made)
+    assert all(map(fnmatch, found, patterns))
+    assert contents(with_store.path) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "remedy"),
+    [
+        ("overview STUDY", "pictures would be written into it", "say --out"),
+        ("agree STUDY", "the report would be written into it", "say --out"),
+        ("qc STUDY --device cpu", "what is found of each slide", "work on a copy"),
+        ("annotations export STUDY FILE", "must be entered in the study's audit", "work on a copy"),
+    ],
+)
+def test_what_must_be_written_into_it_says_so(
+    with_store: Study,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    said: str,
+    remedy: str,
+) -> None:
+    before, file = contents(with_store.path), tmp_path / "a.geojson"
+    capsys.readouterr()
+    with read_only(with_store.path):
+        options = _words(words.replace("FILE", str(file)), with_store.path, "")
+        assert main(options) == 1
+    *_, error = capsys.readouterr().err.splitlines()
+    assert said in error
+    assert f". Remedy: {remedy}" in error or f", or {remedy}" in error
+    assert contents(with_store.path) == before
+    assert not file.exists()
+
+
+def test_a_copy_of_it_is_exported_from(filled: Study, tmp_path: Path) -> None:
+    with read_only(filled.path):
+        copy = shutil.copytree(filled.path, tmp_path / "copy", copy_function=shutil.copyfile)
+    copy.chmod(0o755)
+    for folder in filter(Path.is_dir, copy.rglob("*")):
+        folder.chmod(0o755)
+    file = tmp_path / "a.geojson"
+    assert main(["annotations", "export", str(copy), str(file)]) == 0
+    assert file.is_file()
+    assert main(["audit", "verify", str(copy)]) == 0
 
 
 def test_verify_says_that_it_holds_nobody_up(

@@ -118,6 +118,7 @@ def test_a_cell_without_a_contour_is_a_point(tmp_path: Path) -> None:
         (CELL | {"contour": [[0, 0], [9, 9], [9, 0], [0, 9]]}, "crosses itself"),
         (CELL | {"contour": [[-10, 0], [9, 0], [9, 9]]}, "off the slide"),
         (CELL | {"type_prob": "high"}, "type_prob is no number"),
+        (CELL | {"type_prob": 10**400}, "type_prob is no number"),
         (7, "not a cell"),
         ({}, "malformed geometry"),
     ],

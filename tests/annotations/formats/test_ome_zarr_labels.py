@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,6 +111,18 @@ class TestOmeZarrLabels(RasterConformance):
         shard.unlink()
         with pytest.raises(AnnotationError, match="class map"):
             self.read(path)
+
+    def test_metadata_that_say_two_things_are_refused(self, path: Path) -> None:
+        """Of all that is read: groups, numbers and class map."""
+        self.write(path, self.samples())
+        for folder in (path, path / "0", path / "instance", path / "instance" / "0"):
+            file = folder / "zarr.json"
+            kept = file.read_text("utf8")
+            file.write_text('{"zarr_format": 2, ' + kept.lstrip()[1:], "utf8")
+            with pytest.raises(AnnotationError, match="the key zarr_format twice"):
+                self.read(path)
+            file.write_text(kept, "utf8")
+        assert len(self.read(path)[0]) == len(self.carried())
 
     def test_a_class_map_of_another_size_is_refused(self, path: Path) -> None:
         self.write(path, [annotation("plain", "stroma", box(3500, 3500, 3510, 3520))])
@@ -327,6 +340,25 @@ def test_an_image_without_labels_is_told_so(tmp_path: Path) -> None:
     assert not format_named("ome-zarr-labels").recognises(tmp_path / "a.zarr")
     with pytest.raises(AnnotationError, match="no OME-Zarr label"):
         _read(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize(
+    ("version", "file"),
+    [("0.4", ".zattrs"), ("0.4", "0/.zarray"), ("0.5", "zarr.json"), ("0.5", "0/zarr.json")],
+)
+def test_metadata_that_parsers_read_in_two_ways_are_refused(
+    tmp_path: Path, version: str, file: str
+) -> None:
+    path = _foreign(tmp_path / "a.zarr", _pixels(), version=version, label=CLASSES["properties"])
+    text = (path / file).read_text("utf8")
+    key, value = next(iter(json.loads(text).items()))
+    twice = f'"{key}": {json.dumps(value)}, ' + text.lstrip()[1:]
+    (path / file).write_text("{" + twice, "utf8")
+    assert len(_read(path)) == 3  # the same said twice: all parsers agree
+    (path / file).write_text(f'{{"{key}": "another", ' + text.lstrip()[1:], "utf8")
+    assert format_named("ome-zarr-labels").recognises(path)
+    with pytest.raises(AnnotationError, match=rf"a\.zarr, {Path(file).name}.*twice in one object"):
+        _read(path)
 
 
 def test_a_label_of_a_store_comes_back_as_annotations(tiled: Study, slide_id: str) -> None:

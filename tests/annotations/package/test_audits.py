@@ -25,6 +25,7 @@ from pathoai_annotations.package.audits import audits_of, last_audit
 from pathoai_annotations.package.build import build_package
 from pathoai_annotations.package.check_audits import check_audits
 from pathoai_annotations.package.verify import verify_package
+from tests.annotations.package.wrong_types import tampered
 
 POSITIVE, NEGATIVE = AuditStratum.POSITIVE, AuditStratum.NEGATIVE
 IDENTITY = "5" * 64
@@ -151,3 +152,10 @@ def test_a_slide_that_left_the_cohort_is_refused(
     _judge(study, _draw(study, "Z" * 16), rejected=0)
     with pytest.raises(PackageError, match="not in the cohort"):
         build_package(study, tmp_path / "new", approval=approval)
+
+
+def test_an_audit_of_other_types_is_found(package: Path) -> None:
+    for place, wrong in tampered(package / NAME):
+        found = list(check_audits(package))
+        if not place or place[0] in ("strata", "precision", "right_in_all"):
+            assert found, (place, wrong)

@@ -138,6 +138,7 @@ def test_the_crate_names_each_model_as_the_instrument_of_a_run(package: Path) ->
     [
         (lambda card: card.unlink(), "a model proposed annotations and has no card"),
         (lambda card: card.write_text("# unet\n"), "the card is of another model"),
+        (lambda card: card.write_bytes(b"\xff\xfe"), "the card is of another model"),
         (
             lambda card: card.with_name("other-00000000.md").write_text("# other\n"),
             "a card of a model that proposed nothing",

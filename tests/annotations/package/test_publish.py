@@ -9,6 +9,7 @@ import pytest
 from pathoai.errors import PackageError
 from pathoai_annotations.package.publish import Depositor, deposit_files, write_deposit
 from pathoai_annotations.package.tier import Tier
+from tests.annotations.package.mutations import reseal, seal_bag, sha256
 
 _DEPOSITOR = Depositor("CHU d'Ici & Là", "donnees@chu.example", "10.57745/ABC123")
 
@@ -76,3 +77,21 @@ def test_what_a_repository_would_refuse_is_refused(
 ) -> None:
     with pytest.raises(PackageError, match=what):
         Depositor(institution, contact, doi)
+
+
+def test_a_record_of_other_types_is_refused_and_nothing_is_written(
+    imaged: Path, tmp_path: Path
+) -> None:
+    record = imaged / "data/catalogue/datacite.json"
+    before = sha256(record)
+    record.write_text('{"titles": "none"}', "utf8")
+    for other in (imaged / "data/croissant.json", imaged / "data/datapackage.json"):
+        other.write_text(other.read_text("utf8").replace(before, sha256(record)), "utf8")
+    reseal(imaged)
+    approval = json.loads((imaged / "approval.json").read_text("utf8"))
+    approval["manifest_sha256"] = sha256(imaged / "manifest-sha256.txt")
+    (imaged / "approval.json").write_text(json.dumps(approval), "utf8")
+    seal_bag(imaged)
+    with pytest.raises(PackageError, match=r"catalogue/datacite\.json: the DataCite record is not"):
+        write_deposit(imaged, tmp_path / "deposit", _DEPOSITOR)
+    assert not (tmp_path / "deposit").exists()

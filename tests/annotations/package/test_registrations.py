@@ -19,8 +19,10 @@ from pathoai_annotations.annotation import Annotation, Origin, deterministic_id
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.package.approval import Approval
 from pathoai_annotations.package.build import build_package
+from pathoai_annotations.package.registrations import check_registrations
 from pathoai_annotations.package.verify import verify_package
 from tests.annotations.package.mutations import edit_json, reseal
+from tests.annotations.package.wrong_types import tampered
 from tests.registered_pair import HE_ID, IHC_ID, make_pair
 
 _RECORD = f"data/provenance/registration/{HE_ID}--{IHC_ID}.json"
@@ -102,3 +104,10 @@ def test_a_record_that_is_wrong_is_found(
     edit_json(package / _RECORD, damage)
     reseal(package)
     assert [one for one in verify_package(package).findings if finding in one.what]
+
+
+def test_a_record_of_other_types_is_found(package: Path) -> None:
+    for place, wrong in tampered(package / _RECORD):
+        found = list(check_registrations(package))
+        if place in ((), ("fixed",), ("transform",), ("transform", "affine"), ("quality",)):
+            assert found, (place, wrong)

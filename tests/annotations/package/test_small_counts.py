@@ -94,3 +94,9 @@ def test_ten_single_things_are_not_shown_at_all() -> None:
 
 def test_all_counts_are_text_alike() -> None:
     assert all_counts(3, {"x": {"a": 1, "b": 2}}) == ShownCounts("3", {"x": {"a": "1", "b": "2"}})
+
+
+def test_a_count_of_thousands_of_digits_is_read_as_large() -> None:
+    assert not is_shown_small("9" * 5000)
+    assert is_shown_small("0" * 5000 + "5")
+    assert not is_shown_small("0" * 5000)

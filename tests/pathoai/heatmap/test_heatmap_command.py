@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from pathoai.cli.main import main
+from pathoai.provenance import sha256_of_file
 from pathoai.study.cohort import Cohort, CohortRow
 from tests.pathoai.heatmap.mapped_study import GRADE, MODEL, NUCLEI, Mapped
 from tests.pathoai.store.made_stores import SLIDE_ID
+from tests.read_only_place import contents, read_only
 
 Output = pytest.CaptureFixture[str]
 
@@ -42,6 +44,23 @@ def test_a_figure_lies_in_the_study_where_an_erasure_finds_it(
     assert found["inputs"][f"store/{SLIDE_ID}"] == mapped.store.identity
     assert found["inputs"]["model"]
     assert str(study.path) not in record.read_text("utf8")
+
+
+def test_a_figure_of_a_study_that_may_only_be_read_lies_elsewhere(
+    mapped: Mapped, tmp_path: Path, capsys: Output
+) -> None:
+    before, out = contents(mapped.study.path), tmp_path / "new" / "a.png"
+    with read_only(mapped.study.path):
+        assert _run(mapped, "--map", "tissue", "--force") == 1
+        assert "the study may only be read here" in (error := capsys.readouterr().err)
+        assert "Remedy: say --out" in error
+        assert _run(mapped, "--map", "tissue", "--out", out) == 0
+    assert contents(mapped.study.path) == before
+    figure, record = sorted(out.parent.iterdir())
+    assert figure == out
+    assert json.loads(record.read_text("utf8"))["outputs"] == {
+        f"figures/{SLIDE_ID}": sha256_of_file(figure)
+    }
 
 
 def test_what_lies_there_is_kept_unless_force_is_said(

@@ -51,17 +51,22 @@ def test_a_table_gives_the_code_that_the_study_has(study: Study, earlier: str, t
 
 @pytest.mark.parametrize("typed", [_COMPOSED, _APART])
 def test_nobody_gets_a_second_code_by_add(study: Study, earlier: str, typed: str) -> None:
-    slide = IncomingSlide(study.path.parent / "b.svs", patient=typed)
-    refuse_other_spellings(study, [slide])  # a new patient as yet
+    folder = study.path.parent
+    (folder / "c.svs").write_bytes(b"c")
+    slides = [IncomingSlide(folder / "c.svs"), IncomingSlide(folder / "b.svs", patient=typed)]
+    refuse_other_spellings(study, slides)  # a new patient as yet
     _given_to_the_first(study, earlier)
-    with pytest.raises(StudyError, match=f"patient {earlier}.*cohort import") as caught:
-        refuse_other_spellings(study, [slide])
+    before = study.cohort
+    with pytest.raises(StudyError, match=f"slide 2.*patient {earlier}.*cohort import") as caught:
+        study.add(slides)
     assert typed not in str(caught.value)
+    assert list(study.cohort) == list(before)
 
 
 def test_who_left_under_an_earlier_code_does_not_come_in(study: Study, earlier: str) -> None:
     stones = Tombstones().added([earlier], TombstoneKind.PATIENT, Reason.OPPOSITION)
     stones.write(study.path / TABLE)
     slide = IncomingSlide(study.path.parent / "b.svs", patient=_COMPOSED)
-    with pytest.raises(StudyError, match="taken out of the study"):
-        refuse_other_spellings(study, [slide])
+    with pytest.raises(StudyError, match=r"slide 1.*taken out of the study"):
+        study.add([slide])
+    assert all(not row.patient_id for row in study.cohort)

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from pathoai_annotations.package.fair.documents import Documents
 
+# What reading JSON raises that holds other types than it should, or names files that are none.
+_ANOTHER_SHAPE = (OSError, ValueError, LookupError, TypeError, AttributeError)
+
 
 class Verdict(StrEnum):
     """The outcome of one metric."""
@@ -59,8 +62,11 @@ class FairRow:
 
 
 def row(metric: Metric, documents: Documents) -> FairRow:
-    """Examine one metric."""
-    wrong = metric.examine(documents)
+    """Examine one metric; it fails where a description is of another shape than its standard's."""
+    try:
+        wrong = metric.examine(documents)
+    except _ANOTHER_SHAPE:
+        wrong = "a description is not of the shape that its standard gives it"
     verdict, why = Verdict.PASS, wrong
     if wrong:
         verdict = Verdict.FAIL
