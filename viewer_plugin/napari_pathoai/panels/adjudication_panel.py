@@ -21,6 +21,7 @@ from napari_pathoai.panels.narrow_widgets import NarrowList
 from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.side_by_side import SideBySide
 from napari_pathoai.views.side_layers import SideLayers, sides_of
@@ -154,7 +155,7 @@ class AdjudicationPanel(QWidget):
         try:
             work()
         except PathoaiError as error:
-            self._review.say(str(error))
+            self._review.say(refusal(error))
             return
         row = self.list.currentRow()
         self.load()

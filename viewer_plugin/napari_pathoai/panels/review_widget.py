@@ -78,6 +78,8 @@ class ReviewWidget(QWidget):
         self._camera_timer.setSingleShot(True)
         self._camera_timer.setInterval(_CAMERA_QUIET_MS)
         self._camera_timer.timeout.connect(self._on_camera_quiet)
+        self._may_be_lost = False
+        """Whether whoever closes the window has been told that something is not saved."""
         self._build()
         self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
         # What a field of text or a list does not take for itself comes up to the dock.
@@ -85,6 +87,7 @@ class ReviewWidget(QWidget):
         self.installEventFilter(self._undo_keys)
         self._attention = Attention(self.review)
         self.review.opened.connect(self._on_opened)
+        self.review.edited.connect(self._on_edited)
         self.review.closing.connect(self._on_closing)
         self.review.panel_wanted.connect(self.show_panel)
         napari_viewer.scene.camera.events.connect(self._on_camera)
@@ -131,8 +134,14 @@ class ReviewWidget(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's hook: a window that closes tells its docks nothing, and what is written is kept."""
-        if event.type() == QEvent.Type.Close and watched is self.window():
-            self.reading.keep_comment()
+        if event.type() != QEvent.Type.Close or watched is not self.window():
+            return False
+        if not (self._may_be_lost or self.review.saves_all()):
+            self._may_be_lost = True
+            self.review.say(text("busy_closing"))
+            event.ignore()
+            return True
+        self.reading.keep_comment()
         return False
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -171,6 +180,9 @@ class ReviewWidget(QWidget):
         self._slides.addItems(tiled_slides(session.study))
         self._slides.setCurrentText(session.slide_id)
 
+    def _on_edited(self) -> None:
+        self._may_be_lost = False
+
     def _on_closing(self) -> None:
         self._camera_timer.stop()
 
@@ -194,10 +206,8 @@ class ReviewWidget(QWidget):
         if session is None or chosen == session.slide_id:
             return
         other = self.review.guarded(partial(session.on_slide, chosen))
-        if other is None:
+        if other is None or not self.review.open(other):
             self._slides.setCurrentText(session.slide_id)
-        else:
-            self.review.open(other)
 
     def _on_camera(self, _event: object) -> None:
         if self.review.session is not None:

@@ -14,6 +14,7 @@ from napari_pathoai.drawing.mouse_place import LEFT_BUTTON, place_of
 from napari_pathoai.drawing.stroke_block import StrokeBlock
 from napari_pathoai.keys.actions import ReviewAction
 from napari_pathoai.settings import setting
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.click_tool import ClickTool
 from napari_pathoai.tools.outline_tool import CLICK_SCREEN_PX, EDIT_MODE, OutlineTool
@@ -142,6 +143,13 @@ class DrawingTools:
             at = None
         annotations.change(lambda hand: hand.fill_holes(target.id, at))
 
+    def take_draft(self) -> None:
+        """Make an annotation of what a click outlined; or else of what is not saved yet."""
+        if self.click.draft is not None:
+            self.click.accept()
+        elif (annotations := self._review.annotations) is not None:
+            annotations.save_unsaved()
+
     def escape(self) -> None:
         """Forget an outline that is not accepted yet, or else what is selected."""
         if self.click.draft is not None or self.click.is_busy:
@@ -170,7 +178,7 @@ class DrawingTools:
             ("fill_holes", ("Shift+H",), fill_all),
             ("merge", ("J",), self.merge),
             ("delete", ("Del", "Backspace"), self.delete),
-            ("take_draft", ("Return", "Enter"), self.click.accept),
+            ("take_draft", ("Return", "Enter"), self.take_draft),
             ("escape", ("Esc",), self.escape),
             ("undo", ("Ctrl+Z",), self.undo),
             ("redo", ("Ctrl+Y", "Ctrl+Shift+Z"), self.redo),
@@ -182,7 +190,7 @@ class DrawingTools:
         try:
             undone = operation()
         except PathoaiError as error:
-            self._review.say(str(error))
+            self._review.say(refusal(error))
             return
         if undone is None:
             self._review.tell(text(nothing))
