@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
 _Result = TypeVar("_Result")
-_REGION_SHARE = 0.8
+REGION_SHARE = 0.8
 """Of the canvas: a region is read at the magnification that shows all of it."""
 
 
@@ -175,7 +175,7 @@ class Review:
         assert self.session is not None  # nobody asks where no slide is
         bounds = (region.x, region.y, region.right, region.bottom)
         mpp = self.session.store.header.slide_mpp
-        bring_into_view(self.viewer, bounds, mpp, share=_REGION_SHARE)
+        bring_into_view(self.viewer, bounds, mpp, share=REGION_SHARE)
 
     def show_bounds(self, bounds: tuple[float, float, float, float]) -> None:
         """Centre the view on a rectangle: left, top, right and bottom, level-0 pixels."""

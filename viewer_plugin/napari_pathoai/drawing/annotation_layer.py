@@ -158,8 +158,14 @@ class AnnotationLayer:
                 self.layer.selected_data = self._shapes.rows_of(ids)
 
     def set_class(self, label: str) -> None:
-        """Choose the class of what is drawn next, and give it to what is selected."""
+        """Choose the class of what is drawn next, and give it to what is selected.
+
+        In the midst of an outline, it is the class of the outline.
+        """
         self.label = label
+        if self.is_drawing:
+            self._shapes.unfinished_in(self.session.ontology[label].colour)
+            return
         if selected := self.selected:
             self._do([self._states(self.session.change_class, selected, label)])
         self._prepare_next()

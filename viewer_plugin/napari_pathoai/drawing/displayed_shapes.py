@@ -121,6 +121,13 @@ class DisplayedShapes:
             with self.not_the_user():
                 self.unfinished.give_up(len(self.shown))
 
+    def unfinished_in(self, colour: str) -> None:
+        """Show what the user is drawing in a colour, ``#rrggbb``."""
+        if self.unfinished.is_there:
+            with self.not_the_user():
+                # napari has selected it, and gives the colour to what is selected.
+                self.layer.current_edge_color = colour
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """While this holds, the layer's mode may change, and what is drawn goes on afterwards."""

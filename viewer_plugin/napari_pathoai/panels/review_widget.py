@@ -36,6 +36,7 @@ from napari_pathoai.panels.model_panel import ModelPanel
 from napari_pathoai.panels.push_button import push_button
 from napari_pathoai.panels.reading_panel import ReadingPanel
 from napari_pathoai.panels.status_line import StatusLine
+from napari_pathoai.panels.tab_buttons import TabButtons
 from napari_pathoai.panels.verdict_panel import VerdictPanel
 from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.panels.worklist_panel import WorklistPanel
@@ -81,7 +82,7 @@ class ReviewWidget(QWidget):
         self._may_be_lost = False
         """Whether whoever closes the window has been told that something is not saved."""
         self._build()
-        self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
+        self._keys = ReviewKeys(self.review_actions, self._keys_are_ours, self._is_drawing)
         # What a field of text or a list does not take for itself comes up to the dock.
         self._undo_keys = ReviewKeys(self._undo_actions(), self._keys_are_ours)
         self.installEventFilter(self._undo_keys)
@@ -157,21 +158,25 @@ class ReviewWidget(QWidget):
         self._reader, self._slides = QLabel(), QComboBox()
         self._slides.activated.connect(self._on_slide)
         self.tabs = QTabWidget()
-        self.tabs.setUsesScrollButtons(True)
         for panel in self.panels:
             self.tabs.addTab(_scrolled(panel), text(panel.title_key))
+        self.tab_buttons = TabButtons(self.tabs)
         head = QHBoxLayout()
         head.addWidget(self._reader)
         head.addWidget(self._slides, stretch=1)
         head.addWidget(push_button("?", self.show_keys))
         layout.addWidget(self._open)
         layout.addLayout(head)
+        layout.addWidget(self.tab_buttons)
         layout.addWidget(self.tabs, stretch=1)
         layout.addWidget(self.status)
 
     def _keys_are_ours(self) -> bool:
+        return self.review.annotations is not None and not self._is_drawing()
+
+    def _is_drawing(self) -> bool:
         annotations = self.review.annotations
-        return annotations is not None and not annotations.is_drawing
+        return annotations is not None and annotations.is_drawing
 
     def _on_opened(self, session: ReviewSession) -> None:
         self._open.hide()

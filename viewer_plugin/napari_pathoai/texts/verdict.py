@@ -119,7 +119,7 @@ FRENCH: dict[str, str] = {
     "take_b": "Prendre B",
     "take_both": "Prendre les deux",
     "take_neither": "Aucun des deux",
-    "take_own": "Prendre mon contour sélectionné",
+    "take_own": "Prendre mon contour",
     "final_grade": "Grade de la lame",
     "settled": "réglé ; encore {left} cas ouverts",
     "choose_case": "choisissez d'abord un cas",

@@ -12,7 +12,7 @@ from shapely import Point
 
 from napari_pathoai.drawing.mouse_place import LEFT_BUTTON, place_of
 from napari_pathoai.drawing.stroke_block import StrokeBlock
-from napari_pathoai.keys.actions import ReviewAction
+from napari_pathoai.keys.actions import ReviewAction, WhileDrawing
 from napari_pathoai.settings import setting
 from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
@@ -51,6 +51,9 @@ _KEYS = {
     "tool_click": "G",
     "tool_split": "K",
 }
+
+_ENDS = ("take_draft", "escape")
+"""Their keys end an outline, or give it up."""
 
 
 class DrawingTools:
@@ -168,7 +171,13 @@ class DrawingTools:
             self._show_undone(session.redo, "nothing_to_redo")
 
     def _actions(self) -> tuple[ReviewAction, ...]:
-        take = [ReviewAction(n, (_KEYS[n],), _GROUP, partial(self.take, n)) for n in self.tools]
+        take = [
+            ReviewAction(
+                *(n, (_KEYS[n],), _GROUP, partial(self.take, n)),
+                while_drawing=WhileDrawing.PASSES,
+            )
+            for n in self.tools
+        ]
         fill_one = partial(self.fill_holes, under_mouse=True)
         fill_all = partial(self.fill_holes, under_mouse=False)
         others: list[tuple[str, tuple[str, ...], Callable[[], None]]] = [
@@ -183,7 +192,14 @@ class DrawingTools:
             ("undo", ("Ctrl+Z",), self.undo),
             ("redo", ("Ctrl+Y", "Ctrl+Shift+Z"), self.redo),
         ]
-        return (*take, *(ReviewAction(name, keys, _GROUP, run) for name, keys, run in others))
+        rest = (
+            ReviewAction(
+                *(name, keys, _GROUP, run),
+                while_drawing=WhileDrawing.PASSES if name in _ENDS else WhileDrawing.NOTHING,
+            )
+            for name, keys, run in others
+        )
+        return (*take, *rest)
 
     def _show_undone(self, operation: Callable[[], Undone | None], nothing: str) -> None:
         self.click.cancel()
