@@ -30,6 +30,7 @@ from pathoai.slide.reader import SlideInfo, SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
+from pathoai.store.label_image import is_label_complete
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.reopen_damaged import reopen_damaged_label
 from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
@@ -72,7 +73,7 @@ def tile_slide(
             raise why_not
         header = _header(reader, source, settings, tiles)
         if is_complete(path) and (store := SlideStore(path)).header.same_but_for_device(header):
-            if TISSUE not in store.labels:
+            if not is_label_complete(path, TISSUE, _about_tissue(settings.tissue_method)):
                 _write_tissue(path, header, _tissue(reader, header, tiles))
                 store = SlideStore(path)
             write_tile_index(path, store.tiles(settings.spec))
