@@ -7,7 +7,8 @@
     ├── MissingFileError                nothing lies at the path
     ├── MissingDependencyError          an extra is not installed
     ├── StorageError                    disk full, read-only, not writable
-    │   └── ReadOnlyError               what should be written may only be read here
+    │   ├── ReadOnlyError               what should be written may only be read here
+    │   └── BusyError                   another program holds what should be written
     ├── SlideError                      a slide cannot serve
     │   ├── NotASlideError              no reader knows the file
     │   ├── DamagedSlideError           the file is truncated or corrupt
@@ -104,6 +105,10 @@ class StorageError(PathoaiError, OSError):
 
 class ReadOnlyError(StorageError):
     """What should be written lies where it may only be read."""
+
+
+class BusyError(StorageError):
+    """Another program holds what should be written; nothing of it was entered."""
 
 
 class SlideError(PathoaiError):

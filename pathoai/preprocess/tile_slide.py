@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,9 @@ from pathoai.slide.reader import SlideInfo, SlideReader
 from pathoai.store.copy_tiles import TilesToCopy, copy_level, tiles_to_copy
 from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
+from pathoai.store.label_image import is_label_complete
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
+from pathoai.store.reopen_damaged import reopen_damaged_label
 from pathoai.store.slide_store import TISSUE, SlideStore, is_complete
 from pathoai.store.store_lock import locked
 from pathoai.store.tile_index import write_tile_index
@@ -62,19 +65,21 @@ def tile_slide(
         DamagedSlideError: More of the slide is damaged than the settings allow.
         StoreError: A store with other settings lies at the path, or another run writes there.
     """
+    if is_complete(path):
+        reopen_damaged_label(SlideStore(path), TISSUE, _about_tissue(settings.tissue_method))
     with locked(path), closing(source.open_reader()) as reader:
         tiles, why_not = _tiles(source, reader, settings)
         if settings.encoding == "source" and why_not is not None:
             raise why_not
         header = _header(reader, source, settings, tiles)
         if is_complete(path) and (store := SlideStore(path)).header.same_but_for_device(header):
+            if not is_label_complete(path, TISSUE, _about_tissue(settings.tissue_method)):
+                _write_tissue(path, header, _tissue(reader, header, tiles))
+                store = SlideStore(path)
             write_tile_index(path, store.tiles(settings.spec))
             return store
-        grid, mpp = tissue_grid(header.grid, header.mpp)
-        # Closed at once: what it keeps decoded would lie beside what follows.
-        with closing(TilesReader(reader, tiles)) as seen:
-            tissue = find_tissue(seen, grid, mpp=mpp, method=settings.tissue_method)
-            index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
+        tissue = _tissue(reader, header, tiles)
+        index = TileGrid.over_tissue(settings.spec, reader.info, tissue)
         writer = ImageWriter(path, header, icc_profile=_colours(reader.info))
         with _threads(settings) as pool:
             work = _Pixels(writer, tissue, pool, settings)
@@ -235,11 +240,22 @@ def _too_damaged(
     )
 
 
+def _tissue(reader: SlideReader, header: StoreHeader, tiles: TilesToCopy) -> TissueMask:
+    grid, mpp = tissue_grid(header.grid, header.mpp)
+    # Closed at once: what it keeps decoded would lie beside what follows.
+    with closing(TilesReader(reader, tiles)) as seen:
+        return find_tissue(seen, grid, mpp=mpp, method=header.tissue_method)
+
+
+def _about_tissue(method: str) -> dict[str, Any]:
+    return {"origin": "method", "method": method}
+
+
 def _write_tissue(path: Path, header: StoreHeader, tissue: TissueMask) -> None:
     recipe = LabelRecipe(
         TISSUE,
         (TISSUE_CLASS,),
-        {"origin": "method", "method": tissue.method},
+        _about_tissue(tissue.method),
         factor=round(tissue.mpp / header.mpp),
     )
     writer = LabelWriter(path, header, recipe)

@@ -292,11 +292,19 @@ class SlideStore:
         return self.tissue if TISSUE in self.labels else None
 
     @property
+    def tissue_if_readable(self) -> TissueMask | None:
+        """The same; None also where it is damaged, for what can be done without it."""
+        try:
+            return self.tissue_if_known
+        except StoreError:
+            return None
+
+    @property
     def tissue(self) -> TissueMask:
         """The tissue mask that the store was made with.
 
         Raises:
-            StoreError: The store has none.
+            StoreError: The store has none, or it is damaged.
         """
         label = self.label(TISSUE)
         return TissueMask(

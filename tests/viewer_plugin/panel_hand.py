@@ -48,17 +48,12 @@ class PanelHand:
         return self.widget.status.message.text()
 
     def show(self, panel: QWidget) -> None:
-        """Click the panel's tab."""
+        """Click the button of the panel's tab."""
         tabs = self.widget.tabs
         pages = [tabs.widget(at) for at in range(tabs.count())]
         (page,) = [p for p in pages if isinstance(p, QScrollArea) and p.widget() is panel]
-        bar = tabs.tabBar()
-        at = tabs.indexOf(page)
-        if not bar.tabRect(at).intersects(bar.rect()):
-            tabs.setCurrentIndex(at)
-        self.click(bar, bar.tabRect(at).center())
-        tabs.setCurrentIndex(at)
-        self.screen.settle()
+        self.click(self.widget.tab_buttons.button(tabs.indexOf(page)))
+        assert tabs.currentWidget() is page
         assert page.horizontalScrollBar().maximum() == 0, "it is wider than the dock"
 
     def misfits(self) -> list[str]:

@@ -49,6 +49,8 @@ def test_every_tab_fits(
             widget.tabs.setCurrentIndex(tab)
             screen.settle()
             where = f"{width} × {height}, {widget.tabs.tabText(tab)}"
+            buttons = [widget.tab_buttons.button(at) for at in range(widget.tabs.count())]
+            assert all(not one.visibleRegion().isEmpty() for one in buttons), "none is hidden"
             assert crowded(widget) == [], where
             page = widget.tabs.currentWidget()
             assert isinstance(page, QScrollArea)

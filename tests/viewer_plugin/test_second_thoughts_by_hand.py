@@ -124,6 +124,18 @@ def a_damaged_label_is_told_and_the_slide_is_shown(
     assert caplog.records == []
 
 
+def a_damaged_tissue_leaves_the_queue(hand: PanelHand) -> None:
+    """All fields are to be read, and the dock says why, and what mends it."""
+    before = len(regions_of(hand).queue)
+    for shard in (hand.study.store_path(SLIDE) / "labels" / "tissue").glob("*/c/**/*"):
+        if shard.is_file():
+            shard.write_bytes(shard.read_bytes()[:20])
+    hand.open("R3")
+    assert len(regions_of(hand).queue) >= before
+    assert "Le tissu de la lame est illisible" in hand.widget.reading.mix.text()
+    assert "pathoai tile" in hand.widget.reading.mix.text()
+
+
 def in_french_all_is_french(hand: PanelHand) -> None:
     assert "Relecture" in hand.screen.viewer.window.dock_widgets
     assert hand.widget.adjudicate.why_not.text().startswith("R1 n'arbitre pas cette lame.")
@@ -142,5 +154,6 @@ def test_who_goes_back_and_who_writes(
     in_french_all_is_french(hand)
     what_was_accepted_is_rejected(hand)
     a_comment_stays_with_its_region(hand)
+    a_damaged_tissue_leaves_the_queue(hand)
     a_damaged_label_is_told_and_the_slide_is_shown(hand, caplog)
     a_window_that_closes_keeps_what_is_written(hand)

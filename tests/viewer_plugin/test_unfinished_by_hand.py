@@ -175,6 +175,39 @@ def moves_the_view_in_the_midst(hand: Hand) -> None:
     hand.screen.look_at(PLACE, screen_px_per_px=1.0)
 
 
+def chooses_the_class_in_the_midst(hand: Hand) -> None:
+    """By key and by button: of the outline, and not of what is selected. Other keys do nothing."""
+    annotations, session = hand.review.annotations, hand.review.session
+    assert annotations is not None
+    assert session is not None
+    (proposal,) = annotations.shown
+    before = annotations.label
+    start_polygon(hand, CORNERS[:3])
+    for letter in "24yxcnpuSIA":
+        hand.screen.press(letter)
+        assert annotations.is_drawing, letter
+    hand.screen.press("3")
+    assert annotations.is_drawing
+    assert annotations.label == session.classes[2].key != before
+    assert annotations.layer.edge_color[-1][:3] * 255 == pytest.approx(hand.rgb), "in its colour"
+    hand.screen.click(CORNERS[3])
+    hand.screen.press_special(key("Key_Return"))
+    (state,) = drawn(hand)
+    assert state.label == session.classes[2].key
+    assert state.geometry.symmetric_difference(Polygon(CORNERS)).area < 500
+    takes_back(hand)
+    start_polygon(hand, CORNERS[:3])
+    annotations._selected = [proposal.id]
+    assert hand.widget.annotate._classes is not None
+    hand.widget.annotate._classes.choose(1)
+    assert annotations.is_drawing
+    hand.screen.press_special(key("Key_Return"))
+    (state,) = drawn(hand)
+    assert state.label == session.classes[0].key
+    assert session.get(proposal.id) == proposal
+    takes_back(hand)
+
+
 def keeps_both_lobes(hand: Hand) -> None:
     start_polygon(hand, BOWTIE)
     hand.screen.press_special(key("Key_Return"))
@@ -267,6 +300,7 @@ def test_nothing_is_saved_that_was_not_drawn_to_its_end(hand: Hand) -> None:
     takes_another_tool(hand)
     judges_in_the_midst(hand)
     moves_the_view_in_the_midst(hand)
+    chooses_the_class_in_the_midst(hand)
     changes_the_slide(hand)
 
 

@@ -14,12 +14,14 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_pathoai.drawing.annotation_layer import AnnotationLayer
+from napari_pathoai.drawing.unsaved_work import UnsavedWork
 from napari_pathoai.picture.canvas_view import bring_into_view, region_in_view
 from napari_pathoai.picture.cover import cover_layer
 from napari_pathoai.picture.first_picture import show_slide
 from napari_pathoai.picture.layers import METADATA, PREDICTION, LayerData, layers_over_image
 from napari_pathoai.picture.prediction_view import ObjectsView, objects_views
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from pathoai.errors import PathoaiError
 from pathoai.geometry import Region
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
 _Result = TypeVar("_Result")
-_REGION_SHARE = 0.8
+REGION_SHARE = 0.8
 """Of the canvas: a region is read at the magnification that shows all of it."""
 
 
@@ -69,8 +71,16 @@ class Review:
         self._hidden_by: frozenset[str] = frozenset()
         viewer.layers.events.inserted.connect(self._on_inserted)
 
-    def open(self, session: ReviewSession) -> None:
-        """Show the slide of a session in place of the present one, its picture before all else."""
+    def open(self, session: ReviewSession) -> bool:
+        """Show the slide of a session in place of the present one, its picture before all else.
+
+        Returns:
+            False where the present one stays: what was drawn there cannot be saved yet.
+        """
+        if not self.saves_all():
+            self.say(text("busy_stays"))
+            session.journal.close()
+            return False
         self.close()
         self.session = session
         show_slide(self.viewer, session.store)
@@ -79,7 +89,7 @@ class Review:
             self.guarded(lambda: session.regions)
         self._add(layers_over_image(session.store))
         self.annotations = AnnotationLayer(
-            session, say=self.say, tell=self.tell, changed=self.edited.emit
+            session, say=self.say, tell=self.tell, changed=self._on_changed
         )
         for layer in self.annotations.layers:
             self.viewer.add_layer(layer)
@@ -88,6 +98,11 @@ class Review:
         self._show_objects(session)
         self.opened.emit(session)
         self.annotations.show(self.region_in_view())
+        return True
+
+    def saves_all(self) -> bool:
+        """Whether all that was drawn is in the journal; what is not yet is tried again."""
+        return self.annotations is None or self.annotations.save_unsaved()
 
     def close(self) -> None:
         """Take the session's layers away; what was edited is in the journal already."""
@@ -143,7 +158,7 @@ class Review:
         try:
             return operation()
         except PathoaiError as error:
-            self.say(str(error))
+            self.say(refusal(error))
             return None
 
     def region_in_view(self) -> Region:
@@ -160,7 +175,7 @@ class Review:
         assert self.session is not None  # nobody asks where no slide is
         bounds = (region.x, region.y, region.right, region.bottom)
         mpp = self.session.store.header.slide_mpp
-        bring_into_view(self.viewer, bounds, mpp, share=_REGION_SHARE)
+        bring_into_view(self.viewer, bounds, mpp, share=REGION_SHARE)
 
     def show_bounds(self, bounds: tuple[float, float, float, float]) -> None:
         """Centre the view on a rectangle: left, top, right and bottom, level-0 pixels."""
@@ -226,6 +241,23 @@ class Review:
     def _cover(self, layer: Layer) -> None:
         if self.session is not None and is_of_model(layer):
             cover_layer(layer, self.session.covered, self.session.store.header.slide_mpp)
+
+    def _on_changed(self) -> None:
+        if self.annotations is not None:
+            self._show_unsaved(self.annotations.unsaved)
+        self.edited.emit()
+
+    def _show_unsaved(self, unsaved: UnsavedWork) -> None:
+        """Its layer is there while there is any, and takes the mouse from no other."""
+        layers, layer = self.viewer.layers, unsaved.layer
+        if bool(unsaved) == (layer in layers):
+            return
+        active = layers.selection.active
+        if unsaved:
+            layers.append(layer)
+        else:
+            layers.remove(layer)
+        layers.selection.active = active
 
     def _on_inserted(self, event: Event) -> None:
         self._cover(event.value)

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from napari_pathoai.settings import setting
 from napari_pathoai.what_to_read import usual_plan
-from pathoai.errors import PathoaiError
+from pathoai.errors import BusyError, PathoaiError
 from pathoai.geometry import Region
 from pathoai.ontology import BACKGROUND_INDEX, LabelClass, Ontology
 from pathoai.store.label_image import LabelImage
@@ -41,6 +41,8 @@ from pathoai_annotations.review.verdict import SlideVerdict
 _ALL_AT_ONCE = 300
 """So many outlines are filled into napari in a blink (measured: 1,500 take half a second); of more,
 those in view are, which are few where one looks closely."""
+_LONGEST_WAIT_S = 3.0
+"""For a program that holds the journal: meanwhile the window is frozen."""
 _LEAST_NOTED_S = 1.0
 """Opening a slide to see which it is, is no reading."""
 _SHOWN = (Status.PROPOSED, Status.VALIDATED, Status.CORRECTED)
@@ -94,6 +96,7 @@ class ReviewSession:
         self.ontology: Ontology = study.ontology
         self.store = SlideStore(study.store_path(slide_id))
         self.journal = LockedJournal.open(study)
+        self.journal.database.wait_at_most(_LONGEST_WAIT_S)
         self.saved = SavedState()
         self.hides_model = False
         self.plan = plan or usual_plan()
@@ -221,7 +224,8 @@ class ReviewSession:
             AnnotationError: It is refused; nothing is changed.
             OntologyError: The class is unknown.
         """
-        done = edit(DrawnEdits(self.journal, self.slide_id, self.ontology, self.action()))
+        with self.journal.at_once():
+            done = edit(DrawnEdits(self.journal, self.slide_id, self.ontology, self.action()))
         self._note(done.count)
         return done
 
@@ -235,6 +239,8 @@ class ReviewSession:
         seconds = self.clock.tell_rest(time.monotonic())
         try:
             verdict.sign_off(seconds=seconds, comment=comment)
+        except BusyError:
+            raise  # who waited in vain does not wait once more
         except PathoaiError:
             # What was spent is told all the same.
             self.journal.note_time(self.slide_id, seconds, author=self.reader)
@@ -372,9 +378,11 @@ class ReviewSession:
     def close(self) -> None:
         """Note the time that no entry has told yet, and release the journal."""
         seconds = self.clock.tell_rest(time.monotonic())
-        if seconds >= _LEAST_NOTED_S:
-            self.journal.note_time(self.slide_id, seconds, author=self.reader)
-        self.journal.close()
+        try:
+            if seconds >= _LEAST_NOTED_S:
+                self.journal.note_time(self.slide_id, seconds, author=self.reader)
+        finally:
+            self.journal.close()
 
     def _again(self, step: Callable[..., Undone | None]) -> Undone | None:
         done = step(self.slide_id, author=self.reader)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from pathoai.errors import AnnotationError, ReadOnlyError, StorageError
+from pathoai.errors import AnnotationError, BusyError, ReadOnlyError, StorageError
 
 WAIT_FOR_OTHERS_S = 60
-"""How long a program waits for another's transaction: far longer than any takes."""
+"""How long a command waits for another's transaction: far longer than any takes."""
 
 
 class Database(ABC):
@@ -20,6 +21,9 @@ class Database(ABC):
     Args:
         name: What error messages call it; no path and no password.
         engine: Of SQLAlchemy.
+
+    Attributes:
+        wait_s: How long it waits for another program's transaction, seconds.
     """
 
     is_read_only = False
@@ -31,19 +35,63 @@ class Database(ABC):
         self._engine = engine
         self._reader = engine.execution_options(reads_only=True)
         self._driver = engine.dialect.loaded_dbapi
+        self._own = threading.local()
+        self.wait_s: float = WAIT_FOR_OTHERS_S
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait no longer than this for other programs from now on: a window must not freeze."""
+        self.wait_s = seconds
+        # Connections are told when they are made.
+        self._engine.dispose()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """All that this thread enters meanwhile is one transaction: kept whole, or not at all."""
+        with self.writing() as connection:
+            before, self._own.connection = self._of_this_thread, connection
+            try:
+                yield
+            finally:
+                self._own.connection = before
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that waits for nobody."""
+        """A transaction that waits for nobody; within `at_once` it sees what is not kept yet."""
+        if (held := self._of_this_thread) is not None:
+            yield held
+            return
         with self.errors(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that no other writer's overlaps, so that numbers rise as they commit."""
-        with self.errors(), self._engine.begin() as connection:
+        """A transaction that no other writer's overlaps, so that numbers rise as they commit.
+
+        Raises:
+            BusyError: Another program held the journal for longer than ``wait_s``.
+        """
+        if (held := self._of_this_thread) is not None:
+            yield held
+            return
+        with self.errors(), self.turn() as connection:
+            yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[sa.Connection]:
+        """Wait for one's turn, and begin what `writing` gives."""
+        with self._engine.begin() as connection:
             self.lock(connection)
             yield connection
+
+    @property
+    def is_at_once(self) -> bool:
+        """True within `at_once`: what is entered is not kept yet."""
+        return self._of_this_thread is not None
+
+    @property
+    def _of_this_thread(self) -> sa.Connection | None:
+        found: sa.Connection | None = getattr(self._own, "connection", None)
+        return found
 
     @abstractmethod
     def lock(self, connection: sa.Connection) -> None:
@@ -88,6 +136,7 @@ class Database(ABC):
 
         Raises:
             AnnotationError: The database refused what was asked, or is damaged.
+            BusyError: Others write all the time.
             ReadOnlyError: It may not be written.
             StorageError: It cannot be reached or written.
         """
@@ -113,12 +162,12 @@ class Database(ABC):
             )
         return self._cannot(ReadOnlyError if self.is_unwritable(cause) else StorageError, cause)
 
-    def waited_in_vain(self) -> StorageError:
+    def waited_in_vain(self) -> BusyError:
         """What is said where others write all the time."""
-        return StorageError(
+        return BusyError(
             "other programs are writing to the journal all the time",
             where=self.name,
-            found=f"no turn for {WAIT_FOR_OTHERS_S} seconds",
+            found=f"no turn for {self.wait_s:g} seconds",
             remedy="do it again when they are done; nothing of it was entered",
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pathoai.errors import MissingDependencyError
-from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
+from pathoai_annotations.journal.database import Database
 
 _CONNECT_S = 10
 _LOCK = 1_885_431_912  # any number: it tells our lock from those of other programs
@@ -43,7 +43,7 @@ class PostgresqlDatabase(Database):
                 found=error.name or "psycopg",
                 remedy='pip install "pathoai[postgresql]"',
             ) from error
-        sa.event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "connect", self._configure)
         super().__init__(f"{parsed.host or 'local'}/{parsed.database or ''}", engine)
 
     def scrub(self) -> None:
@@ -91,7 +91,6 @@ class PostgresqlDatabase(Database):
         """True on a server that only copies another, or for an account that may only read."""
         return getattr(error, "sqlstate", None) in _READ_ONLY
 
-
-def _configure(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own class
-    connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHERS_S}s'")
-    connection.commit()
+    def _configure(self, connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
+        connection.execute(f"SET lock_timeout = '{round(1000 * self.wait_s)}ms'")
+        connection.commit()

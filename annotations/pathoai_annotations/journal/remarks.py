@@ -42,10 +42,25 @@ class JournalRemarks(JournalQueries):
         """A transaction that writes; what it entered is then entered in the audit trail."""
         with self.database.writing() as connection:
             yield connection
-        if self.edit_trail is not None:
-            # The edit is kept: an error here would say it is not. The next one catches up.
-            with suppress(OSError, AuditError):
-                self.edit_trail.note()
+        self._note_in_trail()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """All that is entered meanwhile is kept whole, or not at all: also what others interrupt.
+
+        Raises:
+            BusyError: Another program holds the journal; nothing was begun.
+        """
+        with self.database.at_once():
+            yield
+        self._note_in_trail()
+
+    def _note_in_trail(self) -> None:
+        if self.edit_trail is None or self.database.is_at_once:
+            return
+        # The edit is kept: an error here would say it is not. The next one catches up.
+        with suppress(OSError, AuditError):
+            self.edit_trail.note()
 
     def comment(
         self,

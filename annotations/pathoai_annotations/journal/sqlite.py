@@ -32,17 +32,17 @@ class SqliteDatabase(SqliteFile):
         """Open nothing yet."""
         super().__init__(path, sa.URL.create("sqlite", database=str(path)), _configure)
         self._path = path
-        self._next = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_FOR_OTHERS_S)
+        self._next = FileLock(path.with_name(f".{path.name}.lock"))
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that no other writer's overlaps; see `Database.writing`.
+    def turn(self) -> Iterator[sa.Connection]:
+        """See `Database.turn`.
 
         SQLite gives turns in no order, and a program that writes without pause would keep all
         others out. So whoever wants to write first becomes the next one, which only one can be, and
         stays it until its transaction begins: who has just written queues behind.
         """
-        with self.errors(), ExitStack() as transaction:
+        with ExitStack() as transaction:
             with self._being_next():
                 connection = transaction.enter_context(self._engine.begin())
             yield connection
@@ -50,7 +50,7 @@ class SqliteDatabase(SqliteFile):
     @contextmanager
     def _being_next(self) -> Iterator[None]:
         try:
-            self._next.acquire(poll_interval=_NEXT_PAUSE_S)
+            self._next.acquire(self.wait_s, poll_interval=_NEXT_PAUSE_S)
         except Timeout as error:
             raise self.waited_in_vain() from error
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pathoai_annotations.journal.database import WAIT_FOR_OTHERS_S, Database
+from pathoai_annotations.journal.database import Database
 
 CACHE = "PRAGMA cache_size = -65536"
 """Enough for the indexes of a slide, KiB: entering 100,000 annotations takes half the time."""
@@ -30,14 +30,15 @@ class SqliteFile(Database):
 
     def __init__(self, path: Path, url: sa.URL, configure: Callable[[Any, object], None]) -> None:
         """Open nothing yet."""
-        engine = sa.create_engine(
-            url,
-            # Another program's transaction is waited for, never shown as an error.
-            connect_args={"timeout": WAIT_FOR_OTHERS_S, "isolation_level": None},
-        )
+        engine = sa.create_engine(url, connect_args={"isolation_level": None})
+        sa.event.listen(engine, "connect", self._wait)
         sa.event.listen(engine, "connect", configure)
         sa.event.listen(engine, "begin", _begin)
         super().__init__(path.name, engine)
+
+    def _wait(self, connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
+        # Another program's transaction is waited for; only a long one is shown as an error.
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * self.wait_s)}")
 
     @property
     def remedy(self) -> str:

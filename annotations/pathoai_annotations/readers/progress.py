@@ -50,6 +50,12 @@ def is_read(found: list[Reading], slide_id: str) -> bool:
     return bool(own) and all(one.signed for one in own)
 
 
+def still_to_sign(found: list[Reading], slide_id: str) -> list[str]:
+    """Codes of the readers of a slide who have still to sign it off."""
+    own = [one for one in found if one.slide_id == slide_id and one.role in READING]
+    return [one.reader for one in own if not one.signed]
+
+
 def _roles(study: Study) -> dict[tuple[str, str], Role]:
     """By slide and person; in a room its reader reads all there is."""
     sheet = room_sheet(study)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypedDict, Unpack
+
 from pathoai.errors import AnnotationError, StudyError
 from pathoai.study.grade import check_grades
 from pathoai.study.study import Study
@@ -9,8 +13,15 @@ from pathoai_annotations.journal.event import Operation
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.readers.assignment import READING, AssignmentTable, Role
 from pathoai_annotations.readers.blindness import check_may_work
-from pathoai_annotations.readers.progress import is_read, readings
+from pathoai_annotations.readers.progress import is_read, readings, still_to_sign
 from pathoai_annotations.readers.room_sheet import room_sheet
+
+
+class Remark(TypedDict, total=False):
+    """What goes with a sign-off: the time it took, and a comment in which no name belongs."""
+
+    seconds: float | None
+    comment: str | None
 
 
 def sign_off_slide(
@@ -19,9 +30,9 @@ def sign_off_slide(
     *,
     reader: str,
     grade: str = "",
-    seconds: float | None = None,
-    comment: str | None = None,
     with_model: bool = False,
+    journal: Journal | None = None,
+    **remark: Unpack[Remark],
 ) -> None:
     """A reader has finished a slide.
 
@@ -33,9 +44,9 @@ def sign_off_slide(
         slide_id: Code of the slide.
         reader: Code of the reader.
         grade: Key of the class that stands for the slide; empty where the study grades none.
-        seconds: He spent on it.
-        comment: No name belongs there.
         with_model: Whether he saw what a model predicted; a room knows that itself.
+        journal: The study's, where it is open already.
+        **remark: What goes with it.
 
     Raises:
         AnnotationError: The code may not work here, or is not to read this slide.
@@ -55,18 +66,20 @@ def sign_off_slide(
             remedy=f"run `pathoai readers assign STUDY --readers {reader} --slides {known}`",
         )
     helped = with_model if sheet is None else bool(sheet.model)
-    with Journal.open(study) as journal:
-        tells_more = seconds is not None or comment is not None
-        if not tells_more and _stands(journal, known, reader, (grade or None, helped)):
+    with _opened(study, journal) as ours:
+        tells_more = any(one is not None for one in remark.values())
+        if not tells_more and _stands(ours, known, reader, (grade or None, helped)):
             return
-        journal.sign_off(
-            known,
-            author=reader,
-            grade=grade or None,
-            seconds=seconds,
-            comment=comment,
-            with_model=helped,
-        )
+        ours.sign_off(known, author=reader, grade=grade or None, with_model=helped, **remark)
+
+
+@contextmanager
+def _opened(study: Study, journal: Journal | None) -> Iterator[Journal]:
+    if journal is not None:
+        yield journal
+        return
+    with Journal.open(study) as own:
+        yield own
 
 
 def _stands(journal: Journal, slide_id: str, reader: str, said: tuple[str | None, bool]) -> bool:
@@ -105,8 +118,8 @@ def adjudicate_slide(
     *,
     adjudicator: str,
     grade: str,
-    seconds: float | None = None,
-    comment: str | None = None,
+    journal: Journal | None = None,
+    **remark: Unpack[Remark],
 ) -> None:
     """The last word on the grade of a slide, once its readers have signed off.
 
@@ -115,8 +128,8 @@ def adjudicate_slide(
         slide_id: Code of the slide.
         adjudicator: Code of the person who settles it.
         grade: Key of the class that stands for the slide.
-        seconds: It took.
-        comment: No name belongs there.
+        journal: The study's, where it is open already.
+        **remark: What goes with it.
 
     Raises:
         AnnotationError: The person is not this slide's adjudicator.
@@ -125,10 +138,8 @@ def adjudicate_slide(
     """
     check_grades(study.ontology, [grade])
     known = check_may_settle(study, slide_id, adjudicator)
-    with Journal.open(study) as journal:
-        journal.adjudicate_slide(
-            known, author=adjudicator, grade=grade, seconds=seconds, comment=comment
-        )
+    with _opened(study, journal) as ours:
+        ours.adjudicate_slide(known, author=adjudicator, grade=grade, **remark)
 
 
 def check_may_settle(study: Study, slide_id: str, person: str) -> str:
@@ -156,10 +167,9 @@ def check_may_settle(study: Study, slide_id: str, person: str) -> str:
         )
     found = readings(study)
     if not is_read(found, known):
-        own = [one for one in found if one.slide_id == known and one.role in READING]
         raise StudyError(
             "a slide is settled once all its readers have signed off",
             where=known,
-            found="still to sign off: " + ", ".join(one.reader for one in own if not one.signed),
+            found="still to sign off: " + ", ".join(still_to_sign(found, known)),
         )
     return known

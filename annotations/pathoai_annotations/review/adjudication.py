@@ -184,6 +184,7 @@ class Adjudicator:
             self.slide_id,
             adjudicator=self._person,
             grade=grade,
+            journal=self._journal,
             seconds=seconds,
             comment=comment.strip() or None,
         )

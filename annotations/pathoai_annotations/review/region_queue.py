@@ -28,6 +28,7 @@ from pathoai.inference.slide_grade import ATTENTION
 from pathoai.store.label_image import LabelImage
 from pathoai.store.slide_store import TISSUE, SlideStore
 from pathoai.study.study import Study
+from pathoai.tissue.mask import TissueMask
 from pathoai_annotations.journal.region_reading import RegionKind, RegionReading
 from pathoai_annotations.queue_table import QueuedRegion, read_queue
 from pathoai_annotations.region_candidates import RegionSpec, costs_of, regions_of_slide
@@ -80,12 +81,14 @@ class RegionQueue:
         model: Name of the model whose work is judged in them; empty where there is none.
         source: Who chose them.
         regions: The queue.
+        misses_tissue: True where the slide's tissue is damaged: then glass is in the queue as well.
     """
 
     slide_id: str
     model: str
     source: QueueSource
     regions: tuple[RegionToRead, ...]
+    misses_tissue: bool = False
 
     def __len__(self) -> int:
         """Number of regions."""
@@ -161,7 +164,8 @@ class RegionQueue:
         """
         costs = costs_of(study.ontology, label.probability_channels)
         spec = RegionSpec(settings.side_um, costs)
-        candidates = regions_of_slide(label, store.slide_id, spec, [], store.tissue_if_known)
+        tissue = store.tissue_if_readable
+        candidates = regions_of_slide(label, store.slide_id, spec, [], tissue)
         order = mixed_regions(candidates, settings, seed)
         largest = max(float(candidates.cost.max(initial=0)), 1e-12)
         regions = tuple(
@@ -174,7 +178,7 @@ class RegionQueue:
             for at, kind in order
         )
         model = label.name.removeprefix("prediction/")
-        return cls(store.slide_id, model, QueueSource.MODEL, regions)
+        return cls(store.slide_id, model, QueueSource.MODEL, regions, _misses(tissue, store))
 
     @classmethod
     def of_tissue(
@@ -188,9 +192,10 @@ class RegionQueue:
             model: Whose work is judged, where it ranks no regions; the fields are smaller then,
                 since all that it found there is judged.
         """
-        fields = _fields(store, settings.side_um if model else settings.screening_um)
+        tissue = store.tissue_if_readable
+        fields = _fields(store, tissue, settings.side_um if model else settings.screening_um)
         regions = tuple(RegionToRead(one, RegionKind.CHOSEN) for one in fields)
-        return cls(store.slide_id, model, QueueSource.TISSUE, regions)
+        return cls(store.slide_id, model, QueueSource.TISSUE, regions, _misses(tissue, store))
 
     @classmethod
     def of_file(cls, path: Path, slide_id: str, *, model: str = "") -> RegionQueue:
@@ -280,7 +285,11 @@ def _kind_of(row: QueuedRegion) -> RegionKind:
     return RegionKind.COSTLY if row.rarity else RegionKind.DISAGREEMENT
 
 
-def _fields(store: SlideStore, side_um: float) -> list[Region]:
+def _misses(tissue: TissueMask | None, store: SlideStore) -> bool:
+    return tissue is None and TISSUE in store.labels
+
+
+def _fields(store: SlideStore, tissue: TissueMask | None, side_um: float) -> list[Region]:
     """Squares that hold any tissue, row by row; at the slide's edges they end with it."""
     size, mpp = store.slide.size, store.header.slide_mpp
     width, height = side_um / mpp.x, side_um / mpp.y
@@ -290,8 +299,8 @@ def _fields(store: SlideStore, side_um: float) -> list[Region]:
             np.arange(0, size.height, height), np.arange(0, size.width, width), indexing="ij"
         )
     )
-    if TISSUE in store.labels:
-        holds = store.tissue.fraction(left, top, (width, height)) > 0
+    if tissue is not None:
+        holds = tissue.fraction(left, top, (width, height)) > 0
         left, top = left[holds], top[holds]
     return [
         Region(x, y, min(width, size.width - x), min(height, size.height - y))

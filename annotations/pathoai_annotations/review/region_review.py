@@ -280,31 +280,34 @@ class RegionReview:
         hidden, action = self.hides_model, uuid.uuid4()
         # What nobody saw is not judged; in an audit the label is, and not what lies over it.
         judges = outcome is not Outcome.UNSURE and not hidden and here.kind is not RegionKind.AUDIT
-        judged = self._to_judge(outcome, here.region) if judges else []
-        if judged:
-            rejects = outcome is Outcome.REJECTED
-            judge = self._journal.reject if rejects else self._journal.validate
-            judge([a.id for a in judged], author=self.reader, action=action)
-        if judges and outcome is Outcome.REJECTED and self._own_word(here.region, OF_RECORD):
-            outcome = Outcome.CORRECTED
-        # Last, so that who is killed between the two finds the region open.
-        self._journal.read_region(
-            self.queue.slide_id,
-            here.region,
-            outcome,
-            kind=here.kind,
-            model=self.queue.model,
-            with_model=bool(self.queue.model) and not hidden,
-            author=self.reader,
-            action=action,
-            seconds=None if self._clock is None else self._clock.tell_region(self._now(), here.key),
-            comment=comment,
-        )
+        with self._journal.at_once():
+            judged = self._to_judge(outcome, here.region) if judges else []
+            if judged:
+                rejects = outcome is Outcome.REJECTED
+                judge = self._journal.reject if rejects else self._journal.validate
+                judge([a.id for a in judged], author=self.reader, action=action)
+            if judges and outcome is Outcome.REJECTED and self._own_word(here.region, OF_RECORD):
+                outcome = Outcome.CORRECTED
+            self._journal.read_region(
+                self.queue.slide_id,
+                here.region,
+                outcome,
+                kind=here.kind,
+                model=self.queue.model,
+                with_model=bool(self.queue.model) and not hidden,
+                author=self.reader,
+                action=action,
+                seconds=self._seconds(here),
+                comment=comment,
+            )
         self._noted(len(judged) + 1)
         self.refresh()
         told = hidden and outcome in _DECIDED
         comparison = self._compare(here.region) if told else None
         return RegionDecision(outcome, len(judged), comparison)
+
+    def _seconds(self, here: RegionToRead) -> float | None:
+        return None if self._clock is None else self._clock.tell_region(self._now(), here.key)
 
     def _compare(self, region: Region, *, at_seq: int | None = None) -> ModelComparison | None:
         if self._proposals is None:

@@ -104,7 +104,7 @@ def _of_regions(study: Study, slide_id: str) -> Iterator[Why]:
         if not name.startswith(_PREDICTION) or not can_be_ranked(label := store.label(name)):
             continue
         costs = costs_of(study.ontology, label.probability_channels)
-        tissue = store.tissue_if_known
+        tissue = store.tissue_if_readable
         looks = (
             regions_of_slide(label, slide_id, RegionSpec(side, costs), [], tissue)
             for side in _LOOKS_UM

@@ -174,9 +174,10 @@ class SlideVerdict:
             self._store.slide_id,
             reader=self._reader,
             grade=self._chosen,
+            with_model=self.saw_model,
+            journal=self._journal,
             seconds=seconds,
             comment=comment.strip() or None,
-            with_model=self.saw_model,
         )
 
     def reopen(self, *, comment: str = "") -> None:

@@ -225,3 +225,27 @@ def test_a_reader_sees_one_state_while_another_writes(place: Path | str, draw: D
         writer.propose([draw("later")])
         assert len(list(events)) == 1199
         assert len(list(reader.events())) == 1201
+
+
+def test_what_is_done_at_once_is_kept_whole_or_not_at_all(
+    journal: Journal, place: Path | str, draw: Draw
+) -> None:
+    """It sees its own edits, others see none before its end, and a refusal takes all back."""
+    first, second = draw("a"), draw("b")
+    with Journal(place) as other:
+        with journal.at_once():
+            journal.propose([first])
+            journal.validate([first.id], author="R1")
+            assert journal.get(first.id).status is Status.VALIDATED
+            assert other.annotations() == []
+        assert [a.status for a in other.annotations()] == [Status.VALIDATED]
+        with pytest.raises(AnnotationError):
+            _propose_and_fail(journal, second)
+        assert [a.id for a in other.annotations()] == [first.id]
+        assert [a.id for a in journal.annotations()] == [first.id]
+
+
+def _propose_and_fail(journal: Journal, annotation: Annotation) -> None:
+    with journal.at_once():
+        journal.propose([annotation])
+        journal.validate([uuid.uuid4()], author="R1")

@@ -13,7 +13,6 @@ from pathoai.cli.main import main
 from pathoai.errors import AnnotationError, MissingDependencyError, StorageError, StudyError
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation
-from pathoai_annotations.journal import database, postgresql
 from pathoai_annotations.journal.append import append_states
 from pathoai_annotations.journal.bulk import insert_rows
 from pathoai_annotations.journal.event import Operation
@@ -97,14 +96,14 @@ def test_what_the_tables_refuse_is_said(postgresql_place: str, draw: Draw) -> No
 
 
 def test_who_waits_too_long_is_told_so_and_no_lock_is_named(
-    postgresql_place: str, draw: Draw, monkeypatch: pytest.MonkeyPatch
+    postgresql_place: str, draw: Draw
 ) -> None:
-    monkeypatch.setattr(postgresql, "WAIT_FOR_OTHERS_S", 1)
     with Journal(postgresql_place) as one, Journal(postgresql_place) as two:
+        two.database.wait_at_most(1)
         with one.database.writing(), pytest.raises(StorageError) as raised:
             two.propose([draw()])
         assert "other programs are writing to the journal all the time" in str(raised.value)
-        assert f"no turn for {database.WAIT_FOR_OTHERS_S} seconds" in str(raised.value)
+        assert "no turn for 1 seconds" in str(raised.value)
         assert "lock" not in str(raised.value)
         assert two.propose([draw()]) == 1
 

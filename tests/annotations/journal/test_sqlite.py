@@ -9,13 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from shapely import box
 
-from pathoai.errors import AnnotationError, StorageError
+from pathoai.errors import AnnotationError, BusyError, StorageError
 from pathoai.geometry import Region
 from pathoai.study.study import Study
 from pathoai_annotations.annotation import Annotation, Status
-from pathoai_annotations.journal import sqlite_file
 from pathoai_annotations.journal.journal import Journal
 
 Draw = Callable[..., Annotation]
@@ -152,18 +152,34 @@ def test_a_place_that_cannot_hold_a_journal_is_a_storage_error(tmp_path: Path, p
         Journal(tmp_path / place)
 
 
-def test_who_waits_too_long_is_told_so_and_no_lock_is_named(
-    tmp_path: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_file, "WAIT_FOR_OTHERS_S", 0.2)
+def test_who_waits_too_long_is_told_so_and_no_lock_is_named(tmp_path: Path, draw: Draw) -> None:
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        journal.database.wait_at_most(0.2)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match="are writing to the journal all the time") as raised:
+        with pytest.raises(BusyError, match="are writing to the journal all the time") as raised:
             journal.propose([draw()])
+        assert "no turn for 0.2 seconds" in str(raised.value)
         assert "lock" not in str(raised.value)
         other.execute("ROLLBACK")
         assert journal.propose([draw()]) == 1
+
+
+def test_who_is_to_wait_for_a_moment_waits_no_longer(tmp_path: Path, draw: Draw) -> None:
+    """Also behind one who waits himself, and on connections that were made before."""
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal, Journal(path) as second:
+        assert journal.propose([draw()]) == 1
+        for one in (journal, second):
+            one.database.wait_at_most(0.3)
+        with second.database.writing():
+            started = time.monotonic()
+            with pytest.raises(BusyError):
+                journal.propose([draw()])
+        with FileLock(path.with_name(f".{path.name}.lock")), pytest.raises(BusyError):
+            journal.propose([draw()])
+        assert time.monotonic() - started < 5
+        assert journal.propose([draw("b")]) == 1
 
 
 def test_a_journal_opens_and_is_read_while_another_program_is_writing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,6 +196,24 @@ def test_a_shard_altered_before_resuming_is_made_again(
     (path / "0/c/0/0/1").unlink()
     tile_slide(SlideSource(opener), path, _SETTINGS)
     assert _files(path.parent) == _files(tmp_path / "whole")
+
+
+def test_a_damaged_or_lost_tissue_is_found_again_and_nothing_else_is_made(
+    opener: Open, tmp_path: Path
+) -> None:
+    path = tmp_path / "CODE.zarr"
+    tile_slide(SlideSource(opener), path, _SETTINGS)
+    before = _files(path)
+    images = {f: f.stat().st_mtime_ns for f in path.glob("[0-9]/c/**/*")}
+    shard = path / "labels/tissue/0/c/0/0"
+    shard.write_bytes(shard.read_bytes()[:20])
+    store = tile_slide(SlideSource(opener), path, _SETTINGS)
+    assert store.tissue.mask.any()
+    assert _files(path) == before
+    shutil.rmtree(path / "labels/tissue")
+    tile_slide(SlideSource(opener), path, _SETTINGS)
+    assert _files(path) == before
+    assert {f: f.stat().st_mtime_ns for f in images} == images
 
 
 def test_a_store_with_other_settings_is_refused(opener: Open, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def check_map(viewer: napari.Viewer, screen: Screen, store: SlideStore) -> Minim
 
 def check_map_is_off_the_scale_bar(viewer: napari.Viewer, small: Minimap, screen: Screen) -> None:
     """On a small screen, too: the bar lies at the bottom, the map in the upper right corner."""
+    from qtpy.QtCore import QRect
+
     viewer.window.resize(1366, 768)
     screen.settle()
     assert str(viewer.canvas.overlays.scale_bar.position) == "bottom_right"
@@ -96,6 +98,12 @@ def check_map_is_off_the_scale_bar(viewer: napari.Viewer, small: Minimap, screen
     assert place.bottom() < 0.5 * screen.canvas.height()
     assert place.right() <= screen.canvas.width()
     assert place.width() <= 0.36 * screen.canvas.width()
+    # A region that is read takes four fifths of the shorter side, in the middle.
+    width, height = screen.canvas.width(), screen.canvas.height()
+    side = round(0.8 * min(width, height))
+    region = QRect((width - side) // 2, (height - side) // 2, side, side)
+    assert not place.intersects(region), "it covers nothing of what is read"
+    assert max(place.width(), place.height()) >= 60
 
 
 def check_linked(viewer: napari.Viewer, screen: Screen, store: SlideStore) -> None:

@@ -11,26 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import shapely
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 from shapely.geometry.base import BaseGeometry
 
 from napari_pathoai.drawing.displayed_shapes import DisplayedShapes
+from napari_pathoai.drawing.enter_edits import Edit, enter_edits, made
 from napari_pathoai.drawing.outlines import (
-    Outline,
     area_from,
-    ellipse_outline,
     with_exact_vertices,
     with_outline,
     without_part,
 )
 from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape, find_changes
+from napari_pathoai.drawing.unsaved_work import DrawnWork, UnsavedWork
 from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
-from pathoai.errors import AnnotationError, PathoaiError
+from pathoai.errors import AnnotationError
 from pathoai.geometry import Region
 from pathoai_annotations.annotation import Annotation, Origin, Status
 from pathoai_annotations.drawing.block import on_slide
@@ -43,11 +42,7 @@ if TYPE_CHECKING:
 _LINE_SCREEN_PX = 2.5
 _SAME_WIDTH = 1.5
 _NO_PART = -1
-_AREAS = ("polygon", "rectangle", "ellipse")
 _SELECTING_MODES = ("select", "direct", "vertex_insert", "vertex_remove")
-
-Edit = Callable[[], DrawnEdit]
-"""Changes the journal and says what it touched."""
 
 
 class AnnotationLayer:
@@ -64,6 +59,7 @@ class AnnotationLayer:
         intent: What the outline that is being drawn in the layer is for.
         is_drawing: True while an outline is unfinished.
         total: Number of annotations of the slide, shown or not.
+        unsaved: What was drawn and could not be entered yet.
     """
 
     def __init__(
@@ -89,6 +85,7 @@ class AnnotationLayer:
             **vector_frame(session.store.header.slide_mpp),
         }
         self._shapes = DisplayedShapes(session.ontology, frame)
+        self.unsaved = UnsavedWork(session.ontology, frame)
         self.layer = self._shapes.layer
         self.layer.events.data.connect(self._on_data)
         self.layer.events.features.connect(self._on_features)
@@ -161,8 +158,14 @@ class AnnotationLayer:
                 self.layer.selected_data = self._shapes.rows_of(ids)
 
     def set_class(self, label: str) -> None:
-        """Choose the class of what is drawn next, and give it to what is selected."""
+        """Choose the class of what is drawn next, and give it to what is selected.
+
+        In the midst of an outline, it is the class of the outline.
+        """
         self.label = label
+        if self.is_drawing:
+            self._shapes.unfinished_in(self.session.ontology[label].colour)
+            return
         if selected := self.selected:
             self._do([self._states(self.session.change_class, selected, label)])
         self._prepare_next()
@@ -190,7 +193,23 @@ class AnnotationLayer:
             intent: What it is for.
             smallest_area: Of a part that a subtraction leaves, level-0 pixels².
         """
-        self._do([partial(self._applied, area, intent, smallest_area)])
+        self._do([self._work(area, intent, smallest_area)])
+
+    def draw_point(self, point: BaseGeometry) -> None:
+        """Save a point of the chosen class, level-0 pixels."""
+        label = self.label
+        edit = partial(self.session.drawn, lambda hand: hand.draw(label, point))
+        self._do([DrawnWork(point, label, edit)])
+
+    def save_unsaved(self) -> bool:
+        """Try again to enter what was drawn while another program held the journal.
+
+        Returns:
+            True where nothing is left.
+        """
+        if self.unsaved:
+            self._do([])
+        return not self.unsaved
 
     def change(self, edit: Callable[[DrawnEdits], DrawnEdit]) -> None:
         """Carry an edit out, save it and show it; what is refused is said."""
@@ -274,8 +293,9 @@ class AnnotationLayer:
             self.reload()
             return
         edits: list[Edit] = []
-        edits.extend(partial(self._drawn_row, row, rows[row]) for row in changes.drawn)
-        edits.extend(partial(self._change_outline, *changed) for changed in changes.outlined)
+        drawn = [partial(self._drawn_row, row, rows[row]) for row in changes.drawn]
+        outlined = [partial(self._changed_row, *changed) for changed in changes.outlined]
+        edits.extend(made(make) for make in (*drawn, *outlined))
         edits.extend(
             self._states(self.session.change_class, [shape.annotation_id], rows[row].label)
             for row, shape in changes.relabelled
@@ -287,39 +307,57 @@ class AnnotationLayer:
             self._do(edits, "refused" if changes.drawn else "outline_refused")
 
     def _do(self, edits: Sequence[Edit], refusal: str = "refused") -> None:
-        """Each edit by itself, so that one that is refused does not lose the others."""
+        """Enter what is not saved yet, and then these edits, and show what became of them."""
         self.give_up()
-        done: list[DrawnEdit] = []
-        known, refused = self.shown_count, False
-        with self.session.as_one_action():
-            for edit in edits:
-                try:
-                    done.append(edit())
-                except PathoaiError as error:
-                    refused = True
-                    self._say(text(refusal, reason=error))
-        if refused:
+        known = self.shown_count
+        waiting = [[work] for work in self.unsaved.take()]
+        entered = enter_edits(self.session, [*waiting, edits])
+        for error in entered.refused:
+            self._say(text(refusal, reason=error))
+        self._keep_unsaved(entered.left)
+        if entered.refused or entered.left:
             self.reload()
         else:
             self._shapes.follow(
-                [state for one in done for state in one.changed],
-                [annotation_id for one in done for annotation_id in one.gone],
+                [state for one in entered.done for state in one.changed],
+                [annotation_id for one in entered.done for annotation_id in one.gone],
             )
             self.total += self.shown_count - known
             self.select_all(self.selected)
         self._prepare_next()
         self._changed()
 
+    def _keep_unsaved(self, left: Sequence[Edit]) -> None:
+        """Keep what was drawn of the edits that another program's lock left undone."""
+        kept = [edit for edit in left if isinstance(edit, DrawnWork)]
+        self.unsaved.keep(kept, self._shapes.line_px)
+        if left:
+            self._say(text("busy_kept" if kept else "busy"))
+
     def _states(self, operation: Callable[..., Sequence[Annotation]], *arguments: object) -> Edit:
         """An operation of the session that gives states, as an edit."""
         return lambda: DrawnEdit(tuple(operation(*arguments)))
 
-    def _applied(self, area: BaseGeometry, intent: Intent, smallest_area: float) -> DrawnEdit:
-        target = self.target
+    def _work(self, area: BaseGeometry, intent: Intent, smallest_area: float = 0.0) -> DrawnWork:
+        """What was drawn, for the annotation that is selected now."""
+        return DrawnWork(
+            area,
+            self.label,
+            partial(self._applied, area, intent, self.label, self.target, smallest_area),
+        )
+
+    def _applied(
+        self,
+        area: BaseGeometry,
+        intent: Intent,
+        label: str,
+        target: Annotation | None,
+        smallest_area: float,
+    ) -> DrawnEdit:
         if intent is Intent.SUBTRACT and target is None:
             raise AnnotationError(text("nothing_selected"))
         if target is None or intent is Intent.NEW:
-            return self._entered(area, self.label)
+            return self._entered(area, label)
         if intent is Intent.ADD:
             return self.session.drawn(lambda hand: hand.add(target.id, area))
         return self.session.drawn(
@@ -331,19 +369,24 @@ class AnnotationLayer:
         self._selected = [state.id for state in edit.changed]
         return edit
 
-    def _drawn_row(self, row: int, drawn: LayerRow) -> DrawnEdit:
+    def _drawn_row(self, row: int, drawn: LayerRow) -> DrawnWork:
         intent, self.intent = self.intent, Intent.NEW
-        area = self._on_slide(area_from(self._outline(row)))
+        area = self._on_slide(area_from(self._shapes.outline(row)))
         if drawn.annotation_id != NO_ID and drawn.label in self.session.ontology:
             # A copy that was pasted brings its own class; what is drawn has the chosen one.
-            return self._entered(area, drawn.label)
-        return self._applied(area, intent, 0.0)
+            return DrawnWork(area, drawn.label, partial(self._entered, area, drawn.label))
+        return self._work(area, intent)
 
-    def _change_outline(self, row: int, shape: ShownShape) -> DrawnEdit:
-        state = self.session.get(shape.annotation_id)
-        outline = with_exact_vertices(self._outline(row), shape.outline)
-        changed = self._on_slide(with_outline(state.geometry, shape.part, outline))
-        return DrawnEdit((self.session.change_outline(state.id, changed),))
+    def _changed_row(self, row: int, shape: ShownShape) -> DrawnWork:
+        outline = with_exact_vertices(self._shapes.outline(row), shape.outline)
+
+        def change() -> DrawnEdit:
+            # Its other parts may have been changed just before.
+            state = self.session.get(shape.annotation_id)
+            changed = self._on_slide(with_outline(state.geometry, shape.part, outline))
+            return DrawnEdit((self.session.change_outline(state.id, changed),))
+
+        return DrawnWork(area_from(outline), shape.label, change)
 
     def _delete(self, shape: ShownShape) -> DrawnEdit:
         rest = without_part(self.session.get(shape.annotation_id).geometry, shape.part)
@@ -359,13 +402,6 @@ class AnnotationLayer:
         if (found := on_slide(geometry, size)) is None:
             raise AnnotationError(text("beside_slide"))
         return found
-
-    def _outline(self, row: int) -> Outline:
-        kind = self.layer.shape_type[row]
-        if kind not in _AREAS:
-            raise AnnotationError(text("not_an_area"), found=kind)
-        vertices = np.asarray(self.layer.data[row], np.float64)
-        return ellipse_outline(vertices) if kind == "ellipse" else vertices
 
     def _prepare_next(self) -> None:
         """What is drawn next has no id yet, the chosen class and its colour."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import shapely
 from napari.layers import Points, Shapes
+from shapely.geometry.base import BaseGeometry
 
 from napari_pathoai.drawing.outlines import Outline, holes_of, parts_of, vertices_of
 from napari_pathoai.drawing.style import class_colour
@@ -72,7 +73,8 @@ class Companions:
 
     def show_halo(self, annotations: Collection[Annotation], line_px: float) -> None:
         """Show that these are selected, outlines ``line_px`` wide."""
-        rings = [ring for a in annotations for ring in _rings_of(a, _HALO_WIDTH * line_px)]
+        reach = _HALO_WIDTH * line_px
+        rings = [ring for a in annotations for ring in rings_of(a.geometry, reach)]
         if not rings and not len(self.halo.data):
             return
         self.halo.data = []
@@ -101,9 +103,9 @@ def needs_companion(annotation: Annotation) -> bool:
     return not parts or any(part.interiors for part in parts)
 
 
-def _rings_of(annotation: Annotation, reach: float) -> list[Outline]:
+def rings_of(geometry: BaseGeometry, reach: float) -> list[Outline]:
     """Outlines and holes of an area; a small square about anything else."""
-    parts = parts_of(annotation.geometry)
+    parts = parts_of(geometry)
     if not parts:
-        parts = [shapely.box(*annotation.geometry.buffer(2 * reach).bounds)]
+        parts = [shapely.box(*geometry.buffer(2 * reach).bounds)]
     return [ring for part in parts for ring in (vertices_of(part), *holes_of(part))]

@@ -15,13 +15,22 @@ import numpy as np
 from napari.layers import Points, Shapes
 
 from napari_pathoai.drawing.companions import Companions, needs_companion
-from napari_pathoai.drawing.outlines import as_displayed, parts_of, vertices_of
+from napari_pathoai.drawing.outlines import (
+    Outline,
+    as_displayed,
+    ellipse_outline,
+    parts_of,
+    vertices_of,
+)
 from napari_pathoai.drawing.shape_changes import LayerRow, ShownShape
 from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
 from napari_pathoai.drawing.unfinished_outline import UnfinishedOutline
 from napari_pathoai.texts.texts import text
+from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
 from pathoai_annotations.annotation import Annotation, Status
+
+_AREAS = ("polygon", "rectangle", "ellipse")
 
 
 class DisplayedShapes:
@@ -112,6 +121,13 @@ class DisplayedShapes:
             with self.not_the_user():
                 self.unfinished.give_up(len(self.shown))
 
+    def unfinished_in(self, colour: str) -> None:
+        """Show what the user is drawing in a colour, ``#rrggbb``."""
+        if self.unfinished.is_there:
+            with self.not_the_user():
+                # napari has selected it, and gives the colour to what is selected.
+                self.layer.current_edge_color = colour
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """While this holds, the layer's mode may change, and what is drawn goes on afterwards."""
@@ -143,6 +159,18 @@ class DisplayedShapes:
             return None
         columns = zip(data, features["id"], features["part"], features["label"], strict=True)
         return [LayerRow(str(i), int(p), str(c), np.asarray(d)) for d, i, p, c in columns]
+
+    def outline(self, row: int) -> Outline:
+        """The outline of a row of the layer.
+
+        Raises:
+            AnnotationError: It encloses nothing: a line, a path.
+        """
+        kind = self.layer.shape_type[row]
+        if kind not in _AREAS:
+            raise AnnotationError(text("not_an_area"), found=kind)
+        vertices = np.asarray(self.layer.data[row], np.float64)
+        return ellipse_outline(vertices) if kind == "ellipse" else vertices
 
     def set_line(self, line_px: float) -> None:
         """Make outlines ``line_px`` level-0 pixels wide."""

@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class WhileDrawing(Enum):
+    """What a key does in the midst of an outline, which none may end or lose by accident."""
+
+    NOTHING = auto()
+    RUNS = auto()
+    """As ever: it leaves the outline alone."""
+    PASSES = auto()
+    """To napari, and to what the annotations' layer binds: it ends the outline or gives it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,7 @@ class ReviewAction:
         group: Key of the text of the group that it is listed under.
         run: Does it.
         values: Fields of the text.
+        while_drawing: What its keys do in the midst of an outline.
     """
 
     name: str
@@ -24,6 +36,7 @@ class ReviewAction:
     group: str
     run: Callable[[], object]
     values: dict[str, object] = field(default_factory=dict)
+    while_drawing: WhileDrawing = WhileDrawing.NOTHING
 
 
 def by_key(actions: Iterable[ReviewAction]) -> dict[str, ReviewAction]:

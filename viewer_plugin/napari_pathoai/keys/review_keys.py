@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence
 
-from napari_pathoai.keys.actions import ReviewAction, by_key
+from napari_pathoai.keys.actions import ReviewAction, WhileDrawing, by_key
 
 _HEARD = (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride, QEvent.Type.KeyRelease)
 
@@ -21,27 +21,51 @@ class ReviewKeys(QObject):
 
     Args:
         actions: What can be done.
-        is_active: False while keys belong to napari, e.g. during drawing.
+        is_active: False while keys belong to napari.
+        is_drawing: True in the midst of an outline.
     """
 
-    def __init__(self, actions: Iterable[ReviewAction], is_active: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        actions: Iterable[ReviewAction],
+        is_active: Callable[[], bool],
+        is_drawing: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Keep the actions; ``installEventFilter`` makes them live."""
         super().__init__()
         self._actions = {_normal(key): action for key, action in by_key(actions).items()}
         self._is_active = is_active
+        self._is_drawing = is_drawing
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's hook: True keeps the event from napari."""
         if not isinstance(event, QKeyEvent) or event.type() not in _HEARD:
             return False
         action = self._actions.get(_pressed(event))
-        if action is None or not self._is_active():
+        runs = action is not None
+        if self._is_drawing():
+            if _passes(action, event):
+                return False
+            runs = action is not None and action.while_drawing is WhileDrawing.RUNS
+        elif action is None or not self._is_active():
             return False
         # Accepted here, a key is no shortcut of a menu and comes back as a press.
         event.accept()
-        if event.type() == QEvent.Type.KeyPress and not event.isAutoRepeat():
+        is_press = event.type() == QEvent.Type.KeyPress and not event.isAutoRepeat()
+        if action is not None and runs and is_press:
             action.run()
         return True
+
+
+def _passes(action: ReviewAction | None, event: QKeyEvent) -> bool:
+    """Whether a key reaches napari in the midst of an outline.
+
+    By a mere letter or digit napari takes another of its modes, which would lose the outline.
+    """
+    if action is not None:
+        return action.while_drawing is WhileDrawing.PASSES
+    text = event.text()
+    return not text.isprintable() or text.isspace() or not text
 
 
 def _normal(keys: str) -> str:

@@ -21,11 +21,13 @@ from napari_pathoai.panels.narrow_widgets import NarrowList
 from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from napari_pathoai.views.side_by_side import SideBySide
 from napari_pathoai.views.side_layers import SideLayers, sides_of
 from pathoai.errors import AnnotationError, PathoaiError
 from pathoai_annotations.agreement.disagreements import NOT_OUTLINED
+from pathoai_annotations.readers.progress import is_read, readings, still_to_sign
 from pathoai_annotations.review.adjudication import Adjudicator, Case, Choice, Side, cases_of
 from pathoai_annotations.review.verdict import grades_of
 
@@ -154,7 +156,7 @@ class AdjudicationPanel(QWidget):
         try:
             work()
         except PathoaiError as error:
-            self._review.say(str(error))
+            self._review.say(refusal(error))
             return
         row = self.list.currentRow()
         self.load()
@@ -204,7 +206,7 @@ class AdjudicationPanel(QWidget):
             # Nobody else is stopped by it: it says who may, and the tab stays empty.
             self.why_not.setText(text("no_adjudicator", reader=session.reader))
         except PathoaiError as error:
-            self.why_not.setText(str(error))
+            self.why_not.setText(self._readers_left(session) or refusal(error))
         self.why_not.setVisible(self._adjudicator is None)
         self.load_button.setEnabled(self._adjudicator is not None)
         self._grades_place.removeWidget(self.grades)
@@ -212,6 +214,14 @@ class AdjudicationPanel(QWidget):
         self.grades = GradeButtons(grades_of(session.ontology), self.grade)
         self._grades_place.addWidget(self.grades)
         self._on_row(-1)
+
+    def _readers_left(self, session: ReviewSession) -> str:
+        """Who has still to sign off before anything is settled; empty where that is not why."""
+        found = self._review.guarded(lambda: readings(session.study))
+        if found is None or is_read(found, session.slide_id):
+            return ""
+        left = still_to_sign(found, session.slide_id)
+        return text("readers_left", readers=", ".join(left)) if left else text("readers_none")
 
     def _on_closing(self) -> None:
         self._adjudicator, self.cases = None, []

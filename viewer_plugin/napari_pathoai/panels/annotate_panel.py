@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pathoai.keys.actions import ReviewAction
+from napari_pathoai.keys.actions import ReviewAction, WhileDrawing
 from napari_pathoai.panels.class_buttons import MOST_KEYS, ClassButtons, class_name
 from napari_pathoai.panels.push_button import action_button, push_button
 from napari_pathoai.panels.tool_buttons import ToolButtons
@@ -115,6 +115,7 @@ class AnnotatePanel(QWidget):
             ReviewAction(
                 *("class_number", (str(n),), "group_classes", partial(self._choose_class, n)),
                 {"number": n},
+                WhileDrawing.RUNS,
             )
             for n in range(1, MOST_KEYS + 1)
         )

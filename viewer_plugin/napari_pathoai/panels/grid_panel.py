@@ -261,9 +261,8 @@ class GridPanel(QWidget):
             other = self._review.guarded(
                 partial(ReviewSession, session.study, one.slide_id, session.reader)
             )
-            if other is None:
+            if other is None or not self._review.open(other):
                 return
-            self._review.open(other)
         self._review.show_bounds(one.geometry.bounds)
 
     def _tip(self, one: Annotation) -> str:

@@ -306,6 +306,8 @@ class ReadingPanel(QWidget):
         if regions is None:
             return
         self.models.setCurrentText(regions.queue.model)
+        if regions.queue.misses_tissue:
+            self._review.say(text("reading_no_tissue"))
         self.regions_list.fill(regions)
         self._review.cover()
         self._fill()

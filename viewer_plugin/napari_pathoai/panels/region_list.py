@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_pathoai.panels.region_words import outcome_word
@@ -43,6 +43,10 @@ class RegionList(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setMinimumHeight(_LEAST_HEIGHT_PX)
         self.cellClicked.connect(lambda row, _column: chosen(row))
+
+    def sizeHint(self) -> QSize:
+        """Qt's hook: it takes what room is left, and pushes nothing out of sight."""
+        return QSize(super().sizeHint().width(), _LEAST_HEIGHT_PX)
 
     def fill(self, regions: RegionReview) -> None:
         """Show the regions of a queue."""

@@ -13,7 +13,11 @@ _MIXED = (RegionKind.COSTLY, RegionKind.RANDOM, RegionKind.CONTROL)
 
 
 def mix(queue: RegionQueue) -> str:
-    """What the queue is made of, so that its shares are stated."""
+    """What the queue is made of, so that its shares are stated; and what it was made without."""
+    return f"{_mix(queue)}\n{text('reading_no_tissue')}" if queue.misses_tissue else _mix(queue)
+
+
+def _mix(queue: RegionQueue) -> str:
     if queue.source is QueueSource.TISSUE:
         return text("reading_fields")
     kinds = queue.kinds

@@ -36,6 +36,7 @@ from napari_pathoai.panels.model_panel import ModelPanel
 from napari_pathoai.panels.push_button import push_button
 from napari_pathoai.panels.reading_panel import ReadingPanel
 from napari_pathoai.panels.status_line import StatusLine
+from napari_pathoai.panels.tab_buttons import TabButtons
 from napari_pathoai.panels.verdict_panel import VerdictPanel
 from napari_pathoai.panels.view_panel import ViewPanel
 from napari_pathoai.panels.worklist_panel import WorklistPanel
@@ -78,13 +79,16 @@ class ReviewWidget(QWidget):
         self._camera_timer.setSingleShot(True)
         self._camera_timer.setInterval(_CAMERA_QUIET_MS)
         self._camera_timer.timeout.connect(self._on_camera_quiet)
+        self._may_be_lost = False
+        """Whether whoever closes the window has been told that something is not saved."""
         self._build()
-        self._keys = ReviewKeys(self.review_actions, self._keys_are_ours)
+        self._keys = ReviewKeys(self.review_actions, self._keys_are_ours, self._is_drawing)
         # What a field of text or a list does not take for itself comes up to the dock.
         self._undo_keys = ReviewKeys(self._undo_actions(), self._keys_are_ours)
         self.installEventFilter(self._undo_keys)
         self._attention = Attention(self.review)
         self.review.opened.connect(self._on_opened)
+        self.review.edited.connect(self._on_edited)
         self.review.closing.connect(self._on_closing)
         self.review.panel_wanted.connect(self.show_panel)
         napari_viewer.scene.camera.events.connect(self._on_camera)
@@ -131,8 +135,14 @@ class ReviewWidget(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's hook: a window that closes tells its docks nothing, and what is written is kept."""
-        if event.type() == QEvent.Type.Close and watched is self.window():
-            self.reading.keep_comment()
+        if event.type() != QEvent.Type.Close or watched is not self.window():
+            return False
+        if not (self._may_be_lost or self.review.saves_all()):
+            self._may_be_lost = True
+            self.review.say(text("busy_closing"))
+            event.ignore()
+            return True
+        self.reading.keep_comment()
         return False
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -148,21 +158,25 @@ class ReviewWidget(QWidget):
         self._reader, self._slides = QLabel(), QComboBox()
         self._slides.activated.connect(self._on_slide)
         self.tabs = QTabWidget()
-        self.tabs.setUsesScrollButtons(True)
         for panel in self.panels:
             self.tabs.addTab(_scrolled(panel), text(panel.title_key))
+        self.tab_buttons = TabButtons(self.tabs)
         head = QHBoxLayout()
         head.addWidget(self._reader)
         head.addWidget(self._slides, stretch=1)
         head.addWidget(push_button("?", self.show_keys))
         layout.addWidget(self._open)
         layout.addLayout(head)
+        layout.addWidget(self.tab_buttons)
         layout.addWidget(self.tabs, stretch=1)
         layout.addWidget(self.status)
 
     def _keys_are_ours(self) -> bool:
+        return self.review.annotations is not None and not self._is_drawing()
+
+    def _is_drawing(self) -> bool:
         annotations = self.review.annotations
-        return annotations is not None and not annotations.is_drawing
+        return annotations is not None and annotations.is_drawing
 
     def _on_opened(self, session: ReviewSession) -> None:
         self._open.hide()
@@ -170,6 +184,9 @@ class ReviewWidget(QWidget):
         self._slides.clear()
         self._slides.addItems(tiled_slides(session.study))
         self._slides.setCurrentText(session.slide_id)
+
+    def _on_edited(self) -> None:
+        self._may_be_lost = False
 
     def _on_closing(self) -> None:
         self._camera_timer.stop()
@@ -194,10 +211,8 @@ class ReviewWidget(QWidget):
         if session is None or chosen == session.slide_id:
             return
         other = self.review.guarded(partial(session.on_slide, chosen))
-        if other is None:
+        if other is None or not self.review.open(other):
             self._slides.setCurrentText(session.slide_id)
-        else:
-            self.review.open(other)
 
     def _on_camera(self, _event: object) -> None:
         if self.review.session is not None:

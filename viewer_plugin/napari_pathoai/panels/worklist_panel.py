@@ -19,6 +19,7 @@ from napari_pathoai.panels.worklist_words import slide_words
 from napari_pathoai.picture.thumbnail import thumbnail
 from napari_pathoai.review import Review
 from napari_pathoai.session import ReviewSession
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from pathoai.errors import PathoaiError
 from pathoai.store.slide_store import SlideStore
@@ -165,7 +166,7 @@ class WorklistPanel(QWidget):
         try:
             slide = next(self._coming, None)
         except PathoaiError as error:
-            self._review.say(str(error))
+            self._review.say(refusal(error))
             self._coming, slide = iter(()), None
         if slide is None:
             return False

@@ -23,6 +23,8 @@ ENGLISH: dict[str, str] = {
     "reading_mix": "{costly} of the costliest, {random} at random, {control} with the model hidden",
     "reading_fields": "All tissue, field by field",
     "reading_table": "From a table of regions",
+    "reading_no_tissue": "The slide's tissue cannot be read, so glass is in the queue as well: "
+    "`pathoai tile STUDY` finds it again.",
     "reading_frame": "Region",
     "reading_place": "{place} of {total}",
     "reading_progress": "{decided} decided, {unsure} unsure, {left} left",
@@ -108,6 +110,8 @@ FRENCH: dict[str, str] = {
     "reading_mix": "{costly} des plus coûteuses, {random} au hasard, {control} sans voir le modèle",
     "reading_fields": "Tout le tissu, champ par champ",
     "reading_table": "D'après un tableau de régions",
+    "reading_no_tissue": "Le tissu de la lame est illisible, la file contient aussi du verre : "
+    "`pathoai tile STUDY` le retrouve.",
     "reading_frame": "Région",
     "reading_place": "{place} sur {total}",
     "reading_progress": "{decided} décidées, {unsure} incertaines, {left} restantes",

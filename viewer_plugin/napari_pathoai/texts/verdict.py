@@ -41,6 +41,8 @@ ENGLISH: dict[str, str] = {
     "group_adjudicate": "Adjudication",
     "no_adjudicator": "{reader} does not settle the slide. Remedy: run "
     "`pathoai readers assign STUDY --adjudicator {reader}`.",
+    "readers_left": "Readers have still to sign off: {readers}.",
+    "readers_none": "Nobody is to read the slide, so there is nothing to settle.",
     "load_cases": "Find open cases",
     "no_case": "No open case on this slide.",
     "case_outline": "{number}.  A {first} | B {second}",
@@ -101,6 +103,8 @@ FRENCH: dict[str, str] = {
     "group_adjudicate": "Arbitrage",
     "no_adjudicator": "{reader} n'arbitre pas cette lame. Remède : lancer "
     "`pathoai readers assign STUDY --adjudicator {reader}`.",
+    "readers_left": "Des lecteurs doivent encore signer : {readers}.",
+    "readers_none": "Personne n'est chargé de lire la lame : il n'y a rien à arbitrer.",
     "load_cases": "Chercher les cas ouverts",
     "no_case": "Aucun cas ouvert sur cette lame.",
     "case_outline": "{number}.  A {first} | B {second}",
@@ -115,7 +119,7 @@ FRENCH: dict[str, str] = {
     "take_b": "Prendre B",
     "take_both": "Prendre les deux",
     "take_neither": "Aucun des deux",
-    "take_own": "Prendre mon contour sélectionné",
+    "take_own": "Prendre mon contour",
     "final_grade": "Grade de la lame",
     "settled": "réglé ; encore {left} cas ouverts",
     "choose_case": "choisissez d'abord un cas",

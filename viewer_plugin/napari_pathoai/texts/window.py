@@ -13,6 +13,14 @@ ENGLISH: dict[str, str] = {
     "saved_one": "saved: 1 edit, last at {time}",
     "saved_many": "saved: {edits} edits, last at {time}",
     "refused": "not saved: {reason}",
+    "busy": "another program holds the journal: nothing was changed, nothing is lost; do it again",
+    "busy_kept": "another program holds the journal: not saved yet, nothing is lost; Enter saves "
+    "what you drew",
+    "busy_stays": "what you drew is not saved yet, another program holds the journal: Enter saves "
+    "it, then go on",
+    "busy_closing": "not closed: what you drew is not saved yet, another program holds the "
+    "journal; Enter saves it; close again to give it up",
+    "unsaved": "Not saved yet",
     "keys": "Keys",
     "review_dock": "Review",
     "keys_title": "Keys of the review",
@@ -36,6 +44,14 @@ FRENCH: dict[str, str] = {
     "saved_one": "enregistré : 1 modification à {time}",
     "saved_many": "enregistré : {edits} modifications, la dernière à {time}",
     "refused": "non enregistré : {reason}",
+    "busy": "un autre programme tient le journal : rien n'est changé ni perdu ; recommencez",
+    "busy_kept": "un autre programme tient le journal : pas encore enregistré, rien n'est perdu ; "
+    "Entrée enregistre votre tracé",
+    "busy_stays": "votre tracé n'est pas encore enregistré, un autre programme tient le journal : "
+    "Entrée l'enregistre, puis continuez",
+    "busy_closing": "pas fermé : votre tracé n'est pas encore enregistré, un autre programme tient "
+    "le journal ; Entrée l'enregistre ; fermez à nouveau pour l'abandonner",
+    "unsaved": "Pas encore enregistré",
     "keys": "Touches",
     "review_dock": "Relecture",
     "keys_title": "Touches de la relecture",

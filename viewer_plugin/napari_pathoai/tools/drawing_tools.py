@@ -12,8 +12,9 @@ from shapely import Point
 
 from napari_pathoai.drawing.mouse_place import LEFT_BUTTON, place_of
 from napari_pathoai.drawing.stroke_block import StrokeBlock
-from napari_pathoai.keys.actions import ReviewAction
+from napari_pathoai.keys.actions import ReviewAction, WhileDrawing
 from napari_pathoai.settings import setting
+from napari_pathoai.texts.refusal import refusal
 from napari_pathoai.texts.texts import text
 from napari_pathoai.tools.click_tool import ClickTool
 from napari_pathoai.tools.outline_tool import CLICK_SCREEN_PX, EDIT_MODE, OutlineTool
@@ -50,6 +51,9 @@ _KEYS = {
     "tool_click": "G",
     "tool_split": "K",
 }
+
+_ENDS = ("take_draft", "escape")
+"""Their keys end an outline, or give it up."""
 
 
 class DrawingTools:
@@ -142,6 +146,13 @@ class DrawingTools:
             at = None
         annotations.change(lambda hand: hand.fill_holes(target.id, at))
 
+    def take_draft(self) -> None:
+        """Make an annotation of what a click outlined; or else of what is not saved yet."""
+        if self.click.draft is not None:
+            self.click.accept()
+        elif (annotations := self._review.annotations) is not None:
+            annotations.save_unsaved()
+
     def escape(self) -> None:
         """Forget an outline that is not accepted yet, or else what is selected."""
         if self.click.draft is not None or self.click.is_busy:
@@ -160,7 +171,13 @@ class DrawingTools:
             self._show_undone(session.redo, "nothing_to_redo")
 
     def _actions(self) -> tuple[ReviewAction, ...]:
-        take = [ReviewAction(n, (_KEYS[n],), _GROUP, partial(self.take, n)) for n in self.tools]
+        take = [
+            ReviewAction(
+                *(n, (_KEYS[n],), _GROUP, partial(self.take, n)),
+                while_drawing=WhileDrawing.PASSES,
+            )
+            for n in self.tools
+        ]
         fill_one = partial(self.fill_holes, under_mouse=True)
         fill_all = partial(self.fill_holes, under_mouse=False)
         others: list[tuple[str, tuple[str, ...], Callable[[], None]]] = [
@@ -170,19 +187,26 @@ class DrawingTools:
             ("fill_holes", ("Shift+H",), fill_all),
             ("merge", ("J",), self.merge),
             ("delete", ("Del", "Backspace"), self.delete),
-            ("take_draft", ("Return", "Enter"), self.click.accept),
+            ("take_draft", ("Return", "Enter"), self.take_draft),
             ("escape", ("Esc",), self.escape),
             ("undo", ("Ctrl+Z",), self.undo),
             ("redo", ("Ctrl+Y", "Ctrl+Shift+Z"), self.redo),
         ]
-        return (*take, *(ReviewAction(name, keys, _GROUP, run) for name, keys, run in others))
+        rest = (
+            ReviewAction(
+                *(name, keys, _GROUP, run),
+                while_drawing=WhileDrawing.PASSES if name in _ENDS else WhileDrawing.NOTHING,
+            )
+            for name, keys, run in others
+        )
+        return (*take, *rest)
 
     def _show_undone(self, operation: Callable[[], Undone | None], nothing: str) -> None:
         self.click.cancel()
         try:
             undone = operation()
         except PathoaiError as error:
-            self._review.say(str(error))
+            self._review.say(refusal(error))
             return
         if undone is None:
             self._review.tell(text(nothing))

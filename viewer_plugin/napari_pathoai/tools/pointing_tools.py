@@ -93,8 +93,7 @@ class PointTool:
         if not is_on_slide(place, session):
             self._review.tell(text("beside_slide"))
         else:
-            label = annotations.label
-            annotations.change(lambda hand: hand.draw(label, shapely.Point(place)))
+            annotations.draw_point(shapely.Point(place))
 
 
 def annotation_at(

@@ -15,13 +15,15 @@ from qtpy.QtCore import QEvent, QObject, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QWidget
 
+from napari_pathoai.review import REGION_SHARE
+
 if TYPE_CHECKING:
     import napari
 
 MAP_SIDE_PX = 180
 _MARGIN_PX = 10
-_LARGEST_SHARE = 0.35
-"""Of the canvas's sides: on a small screen the map is smaller."""
+_LEAST_SIDE_PX = 60
+"""However little room there is, of the longer side."""
 _SMALLEST_VIEW_PX = 6.0
 """A view of a few cells would be no more than a point."""
 _DOT_PX = 2.5
@@ -152,11 +154,19 @@ class Minimap(QWidget):
         if canvas is None:
             return
         height_um, width_um = self._extent_um
-        widest = min(MAP_SIDE_PX, _LARGEST_SHARE * canvas.width())
-        highest = min(MAP_SIDE_PX, _LARGEST_SHARE * canvas.height())
-        scale = min(widest / width_um, highest / height_um)
+        beside, above = _room_px(canvas.width(), canvas.height())
+        # Where it fits into the strip beside the framed region or above it, it covers none of it.
+        longest = max(width_um, height_um)
+        scale = max(beside / width_um, above / height_um, _LEAST_SIDE_PX / longest)
+        scale = min(scale, MAP_SIDE_PX / longest)
         self.resize(max(1, round(width_um * scale)), max(1, round(height_um * scale)))
         self.move(canvas.width() - self.width() - _MARGIN_PX, _MARGIN_PX)
 
     def _on_camera(self, _event: object) -> None:
         self.update()
+
+
+def _room_px(width: int, height: int) -> tuple[float, float]:
+    """Width and height of what a square region that is read leaves free of a canvas's corner."""
+    side = REGION_SHARE * min(width, height)
+    return (width - side) / 2 - 2 * _MARGIN_PX, (height - side) / 2 - 2 * _MARGIN_PX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pathoai_annotations.review.region_queue import (
     region_key,
     slides_of_file,
 )
+from pathoai_annotations.review.slide_concern import why_read
 from tests.annotations.review.queue.queue_study import (
     HEIGHT,
     MODEL,
@@ -111,6 +113,29 @@ def test_controls_are_drawn_from_all_regions_alike(made_study: Study, store: Sli
     counts = np.bincount([at for ((at, _),) in drawn], minlength=len(found))
     expected = times / len(squares())
     assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
+def test_a_damaged_tissue_leaves_a_queue_that_says_so(made_study: Study, tmp_path: Path) -> None:
+    """Of glass as well: of a model, of fields; and the worklist still says why."""
+    study = Study(shutil.copytree(made_study.path, tmp_path / "copy"))
+    path = study.store_path(SLIDE)
+    whole = SlideStore(path)
+    fields = RegionQueue.of_slide(study, whole, "R1", settings=SETTINGS)
+    why = why_read(study, SLIDE)
+    assert not fields.misses_tissue
+    assert not queue_of(study, whole).misses_tissue
+    for shard in (path / "labels/tissue").glob("*/c/**/*"):
+        if shard.is_file():
+            shard.write_bytes(shard.read_bytes()[:20])
+    store = SlideStore(path)
+    queue, everywhere = (
+        queue_of(study, store),
+        RegionQueue.of_slide(study, store, "R1", settings=SETTINGS),
+    )
+    assert (len(queue), queue.source, queue.misses_tissue) == (20, QueueSource.MODEL, True)
+    assert everywhere.misses_tissue
+    assert {one.key for one in fields.regions} <= {one.key for one in everywhere.regions}
+    assert why_read(study, SLIDE).model == why.model == MODEL
 
 
 def test_a_slide_that_no_model_ranks_is_read_field_by_field(
