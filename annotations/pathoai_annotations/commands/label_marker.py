@@ -67,6 +67,8 @@ def _pairs_of_marker(
         if pair.fixed.slide_id in found:
             faults[pair.fixed.pair] = _two_of_one(pair, recipe)
         found[pair.fixed.slide_id] = pair
+    if not pairs:
+        faults = unsound  # nothing was restained: what is wrong is the pairs, not the marker
     if not found and not faults:
         raise StudyError(
             "no pair of the cohort shows this marker",

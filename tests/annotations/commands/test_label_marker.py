@@ -115,6 +115,8 @@ def test_a_pair_that_is_none_stops_only_itself(restained: Study, capsys: Capture
     Cohort([*restained.cohort, waiting]).write(restained.path / "cohort.csv")
     assert _label(restained, "--marker", "AE1AE3") == 0
     assert f"{HE}: label ihc/AE1AE3: " in capsys.readouterr().out
+    assert _label(restained, "--marker", "AE1AE3", "--slides", SECOND) == 1
+    assert "found 1 in H&E, 0 restained" in _error(capsys)
     alone = CohortRow(f"D{0:015d}", stain="AE1AE3", pair="three")
     Cohort([*restained.cohort, alone]).write(restained.path / "cohort.csv")
     assert _label(restained, "--marker", "AE1AE3") == 1
