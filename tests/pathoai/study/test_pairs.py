@@ -82,9 +82,13 @@ def test_an_erasure_of_either_slide_reaches_the_transform(tmp_path: Path) -> Non
 def test_a_pair_of_two_patients_or_blocks_was_paired_by_mistake(noun: str) -> None:
     """Two slides of another section got a term that was taken; the rest is worked on."""
     sound = [row(1, pair="a"), row(2, pair="a", stain="PHH3")]
-    one, other = (replace(r, **{f"{noun}_id": f"{n}" * 16}) for n, r in enumerate(sound))
+    one, other = (_of(r, noun, f"{n}" * 16) for n, r in enumerate(sound))
     rows = [one, other, row(3, pair="b"), row(4, pair="b", stain="PHH3")]
     found, faults = sound_pairs(Cohort(rows))
     assert [pair.fixed.pair for pair in found] == ["b"]
     assert f"cannot be of two {noun}s" in str(faults["a"])
-    assert pairs_of(Cohort([one, replace(other, **{f"{noun}_id": ""})]))
+    assert pairs_of(Cohort([one, _of(other, noun, "")]))
+
+
+def _of(slide: CohortRow, noun: str, code: str) -> CohortRow:
+    return replace(slide, patient_id=code) if noun == "patient" else replace(slide, block_id=code)
