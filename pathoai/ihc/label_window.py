@@ -20,8 +20,7 @@ from pathoai.ihc.warp import MovingCells, warped
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.preprocess.hematoxylin_nuclei import nuclei_of, nucleus_threshold
 from pathoai.preprocess.stain.deconvolution import deconvolve
-from pathoai.quality.artefacts import LABEL as ARTEFACTS_LABEL
-from pathoai.quality.quality_map import assess_quality, read_quality
+from pathoai.quality.quality_map import assess_quality, is_judged, read_quality
 from pathoai.registration.tile_quality import RegistrationQuality, TileState
 from pathoai.store.slide_store import SlideStore
 from pathoai.tissue.mask import TissueMask, at_centres
@@ -49,7 +48,7 @@ class Fitness:
 
     @classmethod
     def of_slide(cls, store: SlideStore, vetoes: tuple[str, ...], device: torch.device) -> Fitness:
-        """From the slide's artefact map, which is made where there is none.
+        """From the slide's artefact map, which is made where there is none of the present method.
 
         Args:
             store: The slide; locked by whoever calls, since its map may be written.
@@ -62,8 +61,7 @@ class Fitness:
         tissue = store.tissue
         if not artefact_vetoes(vetoes):
             return cls(tissue, np.zeros_like(tissue.mask), tissue.grid)
-        known = ARTEFACTS_LABEL in store.labels
-        quality = read_quality(store) if known else assess_quality(store, device)
+        quality = read_quality(store) if is_judged(store) else assess_quality(store, device)
         refused = vetoed_artefacts(quality.class_map, vetoes)
         # A cell holds 16 µm: what an artefact spoils does not end with its last whole cell.
         return cls(tissue, np.asarray(ndimage.binary_dilation(refused)), quality.grid)

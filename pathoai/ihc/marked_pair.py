@@ -20,7 +20,7 @@ from pathoai.registration.saved_registration import Registration
 from pathoai.store.label_image import label_grid
 from pathoai.store.slide_store import SlideStore
 
-METHOD = "ihc-2"
+METHOD = "ihc-3"
 """Raised when the same pair would be labelled differently: old labels are then made anew."""
 
 

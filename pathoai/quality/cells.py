@@ -1,7 +1,8 @@
 """The coarse grid on which quality is judged, and what is measured in each of its cells.
 
-A cell is about 16 × 16 µm, a nucleus or two. It is measured at about 2 µm per pixel: fine enough
-to see defocus, and a sixteenth of the pixels of 0.5 µm.
+A cell is about 16 × 16 µm, a nucleus or two. It is measured at about 2 µm per pixel, a sixteenth
+of the pixels of 0.5 µm; its focus at half of that, since at 2 µm round nuclei on pale ground look
+out of focus, however sharp they are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathoai.store.header import StoreHeader
 _CELL_UM = 16.0
 _WORKING_MPP_UM = 2.0
 _COARSEST_STORE_MPP_UM = 4.0
+_FOCUS_PX_PER_PX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,17 @@ class CellGrid:
         """Scale of the pixels that are measured, µm per pixel."""
         return self.cell_um / self.cell_px
 
+    @property
+    def shows_focus(self) -> bool:
+        """Whether the store has the detail by which focus is judged: about 1 µm per pixel."""
+        # Rounding of a scale is no enlargement.
+        return self.cell_um / self.factor <= 1.001 * self.working_mpp / _FOCUS_PX_PER_PX
+
+    @property
+    def detail(self) -> int:
+        """Pixels to read along each side of one that is measured: 2 where focus is judged."""
+        return _FOCUS_PX_PER_PX if self.shows_focus else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
@@ -73,7 +86,7 @@ class Measurements:
 
     Args:
         density: ``(3, H, W)`` mean optical density (natural logarithm) of red, green and blue.
-        fine: ``(H, W)`` energy of detail just above the finest that the scale shows.
+        fine: ``(H, W)`` energy of detail finer than 1 µm, as far as the scale shows it.
         coarse: ``(H, W)`` energy of detail twice as coarse.
         rim: ``(H, W)`` share of pixels on thin dark lines without colour.
         black: ``(H, W)`` share of black pixels.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from pathoai.geometry import Grid, Size
 from pathoai.ontology import NOT_ASSESSED, LabelClass
@@ -38,15 +39,13 @@ from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.shards import shard_slices, shards_of
 from pathoai.store.slide_store import SlideStore
 
-METHOD = "cells-1"
+METHOD = "cells-2"
 """Raised when the same slide would be judged differently: old labels are then made anew."""
 
 _BLOCK_CELLS = 32
 _HALO_CELLS = 2
 _BLOCKS_PER_BATCH = 8
 _PLANES = 7
-# Detail finer than this is what focus is judged by; a coarser store does not have it.
-_COARSEST_FOR_FOCUS_UM = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,13 @@ def assess_quality(
     return read_quality(store)
 
 
+def is_judged(store: SlideStore) -> bool:
+    """Whether a slide has a quality map, and none of an older method."""
+    if LABEL not in store.labels:
+        return False
+    return bool(store.label(LABEL).about.get("method", METHOD) == METHOD)
+
+
 def read_quality(store: SlideStore) -> QualityMap:
     """The quality map of a slide that was judged before.
 
@@ -109,13 +115,12 @@ def read_quality(store: SlideStore) -> QualityMap:
 
 
 def _about(store: SlideStore, cells: CellGrid) -> dict[str, Any]:
-    too_coarse = cells.working_mpp > _COARSEST_FOR_FOCUS_UM
     return {
         "origin": "method",
         "method": METHOD,
         "cell_um": round(cells.cell_um, 4),
         "working_mpp": round(cells.working_mpp, 4),
-        "not_assessed": [BLUR.key] if too_coarse else [],
+        "not_assessed": [] if cells.shows_focus else [BLUR.key],
         "store_sha256": store.identity,
     }
 
@@ -156,8 +161,7 @@ def measure(
         chosen = blocks[first : first + _BLOCKS_PER_BATCH]
         pixels = np.stack([_read(store, cells, at) for at in chosen])
         batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(device)
-        density = optical_density(batch)
-        found = measure_density(density, cells.working_mpp, cells.cell_px).cpu().numpy()
+        found = measure_pixels(batch, cells).cpu().numpy()
         for (y, x), block in zip(chosen, found, strict=True):
             inner = block[:, _HALO_CELLS:-_HALO_CELLS, _HALO_CELLS:-_HALO_CELLS]
             planes[:, y : y + _BLOCK_CELLS, x : x + _BLOCK_CELLS] = inner[
@@ -167,21 +171,25 @@ def measure(
     return Measurements.stacked(planes)
 
 
-def measure_density(density: torch.Tensor, working_mpp: float, cell_px: int) -> torch.Tensor:
-    """All that is measured of a batch, in the precision and on the device it has.
+def measure_pixels(batch: torch.Tensor, cells: CellGrid) -> torch.Tensor:
+    """All that is measured of a batch, on the device it is on.
 
     Args:
-        density: ``(N, 3, H, W)`` floating point, optical density (natural logarithm).
-        working_mpp: Its scale, µm per pixel.
-        cell_px: Side of a cell.
+        batch: ``(N, 3, H, W)`` uint8 RGB; a cell is ``cells.cell_px * cells.detail`` pixels wide.
+        cells: The grid.
 
     Returns:
-        ``(N, 7, H / cell_px, W / cell_px)``, in the order of `Measurements`.
+        ``(N, 7, h, w)`` float32 for h × w cells, in the order of `Measurements`.
     """
+    working_mpp, cell_px, detail = cells.working_mpp, cells.cell_px, cells.detail
+    focus = band_energies(optical_density(batch), working_mpp / detail, cell_px * detail)
+    if detail > 1:
+        batch = functional.avg_pool2d(batch.float(), detail).round().to(torch.uint8)
+    density = optical_density(batch)
     return torch.cat(
         [
             cell_means(density, cell_px),
-            band_energies(density, working_mpp, cell_px),
+            focus,
             rim_share(density, working_mpp, cell_px),
             black_share(density, cell_px),
         ],
@@ -202,7 +210,8 @@ def _read(store: SlideStore, cells: CellGrid, at: tuple[int, int]) -> NDArray[np
     side = _BLOCK_CELLS + 2 * _HALO_CELLS
     y, x = at
     region = cells.grid.region(x - _HALO_CELLS, y - _HALO_CELLS, side, side)
-    return store.read_region(region, Size(side * cells.cell_px, side * cells.cell_px))
+    side_px = side * cells.cell_px * cells.detail
+    return store.read_region(region, Size(side_px, side_px))
 
 
 def classify(
@@ -222,7 +231,7 @@ def classify(
         (GLASS_EDGE, find_glass_edges(measured, tissue, cells.cell_um)),
         (PEN, pen),
     ]
-    if cells.working_mpp <= _COARSEST_FOR_FOCUS_UM:
+    if cells.shows_focus:
         found.insert(0, (BLUR, find_blur(measured, rest, cells.cell_um)))
     class_map = np.full(tissue.shape, CLEAN, np.uint8)
     for artefact, mask in found:

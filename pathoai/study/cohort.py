@@ -22,6 +22,15 @@ HE = "HE"
 _CODED = ("slide_id", "patient_id", "centre_id", "block_id")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
 _STAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+,\"()/-]{0,31}")
+_MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,31}")
+_ALLOWED = {
+    "stain": (_STAIN, '. _ + - , " ( ) /'),
+    "marker": (_MARKER, ". _ + - /"),
+    "scanner": (_TERM, ". _ + -"),
+    "stain_batch": (_TERM, ". _ + -"),
+    "pair": (_TERM, ". _ + -"),
+}
+_SPELLINGS_OF_HE = {"HE", "H&E", "H+E", "H/E", "H-E", "HANDE", "HEMATOXYLINANDEOSIN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,12 @@ class CohortRow:
                     allowed="16 characters made by `pathoai add`",
                     remedy="add slides by `pathoai add STUDY SLIDES`, not by editing the file",
                 )
-        for name in ("stain", "scanner", "stain_batch", "pair", "marker"):
-            allowed = _STAIN if name == "stain" else _TERM
+        for name, (allowed, signs) in _ALLOWED.items():
             if getattr(self, name) and not allowed.fullmatch(getattr(self, name)):
                 raise StudyError(
                     "not a short term",
                     where=f"column {name}",
-                    allowed="up to 32 letters, digits, blanks and . _ + -",
+                    allowed=f"up to 32 letters, digits, blanks and {signs}",
                     remedy="name the device, batch, pair or marker, never a person",
                 )
         if self.stain == HE and self.marker:
@@ -92,6 +100,12 @@ class CohortRow:
     def stated_mpp(self) -> Mpp | None:
         """The scale stated by the user, if any."""
         return None if self.mpp is None else Mpp.square(self.mpp)
+
+
+def stain_term(stain: str) -> str:
+    """A stain as the cohort spells it: ``H&E``, ``he`` and the like are ``HE``."""
+    plain = "".join(stain.upper().split()).replace("HAEMA", "HEMA")
+    return HE if plain in _SPELLINGS_OF_HE else stain.strip()
 
 
 COLUMNS = tuple(f.name for f in fields(CohortRow))
@@ -298,7 +312,8 @@ class IncomingSlide:
             text = getattr(self, name)
             if name in IDENTIFIERS:
                 text = normalised(text, f"identifier of the {name}")
-            object.__setattr__(self, name, text.strip())
+            text = stain_term(text) if name == "stain" else text.strip()
+            object.__setattr__(self, name, text)
 
 
 IDENTIFIERS: tuple[Literal["patient", "block", "centre"], ...] = ("patient", "block", "centre")

@@ -11,7 +11,7 @@ from pathoai.errors import MissingFileError, StudyError
 from pathoai.privacy.identifier import normalised
 from pathoai.privacy.pseudonym import Kind, coded_term, load_or_create_key
 from pathoai.privacy.shown import shown
-from pathoai.study.cohort import IDENTIFIERS, CohortRow, opened_table
+from pathoai.study.cohort import IDENTIFIERS, CohortRow, opened_table, stain_term
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
 from pathoai.study.known_spelling import code_in_study
@@ -99,4 +99,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 )
             for name in _CODED:
                 normalised(row.get(name, ""), f"{_TABLE} line {reader.line_num}, {name}")
-            yield reader.line_num, {k: v.strip() for k, v in row.items()}
+            cells = {k: v.strip() for k, v in row.items()}
+            if "stain" in cells:
+                cells["stain"] = stain_term(cells["stain"])
+            yield reader.line_num, cells

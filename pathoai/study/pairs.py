@@ -43,8 +43,8 @@ def pairs_of(cohort: Cohort, slides: Collection[str] | None = None) -> list[Slid
         slides: Only pairs in which one of these codes takes part; None for all.
 
     Raises:
-        StudyError: The cohort names no pair, a pair has no H&E slide or several, or nothing
-            restained; or a slide named is part of none.
+        StudyError: The cohort names no pair, a pair has no H&E slide or several, nothing
+            restained, or slides of two patients or blocks; or a slide named is part of none.
     """
     found, faults = sound_pairs(cohort, slides)
     for fault in faults.values():
@@ -102,7 +102,21 @@ def _pairs_of_term(term: str, rows: list[CohortRow]) -> list[SlidePair]:
             allowed="1 in H&E, 1 or more restained",
             remedy="correct the columns pair and stain",
         )
+    _check_one_person(term, rows)
     return [SlidePair(fixed[0], row) for row in moving]
+
+
+def _check_one_person(term: str, rows: list[CohortRow]) -> None:
+    """A section has one patient and one block: scans of two were paired by mistake."""
+    for name, noun in (("patient_id", "patient"), ("block_id", "block")):
+        found = {getattr(row, name) for row in rows} - {""}
+        if len(found) > 1:
+            raise StudyError(
+                f"a pair shows one section, and cannot be of two {noun}s",
+                where=f"cohort.csv, pair {term}",
+                found=", ".join(f"{row.slide_id} of {getattr(row, name)}" for row in rows),
+                remedy="correct the column pair: each section needs a term of its own",
+            )
 
 
 def _check_all_named(terms: dict[str, list[CohortRow]], slides: Collection[str]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import StudyError
 from pathoai.progress import Advance
 from pathoai.provenance import utc_now
-from pathoai.study.pairs import SlidePair, pairs_of
+from pathoai.study.cohort import HE, CohortRow
+from pathoai.study.pairs import SlidePair, sound_pairs
 from pathoai.study.study import Study
 from pathoai_annotations.commands.label_record import record_labels
 
@@ -25,46 +28,68 @@ def label_pairs(study: Study, options: Namespace) -> None:
 
     Raises:
         RecipeError: There is no recipe for the marker, or it is malformed.
-        StudyError: No pair shows it, two of one H&E slide do, or the only one is not registered.
+        StudyError: No pair shows it, or the only one is no pair, or has two twins that do.
         CohortError: Some of several pairs failed; the others are done.
     """
-    from pathoai.cli.each_slide import for_each_slide
+    from pathoai.cli.each_slide import Execution, run_items
     from pathoai.ihc.recipe import load_recipe
 
     recipe = load_recipe(options.recipe or options.marker)
-    pairs = _pairs_of_marker(study, options, recipe)
-    for_each_slide(
-        [pair.fixed for pair in pairs.values()],
-        f"labelling {recipe.key}",
-        lambda row, advance: _label(study, options, pairs[row.slide_id], recipe, advance),
-    )
+    pairs, faults = _pairs_of_marker(study, options, recipe)
+
+    def item_of(pair: SlidePair) -> WorkItem:
+        def work(row: CohortRow, _: int | None, advance: Advance) -> Done:
+            return Done(_label(study, options, pair, recipe, advance))
+
+        return WorkItem(pair.fixed.slide_id, work, pair.fixed)
+
+    items = {slide_id: partial(item_of, pair) for slide_id, pair in pairs.items()}
+    items |= {f"pair {term}": partial(_refuse, fault) for term, fault in faults.items()}
+    run_items(items, f"labelling {recipe.key}", Execution())
 
 
 def _pairs_of_marker(
     study: Study, options: Namespace, recipe: MarkerRecipe
-) -> dict[str, SlidePair]:
-    """The pairs of the cohort that show the marker, by the code of their H&E slide."""
+) -> tuple[dict[str, SlidePair], dict[str, StudyError]]:
+    """The pairs of the cohort that show the marker, by the code of their H&E slide.
+
+    Beside them what is wrong with others that show it, by their terms: it does not stop the rest.
+    """
+    pairs, unsound = sound_pairs(study.cohort, options.slides)
+
+    def shows(marker: str) -> bool:
+        return recipe.is_of(marker) or marker == options.marker
+
+    restained = [row for row in study.cohort if row.stain != HE and shows(row.marker or row.stain)]
+    faults = {row.pair: unsound[row.pair] for row in restained if row.pair in unsound}
     found: dict[str, SlidePair] = {}
-    pairs = pairs_of(study.cohort, options.slides)
-    for pair in pairs:
-        if not (recipe.is_of(pair.marker) or pair.marker == options.marker):
-            continue
+    for pair in (pair for pair in pairs if shows(pair.marker)):
         if pair.fixed.slide_id in found:
-            raise StudyError(
-                "two slides were restained for one marker, and a label has one source",
-                where=f"cohort.csv, pair {pair.fixed.pair}",
-                found=recipe.key,
-                remedy="name one of the two by --slides",
-            )
+            faults[pair.fixed.pair] = _two_of_one(pair, recipe)
         found[pair.fixed.slide_id] = pair
-    if not found:
+    if not pairs:
+        faults = unsound  # nothing was restained: what is wrong is the pairs, not the marker
+    if not found and not faults:
         raise StudyError(
             "no pair of the cohort shows this marker",
             where="cohort.csv, column marker",
             found=options.marker,
             allowed=", ".join(sorted({pair.marker for pair in pairs})),
         )
-    return found
+    return {code: pair for code, pair in found.items() if pair.fixed.pair not in faults}, faults
+
+
+def _two_of_one(pair: SlidePair, recipe: MarkerRecipe) -> StudyError:
+    return StudyError(
+        "two slides were restained for one marker, and a label has one source",
+        where=f"cohort.csv, pair {pair.fixed.pair}",
+        found=recipe.key,
+        remedy="name one of the two by --slides",
+    )
+
+
+def _refuse(fault: StudyError) -> WorkItem:
+    raise fault
 
 
 def _label(

@@ -5,20 +5,26 @@ Needs the extra ``[dicom]``; without it the report of the verification says that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from pathoai.errors import AnnotationError, OntologyError
+from pathoai.geometry import Grid
 from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.formats import dicom_ann, dicom_seg, dicom_sr
 from pathoai_annotations.formats.annotation_format import ReadingContext, WritingContext
 from pathoai_annotations.formats.exchange_report import ExchangeReport
-from pathoai_annotations.formats.raster_grid import painted, touched_tiles
-from pathoai_annotations.formats.seg_frames import segments_of
+from pathoai_annotations.formats.raster_grid import painted, tile_slices, touched_tiles
+from pathoai_annotations.formats.seg_frames import FRAME_PX, segments_of
 from pathoai_annotations.formats.seg_raster import BLOCK_PX, SegRaster
 from pathoai_annotations.formats.sr_content import sr_content
 from pathoai_annotations.package.dicom_strangers import stranger_in
@@ -77,14 +83,14 @@ class DicomCheck:
             return False
         for said, painted_here in zip(raster.segments, segments.values(), strict=True):
             outlines = [paint.geometry for paint in painted_here]
-            touched = dict(touched_tiles(outlines, grid, BLOCK_PX))
+            wanted = _frames(outlines, grid)
             blocks = {(top // BLOCK_PX, left // BLOCK_PX) for top, left in raster.blocks}
-            for tile in sorted({*touched, *blocks}):
-                top, left = tile[0] * BLOCK_PX, tile[1] * BLOCK_PX
-                found = raster.block(top, left, [said])[..., 0]
-                part = (slice(top, top + found.shape[0]), slice(left, left + found.shape[1]))
-                shapes = [(outlines[i], 1) for i in touched.get(tile, ())]
-                if not np.array_equal(found, painted(shapes, grid, part)):
+            for row, column in sorted({*wanted, *blocks}):
+                found = raster.block(row * BLOCK_PX, column * BLOCK_PX, [said])[..., 0]
+                expected = np.zeros_like(found)
+                for part, frame in wanted.get((row, column), ()):
+                    expected[part] = frame()
+                if not np.array_equal(found, expected):
                     return False
         return True
 
@@ -100,6 +106,29 @@ class DicomCheck:
         return ReadingContext(
             context.slide_id, context.ontology, _NOBODY, trust_metadata=True, frame=context.frame
         )
+
+
+_Frame = tuple[tuple[slice, slice], Callable[[], NDArray[Any]]]
+
+
+def _frames(outlines: Sequence[BaseGeometry], grid: Grid) -> dict[tuple[int, int], list[_Frame]]:
+    """How to paint the frames of each block that outlines touch, and where in it they lie.
+
+    Frame by frame, as they were written: a pixel whose centre lies on an outline belongs to it or
+    not by the last bit of a sum that counts from the corner of what is painted.
+    """
+    found: dict[tuple[int, int], list[_Frame]] = defaultdict(list)
+    for tile, here in touched_tiles(outlines, grid, FRAME_PX):
+        rows, columns = tile_slices(tile, grid, FRAME_PX)
+        block = (rows.start // BLOCK_PX, columns.start // BLOCK_PX)
+        top, left = (corner * BLOCK_PX for corner in block)
+        part = (
+            slice(rows.start - top, rows.stop - top),
+            slice(columns.start - left, columns.stop - left),
+        )
+        shapes = [(outlines[number], 1) for number in here]
+        found[block].append((part, partial(painted, shapes, grid, (rows, columns))))
+    return found
 
 
 def _comparable(annotations: Iterable[Annotation]) -> dict[str, tuple[Annotation, list[float]]]:

@@ -106,3 +106,20 @@ def test_two_twins_of_one_marker_are_refused(restained: Study, capsys: Capture) 
     assert "two slides were restained" in _error(capsys)
     assert _label(restained, "--marker", "AE1AE3", "--slides", IHC) == 1
     assert "pathoai register" in _error(capsys)
+
+
+def test_a_pair_that_is_none_stops_only_itself(restained: Study, capsys: Capture) -> None:
+    """An H&E slide whose twin is still to come, and a twin whose H&E slide was not entered."""
+    register_pair_as_is(restained)
+    waiting = CohortRow(SECOND, pair="two")
+    Cohort([*restained.cohort, waiting]).write(restained.path / "cohort.csv")
+    assert _label(restained, "--marker", "AE1AE3") == 0
+    assert f"{HE}: label ihc/AE1AE3: " in capsys.readouterr().out
+    assert _label(restained, "--marker", "AE1AE3", "--slides", SECOND) == 1
+    assert "found 1 in H&E, 0 restained" in _error(capsys)
+    alone = CohortRow(f"D{0:015d}", stain="AE1AE3", pair="three")
+    Cohort([*restained.cohort, alone]).write(restained.path / "cohort.csv")
+    assert _label(restained, "--marker", "AE1AE3") == 1
+    captured = capsys.readouterr()
+    assert f"{HE}: label ihc/AE1AE3: " in captured.out
+    assert "pair three: a pair is one H&E slide and what was restained of it" in captured.err

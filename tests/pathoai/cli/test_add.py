@@ -57,6 +57,18 @@ def test_a_pair_is_stated_as_it_enters(
     assert (study.path / "cohort.csv").read_text() == before
 
 
+def test_stain_and_marker_are_understood_as_laboratories_write_them(
+    study: Study, generated: tuple[Path, SlideTruth], tmp_path: Path
+) -> None:
+    twin = tmp_path / "twin.svs"
+    twin.write_bytes(generated[0].read_bytes() + b"1")
+    table = tmp_path / "cohort.csv"
+    table.write_text(f"slide,stain,marker,pair\n{generated[0]},H & E,,1\ntwin.svs,IHC,AE1/AE3,1\n")
+    assert main(["add", str(study.path), str(table)]) == 0
+    (pair,) = pairs_of(study.cohort)
+    assert (pair.fixed.stain, pair.marker) == ("HE", "AE1/AE3")
+
+
 def test_a_folder_of_dicom_files_is_one_slide(
     study: Study, real_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

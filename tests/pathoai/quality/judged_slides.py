@@ -12,9 +12,8 @@ from scipy import ndimage
 
 from pathoai.geometry import Mpp
 from pathoai.ontology import LabelClass
-from pathoai.preprocess.stain.optical_density import optical_density
 from pathoai.quality.cells import CellGrid, Measurements
-from pathoai.quality.quality_map import classify, measure_density
+from pathoai.quality.quality_map import classify, measure_pixels
 from pathoai.slide.memory_reader import MemoryReader
 from pathoai.store.header import StoreHeader
 from pathoai.testing.generated_slide import SlideRecipe, paint_region, plan_slide
@@ -54,9 +53,10 @@ def cell_grid() -> CellGrid:
     return CellGrid.of(StoreHeader("S", SIDE, SIDE, MPP, MPP, MPP))
 
 
-def measured(pixels: NDArray[np.uint8]) -> Measurements:
-    """All cells of a slide at 1 µm per pixel, in one block, at 2 µm as `measure` does."""
-    return measured_at_2_um(halved(pixels))
+def measured(pixels: NDArray[np.uint8], cells: CellGrid | None = None) -> Measurements:
+    """All cells of a slide at 1 µm per pixel, or of the pixels that a grid reads, in one block."""
+    batch = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
+    return Measurements.stacked(measure_pixels(batch, cells or cell_grid())[0].numpy())
 
 
 def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -64,13 +64,6 @@ def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = (side // 2 for side in pixels.shape[:2])
     means = pixels.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
     return np.asarray(np.rint(means), dtype=np.uint8)
-
-
-def measured_at_2_um(pixels: NDArray[np.uint8]) -> Measurements:
-    """All cells of 8 × 8 pixels, in one block."""
-    batch = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
-    planes = measure_density(optical_density(batch), working_mpp=2.0, cell_px=8)
-    return Measurements.stacked(planes[0].numpy())
 
 
 @lru_cache(maxsize=12)

@@ -10,9 +10,8 @@ from scipy import ndimage
 
 from pathoai.errors import StoreError
 from pathoai.geometry import Size
-from pathoai.preprocess.stain.optical_density import optical_density
 from pathoai.quality.cells import CellGrid, Measurements, gaussian
-from pathoai.quality.quality_map import classify, measure, measure_density
+from pathoai.quality.quality_map import classify, measure, measure_pixels
 from pathoai.store.header import StoreHeader
 from pathoai.store.slide_store import SlideStore
 from tests.pathoai.quality.judged_slides import (
@@ -23,25 +22,27 @@ from tests.pathoai.quality.judged_slides import (
     slide,
 )
 
-CELL_PX, WORKING_MPP = 8, 2.0
+CELL_PX = 8
 
 
 def _reference(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """All seven planes by NumPy and SciPy in float64, from the formulas."""
-    density = -np.log((pixels.astype(np.float64).transpose(2, 0, 1) + 1) / 256)
+    """All seven planes by NumPy and SciPy in float64, from the formulas; pixels at 1 µm."""
+    sharp, density = (
+        -np.log((picture.astype(np.float64).transpose(2, 0, 1) + 1) / 256)
+        for picture in (pixels, halved(pixels))
+    )
 
-    def blurred(plane: NDArray[np.float64], um: float) -> NDArray[np.float64]:
-        sigma = um / WORKING_MPP
+    def blurred(plane: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         reach = int(np.ceil(3 * sigma))
         return np.asarray(ndimage.gaussian_filter(plane, sigma, mode="mirror", radius=reach))
 
     def cells(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-        height, width = (side // CELL_PX for side in plane.shape)
-        return np.asarray(plane.reshape(height, CELL_PX, width, CELL_PX).mean(axis=(1, 3)))
+        height, width = (side // 16 for side in pixels.shape[:2])
+        return np.asarray(plane.reshape(height, -1, width, plane.shape[1] // width).mean((1, 3)))
 
-    grey = density.mean(axis=0)
-    soft, softer = blurred(grey, 2.0), blurred(grey, 4.0)
-    excess = density - np.stack([blurred(plane, 8.0) for plane in density])
+    grey = sharp.mean(axis=0)
+    soft, softer = blurred(grey, 1.0), blurred(grey, 2.0)
+    excess = density - np.stack([blurred(plane, 4.0) for plane in density])
     rim = (excess.min(axis=0) > 0.35) & (excess.min(axis=0) > 0.7 * excess.max(axis=0))
     black = (density.min(axis=0) > 1.4) & (density.min(axis=0) > 0.78 * density.max(axis=0))
     planes = (*density, (grey - soft) ** 2, (soft - softer) ** 2, rim.astype(float), black + 0.0)
@@ -55,7 +56,7 @@ def spoiled(request: pytest.FixtureRequest) -> SpoiledSlide:
 
 
 def test_single_precision_measures_what_double_does(spoiled: SpoiledSlide) -> None:
-    found, expected = measured(spoiled.pixels), _reference(halved(spoiled.pixels))
+    found, expected = measured(spoiled.pixels), _reference(spoiled.pixels)
     np.testing.assert_allclose(found.density, expected[:3], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.fine, expected[3], rtol=1e-3, atol=1e-7)
     np.testing.assert_allclose(found.coarse, expected[4], rtol=1e-3, atol=1e-7)
@@ -67,7 +68,7 @@ def test_single_precision_measures_what_double_does(spoiled: SpoiledSlide) -> No
 
 def test_both_precisions_come_to_the_same_judgement(spoiled: SpoiledSlide) -> None:
     single = spoiled.classes()
-    double = Measurements.stacked(_reference(halved(spoiled.pixels)).astype(np.float32))
+    double = Measurements.stacked(_reference(spoiled.pixels).astype(np.float32))
     judged = classify(double, spoiled.tissue, cell_grid())
     assert (judged != single).mean() < 1e-3
     assert (judged[spoiled.tissue] > 0).any()
@@ -86,10 +87,11 @@ def test_blocks_leave_no_seam(store: SlideStore) -> None:
     size = cells.grid.size_px
     tissue = np.ones((size.height, size.width), bool)
     found = measure(store, cells, tissue, torch.device("cpu"))
-    side = Size(size.width * cells.cell_px, size.height * cells.cell_px)
+    cell_px = cells.cell_px * cells.detail
+    side = Size(size.width * cell_px, size.height * cell_px)
     pixels = store.read_region(cells.grid.region(0, 0, size.width, size.height), side)
     batch = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
-    planes = measure_density(optical_density(batch), cells.working_mpp, cells.cell_px)[0].numpy()
+    planes = measure_pixels(batch, cells)[0].numpy()
     whole = Measurements.stacked(planes)
     inner = (
         slice(2, -2),
@@ -121,6 +123,7 @@ def test_cells_are_about_16_um_and_measured_at_about_2(mpp: float) -> None:
     assert cells.working_mpp == pytest.approx(2.0, rel=0.1)
     assert cells.cell_px * cells.working_mpp == pytest.approx(cells.cell_um)
     assert cells.factor * mpp == pytest.approx(cells.cell_um)
+    assert cells.shows_focus == (mpp <= 1)
 
 
 def test_a_coarse_store_is_never_enlarged_and_a_very_coarse_one_refused() -> None:

@@ -60,7 +60,7 @@ def test_pairs_and_markers_are_columns_like_others(
     cervix: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = import_columns(
-        cervix, table(cervix, "slide_id,pair,stain,marker", "{0},p 1,,", "{1},p 1,IHC,CDKN2A")
+        cervix, table(cervix, "slide_id,pair,stain,marker", "{0},p 1,H&E,", "{1},p 1,IHC,CDKN2A")
     )
     assert [(r.pair, r.stain, r.marker) for r in rows] == [
         ("p 1", "HE", ""),

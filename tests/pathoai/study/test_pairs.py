@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,19 @@ def test_an_erasure_of_either_slide_reaches_the_transform(tmp_path: Path) -> Non
     for slide in ("1" * 16, "2" * 16):
         assert set(study.derived_copies(slide)) == {path, picture}
     assert study.derived_copies("3" * 16) == []
+
+
+@pytest.mark.parametrize("noun", ["patient", "block"])
+def test_a_pair_of_two_patients_or_blocks_was_paired_by_mistake(noun: str) -> None:
+    """Two slides of another section got a term that was taken; the rest is worked on."""
+    sound = [row(1, pair="a"), row(2, pair="a", stain="PHH3")]
+    one, other = (_of(r, noun, f"{n}" * 16) for n, r in enumerate(sound))
+    rows = [one, other, row(3, pair="b"), row(4, pair="b", stain="PHH3")]
+    found, faults = sound_pairs(Cohort(rows))
+    assert [pair.fixed.pair for pair in found] == ["b"]
+    assert f"cannot be of two {noun}s" in str(faults["a"])
+    assert pairs_of(Cohort([one, _of(other, noun, "")]))
+
+
+def _of(slide: CohortRow, noun: str, code: str) -> CohortRow:
+    return replace(slide, patient_id=code) if noun == "patient" else replace(slide, block_id=code)
