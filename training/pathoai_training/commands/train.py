@@ -55,7 +55,10 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--max-steps", type=int, metavar="N", help="optimiser steps in all")
     parser.add_argument(
-        "--again", action="store_true", help="train anew even where the same run is finished"
+        "--again",
+        action="store_true",
+        help="train anew even where the same run is finished, or where a finished model of other "
+        "settings has the name and would be replaced",
     )
     add_slurm_options(parser)
 
