@@ -219,7 +219,7 @@ class _Work:
                 where=self._study.path.name,
                 found=f"{name}, {known} slides",
                 remedy="have readers sign off slides of the split's test, or of patients added "
-                "later",
+                "later; train a model again whose bundle does not note yet what it learnt from",
             )
         return StudyError(
             "the model, as it is now, said nothing of any slide that was signed off",
