@@ -224,7 +224,7 @@ def test_predict_writes_a_table_and_the_tiles_it_rests_on(study: Study, capsys: 
 
 def test_with_too_few_patients_every_slide_is_referred(study: Study) -> None:
     settings = [*small_recipe(), "model.accepted_miss_rate=0.02"]
-    train(study, read_recipe(NAME, settings), device="cpu", again=True)
+    train(study, read_recipe(NAME, settings), device="cpu")
     for row in list(study.cohort)[:4]:
         grade = graded(study, row.slide_id)
         assert grade.is_referred

@@ -139,33 +139,8 @@ def test_a_finished_run_is_not_repeated(make_study: StudyMaker, small: list[str]
     assert len(steps) == 12
     run(study, small, again=True, advance=lambda done, _: steps.append(done))
     assert len(steps) == 24
-    other = run(study, [*small, "model.weight_decay=0.1"], again=True)
+    other = run(study, [*small, "model.weight_decay=0.1"])
     assert other.training["fingerprint"] != first.training["fingerprint"]
-
-
-def test_a_finished_model_is_not_replaced_by_one_of_other_settings(
-    make_study: StudyMaker, small: list[str]
-) -> None:
-    study = make_study(PATIENT)
-    first = run(study, small)
-    other = [*small, "model.weight_decay=0.1", "seed=5"]
-    says = r"found other model\.weight_decay, seed\. Remedy: --name NEW keeps both; --again"
-    with pytest.raises(ModelError, match=says):
-        run(study, other)
-    assert load_bundle(study.model_path(NAME)) == first
-    assert (study.path / "runs" / NAME / CHECKPOINT).is_file()
-
-    def power_cut(done: int, _: int) -> None:
-        if done == 8:
-            raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        run(study, other, again=True, advance=power_cut)
-    steps: list[int] = []
-    # What was begun on purpose goes on without being asked for again.
-    second = run(study, other, advance=lambda done, _: steps.append(done))
-    assert second.training["seed"] == 5
-    assert 0 < len(steps) < 12
 
 
 def test_altered_weights_are_trained_again(make_study: StudyMaker, small: list[str]) -> None:

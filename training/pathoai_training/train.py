@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pytorch_lightning import Trainer
 
 from pathoai.atomic_file import write_text_atomically
 from pathoai.errors import ModelError, RecipeError, StudyError
-from pathoai.models.bundle import ModelBundle, load_bundle, read_bundle, save_bundle
+from pathoai.models.bundle import ModelBundle, load_bundle, save_bundle
 from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
 from pathoai.provenance import ProvenanceRecord, sha256_of_json, utc_now
@@ -31,7 +30,6 @@ from pathoai_training.splits.cohort_counts import cohort_counts
 from pathoai_training.splits.openings import Opening
 
 _RUN = "run.json"
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +63,14 @@ def train(
         split: What is kept apart: ``patient``, ``area`` (of the same slides), or a written split:
             ``NAME`` or ``NAME/FOLD``, whose test stays locked.
         device: ``auto``, ``cpu``, ``cuda``, …
-        again: Train anew even where the same run is finished or half done, or a finished model of
-            other settings would be replaced.
+        again: Train anew even where the same run is finished or half done.
         advance: Told of steps done and steps in all.
 
     Raises:
         PreemptedError: A signal asked for the machine (SIGUSR1, SIGTERM); the last whole step is
             kept.
         RecipeError: A key or value of the recipe is wrong, or it is for another ontology.
-        ModelError: A finished model of other settings has this name.
-        StudyError: No store, no such label, or labels without the classes; or somebody was taken
-            out of the study meanwhile.
+        StudyError: No store, no such label, or labels without the classes.
         LeakError: Too few patients or areas, or subsets share patients, blocks, slides or areas.
         InvalidValueError: The name or device cannot be used.
     """
@@ -93,8 +88,6 @@ def train(
         finished = _finished(study, run)
         if finished is not None and not again:
             return finished
-        if not again:
-            _check_place(study, recipe, workshop, run)
         started = utc_now()
         workshop.data.split.write(study.splits_path)
         _prepare_folder(run, again=again)
@@ -122,68 +115,21 @@ def _check_ontology(recipe: Recipe, study: Study) -> None:
 
 def _fingerprint(recipe: Recipe, workshop: Workshop) -> str:
     """Of all that shapes the weights; what does not may change between two parts of a run."""
+    content = copy.deepcopy(dict(recipe.content))
+    for section, keys in CHANGES_NO_WEIGHT.items():
+        values = content.get(section) or {}
+        for key in keys:
+            (values.get("init_args") or values).pop(key, None)
     # All folds of a split have one hash.
     fold = workshop.data.split.fold
     return sha256_of_json(
         {
-            "recipe": _shaping(recipe.content),
+            "recipe": content,
             "fold": fold,
             "encoder": workshop.model.encoder,
             **workshop.data.inputs(),
         }
     )
-
-
-def _shaping(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's content without what changes no weight."""
-    kept = copy.deepcopy(dict(content))
-    for section, keys in CHANGES_NO_WEIGHT.items():
-        values = kept.get(section) or {}
-        for key in keys:
-            (values.get("init_args") or values).pop(key, None)
-    return kept
-
-
-def _check_place(study: Study, recipe: Recipe, workshop: Workshop, run: _Run) -> None:
-    """Refuse to put a model of other settings in the place of a finished one.
-
-    The same settings in a study that has grown since are the next round of the same model, and
-    take its place; so does what was begun with ``again`` and interrupted.
-    """
-    try:
-        known = read_bundle(study.model_path(run.name)).training
-    except ModelError:
-        return  # none yet, or a damaged one that nobody can use
-    split, before = workshop.data.split, known.get("split", {})
-    was = {**_shaping(known.get("settings", {})), "recipe": known.get("recipe")}
-    now = {**_shaping(recipe.content), "recipe": recipe.name}
-    was["split"] = [before.get("kind"), before.get("name"), before.get("fold")]
-    now["split"] = [str(split.kind), split.name, split.fold]
-    changed = list(_changed(was, json.loads(json.dumps(now))))
-    if changed and _begun(run) != run.fingerprint:
-        raise ModelError(
-            "a finished model of other settings has this name",
-            where=run.name,
-            found=f"other {', '.join(changed[:_SHOWN])}" + (" …" if changed[_SHOWN:] else ""),
-            remedy="--name NEW keeps both; --again replaces it",
-        )
-
-
-def _changed(was: Mapping[str, Any], now: Mapping[str, Any], of: str = "") -> Iterator[str]:
-    """Dotted names of the settings that differ."""
-    for key in sorted({*was, *now}):
-        one, other, name = was.get(key), now.get(key), of if key == "init_args" else f"{of}.{key}"
-        if isinstance(one, dict) and isinstance(other, dict):
-            yield from _changed(one, other, name)
-        elif one != other:
-            yield name.removeprefix(".")
-
-
-def _begun(run: _Run) -> str | None:
-    """Fingerprint of the run whose checkpoints lie in the folder."""
-    path = run.folder / _RUN
-    found: dict[str, str] = json.loads(path.read_text("utf8")) if path.is_file() else {}
-    return found.get("fingerprint")
 
 
 def _finished(study: Study, run: _Run) -> ModelBundle | None:
@@ -201,9 +147,9 @@ def _prepare_folder(run: _Run, *, again: bool) -> None:
     if not is_first_process():
         wait_for_note(path, note)
         return
-    begun = _begun(run)
+    known = json.loads(path.read_text("utf8")) if path.is_file() else {}
     run.folder.mkdir(parents=True, exist_ok=True)
-    if again or begun != run.fingerprint:
+    if again or known.get("fingerprint") != run.fingerprint:
         _clear(run.folder)
     write_text_atomically(path, json.dumps(note) + "\n")
 

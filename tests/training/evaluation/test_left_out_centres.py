@@ -57,9 +57,7 @@ def study(make_cells: StudyMaker, small_cells: list[str], kept: Path, tmp_path: 
 def trained(study: Study, small_cells: list[str], fold: int, *more: str) -> None:
     settings = [*small_cells, "trainer={max_steps: 8, steps_per_epoch: 8}", *more]
     recipe = read_recipe(NAME, settings)
-    train(
-        study, recipe, name=f"{NAME}-fold-{fold}", split=f"centres/{fold}", device="cpu", again=True
-    )
+    train(study, recipe, name=f"{NAME}-fold-{fold}", split=f"centres/{fold}", device="cpu")
 
 
 def left_out_rows(study: Study) -> list[list[Any]]:

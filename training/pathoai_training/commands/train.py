@@ -55,10 +55,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--max-steps", type=int, metavar="N", help="optimiser steps in all")
     parser.add_argument(
-        "--again",
-        action="store_true",
-        help="train anew even where the same run is finished, or where a finished model of other "
-        "settings has the name and would be replaced",
+        "--again", action="store_true", help="train anew even where the same run is finished"
     )
     add_slurm_options(parser)
 

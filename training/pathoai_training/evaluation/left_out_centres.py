@@ -125,8 +125,7 @@ def _check_alike(first: ModelBundle, bundle: ModelBundle, fold: int) -> None:
                 where=bundle.name,
                 found=found,
                 allowed=f"{allowed}, as {first.name}" if what != "fold" else allowed,
-                remedy=f"train {bundle.name} again, with the same recipe, --fold {fold} "
-                "and --again",
+                remedy=f"train {bundle.name} again, with the same recipe and --fold {fold}",
             )
 
 
