@@ -6,7 +6,7 @@ decision theory and Bayesian analysis. 1985). The costs are data: a YAML file be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
@@ -114,6 +114,25 @@ class CostMatrix:
                 allowed="high_grade: one of " + ", ".join(self.classes[1:]),
             )
         return self.classes.index(self.high_grade)
+
+    def check_order(self, classes: Sequence[str]) -> None:
+        """Refuse to weigh classes by position where their names say another order.
+
+        Args:
+            classes: As many as the matrix has, from least to most severe.
+
+        Raises:
+            OntologyError: One of them stands elsewhere in the matrix.
+        """
+        names = zip(self.classes, classes, strict=True)
+        if any(own != other and own in classes for own, other in names):
+            raise OntologyError(
+                "the costs are in another order than the classes",
+                where=f"costs {self.key}",
+                found=", ".join(self.classes),
+                allowed=", ".join(classes),
+                remedy="sort classes, rows and columns from least to most severe",
+            )
 
     def expected(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """What each decision is expected to cost, ``(N, K)`` float64.

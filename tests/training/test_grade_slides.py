@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from pathoai.cli.main import main
-from pathoai.errors import InvalidValueError, ModelError, RecipeError
+from pathoai.errors import InvalidValueError, ModelError, OntologyError, RecipeError, StudyError
 from pathoai.inference.grade_slide import SlideGrader
 from pathoai.inference.slide_grade import REFER, SlideGrade
 from pathoai.models.bundle import SLIDE_GRADING, ModelBundle, load_bundle, load_network
@@ -22,8 +23,10 @@ from pathoai.models.grade_decision import GradeDecision
 from pathoai.ontology import NOT_ASSESSED
 from pathoai.store.objects import read_objects
 from pathoai.store.slide_store import SlideStore
+from pathoai.study.cohort import Cohort
 from pathoai.study.study import Study
 from pathoai_training.data.bag_data import BagData
+from pathoai_training.evaluation.evaluate import evaluate
 from pathoai_training.recipes.build import build
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.tasks.slide_grading import SlideGrading
@@ -318,6 +321,43 @@ def test_costs_of_another_organ_are_refused_and_own_costs_are_taken(study: Study
     own = [*small_recipe(), f"model.costs={costs % ('cervix', matrix)}"]
     bundle = train(study, read_recipe(NAME, own), name="own", device="cpu")
     assert bundle.decision["referral"]["costs"]["key"] == "mine"
+
+
+def test_costs_in_another_order_than_the_classes_are_refused(study: Study) -> None:
+    costs = "{key: mine, ontology: cervix, classes: [invasive, hsil, lsil, benign], "
+    costs += "high_grade: hsil, costs: [[0, 1, 2, 3], [1, 0, 1, 2], [2, 1, 0, 1], [3, 2, 1, 0]]}"
+    recipe = read_recipe(NAME, [*small_recipe(), f"model.costs={costs}"])
+    with pytest.raises(OntologyError, match=r"another order.*allowed: benign, lsil, hsil"):
+        build(recipe, study=study.path, split="patient")
+
+
+def test_nothing_is_published_of_who_left_while_it_was_trained(study: Study) -> None:
+    gone = next(iter(study.cohort))
+
+    def leaves(done: int, total: int) -> None:
+        if done == total:
+            study.cohort.without([gone.slide_id]).write(study.path / "cohort.csv")
+
+    with pytest.raises(StudyError, match=r"1 of 64 slides are gone.*run the same command again"):
+        train(study, read_recipe(NAME, small_recipe()), name="late", device="cpu", advance=leaves)
+    assert not study.model_path("late").exists()
+    assert not list((study.path / "runs" / "late").iterdir())
+    bundle = train(study, read_recipe(NAME, small_recipe()), name="late", device="cpu")
+    assert gone.slide_id not in (study.model_path("late") / "bundle.json").read_text("utf8")
+    split = bundle.training["split"]
+    assert len(split["learnt_from"]) == sum(sum(n.values()) for n in split["slides"].values()) - 13
+
+
+def test_evaluate_tells_of_grades_that_changed_and_refuses_other_features(study: Study) -> None:
+    rows = list(study.cohort)
+    rows[3] = replace(rows[3], grade="benign")
+    Cohort(rows).write(study.path / "cohort.csv")
+    report = evaluate(study, NAME, device="cpu")
+    assert "The labels of 1 slides have changed since training." in report.context.label_statement
+    for seed, row in enumerate(rows):
+        write_features(study.store_path(row.slide_id), 0, seed=seed, weights_sha256="d" * 64)
+    with pytest.raises(ModelError, match=r"another encoder.*dddddddddddd…; allowed.*aaaaaaaaaaaa…"):
+        evaluate(study, NAME, device="cpu")
 
 
 def test_mean_pooling_can_be_the_model(study: Study) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 
 from pathoai.atomic_file import write_text_atomically
-from pathoai.errors import ModelError, RecipeError
+from pathoai.errors import ModelError, RecipeError, StudyError
 from pathoai.models.bundle import ModelBundle, load_bundle, save_bundle
 from pathoai.preprocess.device import choose_device
 from pathoai.progress import Advance, silent
@@ -148,10 +148,7 @@ def _finished(study: Study, name: str) -> ModelBundle | None:
 
 
 def _prepare_folder(run: _Run, *, again: bool) -> None:
-    """Keep the folder of the same unfinished run; anything else in it belongs to another.
-
-    Log files of SLURM jobs stay: this job writes to one of them.
-    """
+    """Keep the folder of the same unfinished run; anything else in it belongs to another."""
     path, note = run.folder / _RUN, {"fingerprint": run.fingerprint, **start_of_job()}
     if not is_first_process():
         wait_for_note(path, note)
@@ -159,12 +156,35 @@ def _prepare_folder(run: _Run, *, again: bool) -> None:
     known = json.loads(path.read_text("utf8")) if path.is_file() else {}
     run.folder.mkdir(parents=True, exist_ok=True)
     if again or known.get("fingerprint") != run.fingerprint:
-        for old in run.folder.iterdir():
-            if old.is_dir():
-                shutil.rmtree(old)
-            elif not old.name.startswith(JOB_LOG):
-                old.unlink()
+        _clear(run.folder)
     write_text_atomically(path, json.dumps(note) + "\n")
+
+
+def _clear(folder: Path) -> None:
+    """Remove all of a run but the log files of SLURM jobs: this job writes to one of them."""
+    for old in folder.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif not old.name.startswith(JOB_LOG):
+            old.unlink()
+
+
+def _check_nobody_left(study: Study, workshop: Workshop, run: _Run) -> None:
+    """Publish nothing that was learnt from somebody who was taken out of the study meanwhile.
+
+    An erasure that looked before the bundle was there could not have named it.
+    """
+    known = {row.slide_id for row in study.cohort}
+    learnt = {str(slide["slide_id"]) for slide in workshop.data.record()["slides"]}
+    if gone := learnt - known:
+        _clear(run.folder)
+        raise StudyError(
+            "slides were taken out of the study while the model was trained: it is not published, "
+            "and its checkpoints are deleted",
+            where=run.name,
+            found=f"{len(gone)} of {len(learnt)} slides are gone",
+            remedy="run the same command again: it trains without them",
+        )
 
 
 def _publish(
@@ -176,6 +196,7 @@ def _publish(
     started: str,
 ) -> None:
     """Calibrate on validation, measure on what may be looked at, write bundle and provenance."""
+    _check_nobody_left(study, workshop, run)
     device = trainer.strategy.root_device
     model, data = workshop.model.to(device), workshop.data
     validation = measured = model.examine(data, "validation")
@@ -212,6 +233,7 @@ def _publish(
         licence=str(recipe.content.get("licence", "")),
         intended_use=intended_use(record),
     )
+    _check_nobody_left(study, workshop, run)  # measuring a large study takes hours
     saved = save_bundle(study.model_path(run.name), bundle, model.network)
     _note(study, recipe, saved, record, started)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from pathoai.errors import LeakError, ModelError
 from pathoai.models.bundle import ModelBundle, load_network
+from pathoai.provenance import sha256_of_json
 from pathoai.study.study import Study
+from pathoai.tiling.spec import TileSpec
 from pathoai_training.recipes.build import Workshop, build
 from pathoai_training.recipes.recipe import Recipe
 
@@ -22,7 +27,8 @@ def trained_workshop(study: Study, bundle: ModelBundle, device: torch.device) ->
         device: Where the network shall lie.
 
     Raises:
-        ModelError: The bundle does not say how it was trained, or its weights do not fit.
+        ModelError: The bundle does not say how it was trained, its weights do not fit, or the
+            network would be shown other tiles or features than in training.
         LeakError: The split comes out another way than it did.
         StudyError: A store, a label or the split is missing.
     """
@@ -49,7 +55,27 @@ def trained_workshop(study: Study, bundle: ModelBundle, device: torch.device) ->
         )
     # As in training: a task may learn from the data how long its input is.
     workshop.model.check(workshop.data)
+    _check_input(workshop, bundle)
     workshop.model.network = load_network(study.model_path(bundle.name), bundle, device)
     workshop.model.normalise = bundle.normalisation
     workshop.model.to(device).eval()
     return workshop
+
+
+def _check_input(workshop: Workshop, bundle: ModelBundle) -> None:
+    """Features made anew may be of other tiles or weights, which is another input."""
+    found = workshop.data.spec, sha256_of_json(workshop.model.encoder)
+    if found != (bundle.spec, sha256_of_json(bundle.encoder)):
+        raise ModelError(
+            "the network is shown other tiles, or features of another encoder, than in training",
+            where=bundle.name,
+            found=_input_words(workshop.data.spec, workshop.model.encoder),
+            allowed=_input_words(bundle.spec, bundle.encoder),
+            remedy="make the features again as they were, or train the model again",
+        )
+
+
+def _input_words(spec: TileSpec, encoder: Mapping[str, Any]) -> str:
+    words = f"{spec.size_px} px at {spec.mpp:g} µm, overlap {spec.overlap_px} px, tissue "
+    words += f"{spec.min_tissue_fraction:g} or more"
+    return words + (f", weights {str(encoder['weights_sha256'])[:12]}…" if encoder else "")

@@ -40,6 +40,9 @@ def agree_study(
         "outlines count as": "their topmost class" if roll_up else "their own class",
         "measured": utc_now(),
     }
+    if work.model.known_slides:
+        known = len(work.model.known_slides.intersection(work.grades.slide_ids))
+        facts["not counted for the model"] = f"{known} slides of patients it learnt from"
     return build_agreement(study.sheet.title, ontology, work, disagreements(work), facts)
 
 

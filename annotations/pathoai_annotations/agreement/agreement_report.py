@@ -85,7 +85,10 @@ def build_agreement(
     about = Section(
         "about",
         "What was compared",
-        ("Only work that was signed off is compared; what is missing is listed below.",),
+        (
+            "Only work that was signed off is compared; what is missing is listed below.",
+            *([work.model.words] if work.model.name else []),
+        ),
         (Table("Facts", ("fact", "value"), rows),),
     )
     model_pairs = _model_pairs(work)

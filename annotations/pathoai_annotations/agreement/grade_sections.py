@@ -110,7 +110,7 @@ def _model_section(slides: GradedSlides, scale: GradeScale) -> Section:
         "readers, the mean over pairs of a reader and the model, and the difference, over the same "
         "resamples of patients. An interval of the difference that holds 0 shows no difference.",
         f"The model gave no grade to {left} of {len(slides)} slides: it left them to the doctor, "
-        "or did not see them."
+        "did not see them, or knew their patients from its training."
         if left
         else "",
     ]

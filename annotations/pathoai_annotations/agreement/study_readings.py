@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathoai.errors import StudyError
 from pathoai.store.slide_store import SlideStore, is_complete
 from pathoai.study.study import Study
+from pathoai_annotations.agreement.asked_model import AskedModel
 from pathoai_annotations.agreement.grade_scale import GradeScale
 from pathoai_annotations.agreement.graded_slides import GradedSlides
 from pathoai_annotations.agreement.model_readings import model_grade, model_outlines
@@ -41,6 +42,7 @@ class StudyReadings:
         region_times: Of regions.
         readings: Who was to read what, and has.
         without_store: Signed slides whose scale is not known because they are not tiled.
+        model: What is held against the readers.
     """
 
     scale: GradeScale
@@ -50,6 +52,7 @@ class StudyReadings:
     region_times: tuple[TimedReading, ...]
     readings: tuple[Reading, ...]
     without_store: tuple[str, ...]
+    model: AskedModel
 
     @property
     def missing(self) -> list[Reading]:
@@ -69,7 +72,9 @@ def gather_readings(
         roll_up: Whether outlines count with the topmost class that theirs is a kind of.
 
     Raises:
-        StudyError: Nobody signed anything off, or the model said nothing of any slide.
+        StudyError: Nobody signed anything off, or the model said nothing of any slide that may
+            count for it.
+        ModelError: The model's bundle is malformed.
     """
     found = readings(study)
     done = [one for one in found if one.signed and one.role is not Role.ADJUDICATOR]
@@ -81,7 +86,7 @@ def gather_readings(
             "collect the reading rooms by `pathoai readers collect`",
         )
     with Journal.open(study) as journal:
-        work = _Work(study, journal, scale, model, roll_up)
+        work = _Work(study, journal, scale, AskedModel.of(study, model), roll_up)
         for slide_id, ones in _by_slide(done).items():
             work.add(slide_id, ones)
         work.add_slide_times()
@@ -99,7 +104,7 @@ class _Work:
     """What is gathered slide by slide."""
 
     def __init__(
-        self, study: Study, journal: Journal, scale: GradeScale, model: str, roll_up: bool
+        self, study: Study, journal: Journal, scale: GradeScale, model: AskedModel, roll_up: bool
     ) -> None:
         self._study, self._journal, self._scale = study, journal, scale
         self._model, self._ontology = model, study.ontology
@@ -122,7 +127,8 @@ class _Work:
         signed = {one.reader: one.signed for one in ones if one.signed is not None}
         graded = {r: s.grade for r, s in signed.items() if s.grade}
         self._grades[slide_id] = {r: self._position(key, slide_id) for r, key in graded.items()}
-        if self._model:
+        may_ask = bool(self._model.name) and slide_id not in self._model.known_slides
+        if may_ask:
             self._ask_model(slide_id)
         events = list(self._journal.events(slide_id))
         for one in timed_regions(events, self._signed[slide_id]):
@@ -138,11 +144,11 @@ class _Work:
             )
             for reader, found in outlines_of(events, signed).items()
         }
-        if self._model:
+        if may_ask:
             predicted = model_outlines(self._study, self._model, slide_id, self._ontology)
             if predicted is not None:
                 self._seen_by_model = True
-                outlines[self._model] = Outlines.of(
+                outlines[self._model.name] = Outlines.of(
                     (("", label, outline) for label, outline in predicted), self._counts_as
                 )
         mpp = SlideStore(self._study.store_path(slide_id)).header.slide_mpp
@@ -183,13 +189,8 @@ class _Work:
 
     def result(self, found: Sequence[Reading]) -> StudyReadings:
         """All of it, in columns."""
-        if self._model and not self._seen_by_model:
-            raise StudyError(
-                "the model said nothing of any slide that was signed off",
-                where=self._study.path.name,
-                found=repr(self._model),
-                remedy=f"run `pathoai predict STUDY --model {self._model}` first",
-            )
+        if self._model.name and not self._seen_by_model:
+            raise self._nothing_said()
         readers = sorted(
             {
                 one.reader
@@ -197,7 +198,7 @@ class _Work:
                 if one.slide_id in self._grades and one.signed and one.role is not Role.ADJUDICATOR
             }
         )
-        model = (self._model, self._said_by_model) if self._said_by_model else None
+        model = (self._model.name, self._said_by_model) if self._said_by_model else None
         return StudyReadings(
             self._scale,
             GradedSlides.of(self._grades, self._patients, readers, model),
@@ -206,4 +207,23 @@ class _Work:
             tuple(self._region_times),
             tuple(found),
             tuple(self._without_store),
+            self._model,
+        )
+
+    def _nothing_said(self) -> StudyError:
+        name, known = self._model.name, len(self._grades.keys() & self._model.known_slides)
+        if known == len(self._grades):
+            return StudyError(
+                "the model learnt from the patients of every slide that was signed off, so its "
+                "agreement would say nothing of new ones",
+                where=self._study.path.name,
+                found=f"{name}, {known} slides",
+                remedy="have readers sign off slides of the split's test, or of patients added "
+                "later; train a model again whose bundle does not note yet what it learnt from",
+            )
+        return StudyError(
+            "the model, as it is now, said nothing of any slide that was signed off",
+            where=self._study.path.name,
+            found=f"{name}; {known} of {len(self._grades)} slides are of patients it learnt from",
+            remedy=f"run `pathoai predict STUDY --model {name}` first",
         )

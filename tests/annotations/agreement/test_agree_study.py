@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from sklearn.metrics import cohen_kappa_score
 
 from pathoai.cli.main import main
 from pathoai.errors import StudyError
+from pathoai.models.architecture import build_network
+from pathoai.models.bundle import SEMANTIC_SEGMENTATION, ModelBundle, save_bundle
+from pathoai.store.objects import read_objects, write_objects
 from pathoai.study.study import Study
+from pathoai.tiling.spec import TileSpec
 from pathoai_annotations.agreement.agree_study import agree_study
 from pathoai_annotations.journal.journal import Journal
 from pathoai_annotations.queue_table import read_queue
@@ -132,6 +137,67 @@ def test_kinds_roll_up_and_the_model_is_one_more_rater(study: Study, capsys: Cap
     assert fleiss[1] < fleiss[0]
 
 
+def _trained(study: Study, learnt_from: list[str]) -> str:
+    """Put a model's bundle into the study, and say who it is."""
+    arguments = {"width": 2, "depth": 1}
+    bundle = ModelBundle(
+        name=MODEL,
+        task=SEMANTIC_SEGMENTATION,
+        architecture="unet",
+        arguments=arguments,
+        ontology="cervix",
+        ontology_version="1",
+        classes=("background", "hsil"),
+        spec=TileSpec(64, 0.5),
+        training={"split": {"learnt_from": learnt_from}},
+    )
+    network = build_network("unet", classes=2, arguments=arguments)
+    return save_bundle(study.model_path(MODEL), bundle, network).identity
+
+
+def _predicted_by(study: Study, identity: str) -> None:
+    """As if that model had made the predictions that lie there."""
+    for slide_id in slide_ids(study):
+        path = study.objects_path(slide_id, f"prediction/{MODEL}")
+        table = read_objects(path)
+        write_objects(path, replace(table, source=table.source | {"model_sha256": identity}))
+        report = study.report_path(slide_id, f"prediction/{MODEL}")
+        said = json.loads(report.read_text("utf8"))
+        report.write_text(json.dumps(said | {"about": {"model_sha256": identity}}), "utf8")
+
+
+def test_a_model_is_not_held_against_readers_on_patients_it_learnt_from(
+    study: Study, capsys: Capture
+) -> None:
+    ids = slide_ids(study)
+    _predicted_by(study, _trained(study, [ids[0]]))
+    report = _report(study, capsys, "--model", MODEL)
+    # Two slides are of the patient of whom one was learnt from.
+    assert [row[:2] for row in _rows(report, "grades")] == [
+        ["R1 and R2", 6],
+        [f"R1 and model {MODEL}", 4],
+        [f"R2 and model {MODEL}", 4],
+    ]
+    assert report["facts"]["not counted for the model"] == "2 slides of patients it learnt from"
+    (regions,) = (s for s in report["sections"] if s["key"] == "regions")
+    assert f"R1 and {MODEL}, 4 slides: areas and boundaries" in [
+        table["caption"] for table in regions["tables"]
+    ]
+    _predicted_by(study, _trained(study, ids))
+    with pytest.raises(StudyError, match="learnt from the patients of every slide") as error:
+        agree_study(study, model=MODEL)
+    assert "split's test" in str(error.value)
+
+
+def test_predictions_of_an_earlier_model_of_that_name_do_not_count(study: Study) -> None:
+    _predicted_by(study, _trained(study, []))
+    assert agree_study(study, model=MODEL).facts["model"] == MODEL
+    _trained(study, [slide_ids(study)[6]])
+    with pytest.raises(StudyError, match="as it is now, said nothing") as error:
+        agree_study(study, model=MODEL)
+    assert f"pathoai predict STUDY --model {MODEL}" in str(error.value)
+
+
 def test_times_tell_what_was_saved_only_where_both_ways_were_read(
     study: Study, capsys: Capture
 ) -> None:
@@ -214,7 +280,7 @@ def test_without_anything_signed_there_is_nothing_to_compare(tmp_path: Path) -> 
     withdrawn = ["readers", "withdraw", str(study.path), "--reader", "R8"]
     assert main(withdrawn) == 0  # nothing to take back is no error
     read(study, slide_ids(study)[0], "R1", "")
-    with pytest.raises(StudyError, match="the model said nothing"):
+    with pytest.raises(StudyError, match="as it is now, said nothing"):
         agree_study(study, model="other")
     report = agree_study(study)
     assert "No slide was given a grade by two readers" in str(report.content())

@@ -9,6 +9,7 @@ from pathoai.errors import StoreError
 from pathoai.inference.slide_grade import REFER, SlideGrade
 from pathoai.store.objects import ObjectTable, write_objects
 from pathoai.study.study import Study
+from pathoai_annotations.agreement.asked_model import AskedModel
 from pathoai_annotations.agreement.model_readings import model_grade, model_outlines
 from tests.annotations.readers.read_study import LESION, MODEL, made_study, slide_ids
 
@@ -30,11 +31,11 @@ def _grade(study: Study, slide_id: str, decision: str) -> None:
 
 def test_a_grade_of_the_whole_slide_goes_before_the_worst_lesion(study: Study) -> None:
     (slide_id,) = slide_ids(study)
-    assert model_grade(study, MODEL, slide_id) == "hsil"
+    assert model_grade(study, AskedModel(MODEL), slide_id) == "hsil"
     _grade(study, slide_id, "benign")
-    assert model_grade(study, MODEL, slide_id) == "benign"
+    assert model_grade(study, AskedModel(MODEL), slide_id) == "benign"
     _grade(study, slide_id, REFER)
-    assert model_grade(study, MODEL, slide_id) is None
+    assert model_grade(study, AskedModel(MODEL), slide_id) is None
 
 
 def test_too_little_of_every_lesion_is_no_grade(study: Study) -> None:
@@ -46,17 +47,17 @@ def test_too_little_of_every_lesion_is_no_grade(study: Study) -> None:
         ('{"summary": {"grades": {"worst": {"grade": 1, "classes": ["lsil"]}}}}', "lsil"),
     ):
         report.write_text(text, "utf8")
-        assert model_grade(study, MODEL, slide_id) == expected
+        assert model_grade(study, AskedModel(MODEL), slide_id) == expected
     report.write_text('{"summary": ', "utf8")
     with pytest.raises(StoreError, match="damaged report"):
-        model_grade(study, MODEL, slide_id)
-    assert model_grade(study, "other", slide_id) is None
+        model_grade(study, AskedModel(MODEL), slide_id)
+    assert model_grade(study, AskedModel("other"), slide_id) is None
 
 
 def test_its_objects_are_outlines_by_their_class(study: Study) -> None:
     (slide_id,) = slide_ids(study)
-    found = model_outlines(study, MODEL, slide_id, study.ontology)
+    found = model_outlines(study, AskedModel(MODEL), slide_id, study.ontology)
     assert found is not None
     ((label, outline),) = found
     assert (label, outline.wkt) == ("hsil", LESION.wkt)
-    assert model_outlines(study, "other", slide_id, study.ontology) is None
+    assert model_outlines(study, AskedModel("other"), slide_id, study.ontology) is None

@@ -238,6 +238,7 @@ class BagData(StudyData):
                 "statement": split.statement,
                 "name": split.name,
                 "fold": split.fold,
+                "learnt_from": split.learnt_from,
                 "unused": sorted({s.slide_id for s in self.slides} - used | set(self._without)),
                 "slides": {subset: self._tally(subset) for subset in self._served},
             },

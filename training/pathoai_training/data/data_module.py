@@ -209,6 +209,7 @@ class StoreDataModule(AugmentedData):
                 "guard_px": self.guard_px if split.kind is SplitKind.AREA else None,
                 "name": split.name,
                 "fold": split.fold,
+                "learnt_from": split.learnt_from,
                 "unused": sorted({s.slide_id for s in self.slides} - set(split.slide_ids)),
                 "tiles": {subset: len(tiles) for subset, tiles in self.tiles.items()},
             },

@@ -224,6 +224,7 @@ class RegionData(AugmentedData):
                 "statement": split.statement,
                 "name": split.name,
                 "fold": split.fold,
+                "learnt_from": split.learnt_from,
                 "unused": sorted(set(self.slide_ids) - set(split.slide_ids)),
                 "regions": {subset: len(r) for subset, r in self.regions.items()},
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -186,13 +186,19 @@ def _trained_on(workshop: Workshop) -> int:
 
 def _labels(record: Mapping[str, Any], workshop: Workshop) -> str:
     """Where the labels come from, and whether they are still those of training."""
-    before = {s["slide_id"]: s.get("label_sha256") for s in record["slides"]}
-    now = {s["slide_id"]: s.get("label_sha256") for s in workshop.data.record()["slides"]}
-    changed = sum(before.get(slide_id) != sha256 for slide_id, sha256 in now.items())
+    before, now = _learnt(record["slides"]), _learnt(workshop.data.record()["slides"])
+    changed = sum(
+        before[slide_id] != label for slide_id, label in now.items() if slide_id in before
+    )
     text = _sentence(record["label_statement"])
     if changed:
         text += f" The labels of {changed} slides have changed since training."
     return text
+
+
+def _learnt(slides: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Slide → its grade, or the hash of its label where parts of it are labelled."""
+    return {s["slide_id"]: s.get("label_sha256", s.get("grade")) for s in slides}
 
 
 def _sentence(text: str) -> str:

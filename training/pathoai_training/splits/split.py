@@ -107,6 +107,12 @@ class Split:
             )
         return STATEMENTS[self.kind]
 
+    @property
+    def learnt_from(self) -> list[str]:
+        """Slides of which something is in training or validation: the model knows them."""
+        pairs = zip(self.slide_ids, self.subsets, strict=True)
+        return sorted({slide_id for slide_id, subset in pairs if subset != "test"})
+
     def subset_of_slide(self) -> dict[str, str]:
         """Slide id → subset, of a split that keeps slides whole."""
         return dict(zip(self.slide_ids, self.subsets, strict=True))

@@ -257,5 +257,6 @@ def _costs_of(costs: str | dict[str, Any], classes: tuple[str, ...]) -> CostMatr
             found=", ".join(found.classes),
             allowed=f"{len(classes)}: {', '.join(classes)}",
         )
+    found.check_order(classes)
     found.first_high  # noqa: B018 - raises where the costs name none
     return found
