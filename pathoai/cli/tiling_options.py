@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pathoai.errors import InvalidValueError, MissingFileError
-from pathoai.study.cohort import HE
+from pathoai.study.stain import HE, is_routine
 
 if TYPE_CHECKING:  # its module is heavy, and needed only once the command runs
     from pathoai.preprocess.tiling_settings import TilingSettings
@@ -120,7 +120,7 @@ def chosen_settings(options: Namespace, stain: str = HE) -> TilingSettings:
         quality=options.quality,
         colour=options.colour,
         normalisation=_normalisation(options.normalise, options.target),
-        tissue_method=options.tissue or (_HE_TISSUE if stain == HE else _IHC_TISSUE),
+        tissue_method=options.tissue or (_HE_TISSUE if is_routine(stain) else _IHC_TISSUE),
         max_damaged=options.max_damaged,
         workers=options.workers,
         device=options.device,

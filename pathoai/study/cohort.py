@@ -17,8 +17,8 @@ from pathoai.geometry import Mpp
 from pathoai.privacy.identifier import normalised
 from pathoai.privacy.pseudonym import is_code
 from pathoai.privacy.shown import shown
+from pathoai.study.stain import HE, is_routine, stain_term
 
-HE = "HE"
 _CODED = ("slide_id", "patient_id", "centre_id", "block_id")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,31}")
 _STAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+,\"()/-]{0,31}")
@@ -30,7 +30,6 @@ _ALLOWED = {
     "stain_batch": (_TERM, ". _ + -"),
     "pair": (_TERM, ". _ + -"),
 }
-_SPELLINGS_OF_HE = {"HE", "H&E", "H+E", "H/E", "H-E", "HANDE", "HEMATOXYLINANDEOSIN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class CohortRow:
         slide_id: Its code.
         patient_id: Its patient's code; empty where the patient is not known.
         centre_id: Its centre's code; empty where not known.
-        stain: ``HE``, or the marker of an IHC slide.
+        stain: ``HE``, ``HES``, or the marker of an IHC slide.
         mpp: The true scale in µm per pixel where the file's own is missing or wrong.
         source_sha256: SHA-256 of the file the slide came in.
         block_id: Its paraffin block's code; empty where not known.
@@ -86,7 +85,7 @@ class CohortRow:
                     allowed=f"up to 32 letters, digits, blanks and {signs}",
                     remedy="name the device, batch, pair or marker, never a person",
                 )
-        if self.stain == HE and self.marker:
+        if is_routine(self.stain) and self.marker:
             raise StudyError(
                 "H&E shows no marker",
                 where=f"slide {self.slide_id}",
@@ -100,12 +99,6 @@ class CohortRow:
     def stated_mpp(self) -> Mpp | None:
         """The scale stated by the user, if any."""
         return None if self.mpp is None else Mpp.square(self.mpp)
-
-
-def stain_term(stain: str) -> str:
-    """A stain as the cohort spells it: ``H&E``, ``he`` and the like are ``HE``."""
-    plain = "".join(stain.upper().split()).replace("HAEMA", "HEMA")
-    return HE if plain in _SPELLINGS_OF_HE else stain.strip()
 
 
 COLUMNS = tuple(f.name for f in fields(CohortRow))
@@ -279,7 +272,7 @@ class IncomingSlide:
         path: Where its file lies.
         patient: Any identifier of its patient; empty where not known.
         centre: Any identifier of its centre.
-        stain: ``HE`` or a marker; empty where not stated, which makes a new slide ``HE``.
+        stain: ``HE``, ``HES`` or a marker; empty where not stated, which makes a new slide ``HE``.
         mpp: The true scale where the file's own is missing or wrong.
         block: Any identifier of its paraffin block that no other case has.
         scanner: Model of the scanner, in a short term.

@@ -11,10 +11,11 @@ from pathoai.errors import MissingFileError, StudyError
 from pathoai.privacy.identifier import normalised
 from pathoai.privacy.pseudonym import Kind, coded_term, load_or_create_key
 from pathoai.privacy.shown import shown
-from pathoai.study.cohort import IDENTIFIERS, CohortRow, opened_table, stain_term
+from pathoai.study.cohort import IDENTIFIERS, CohortRow, opened_table
 from pathoai.study.erased import refuse_erased
 from pathoai.study.grade import check_grades
 from pathoai.study.known_spelling import code_in_study
+from pathoai.study.stain import stain_term
 from pathoai.study.study import Study
 from pathoai.study.submission import is_submission, read_submission
 

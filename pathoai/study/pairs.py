@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pathoai.errors import StudyError
-from pathoai.study.cohort import HE, Cohort, CohortRow
+from pathoai.study.cohort import Cohort, CohortRow
+from pathoai.study.stain import is_routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def sound_pairs(
 
 
 def _pairs_of_term(term: str, rows: list[CohortRow]) -> list[SlidePair]:
-    fixed = [row for row in rows if row.stain == HE]
-    moving = [row for row in rows if row.stain != HE]
+    fixed = [row for row in rows if is_routine(row.stain)]
+    moving = [row for row in rows if not is_routine(row.stain)]
     if len(fixed) != 1 or not moving:
         raise StudyError(
             "a pair is one H&E slide and what was restained of it",

@@ -239,11 +239,10 @@ class ReviewSession:
         seconds = self.clock.tell_rest(time.monotonic())
         try:
             verdict.sign_off(seconds=seconds, comment=comment)
-        except BusyError:
-            raise  # who waited in vain does not wait once more
-        except PathoaiError:
-            # What was spent is told all the same.
-            self.journal.note_time(self.slide_id, seconds, author=self.reader)
+        except PathoaiError as error:
+            # What was spent is told all the same; who waited in vain does not wait once more.
+            if not isinstance(error, BusyError):
+                self.journal.note_time(self.slide_id, seconds, author=self.reader)
             raise
         self._note(1)
 

@@ -10,8 +10,9 @@ from pathoai.cluster.work_item import Done, WorkItem
 from pathoai.errors import StudyError
 from pathoai.progress import Advance
 from pathoai.provenance import utc_now
-from pathoai.study.cohort import HE, CohortRow
+from pathoai.study.cohort import CohortRow
 from pathoai.study.pairs import SlidePair, sound_pairs
+from pathoai.study.stain import is_routine
 from pathoai.study.study import Study
 from pathoai_annotations.commands.label_record import record_labels
 
@@ -60,8 +61,9 @@ def _pairs_of_marker(
     def shows(marker: str) -> bool:
         return recipe.is_of(marker) or marker == options.marker
 
-    restained = [row for row in study.cohort if row.stain != HE and shows(row.marker or row.stain)]
-    faults = {row.pair: unsound[row.pair] for row in restained if row.pair in unsound}
+    restained = [row for row in study.cohort if not is_routine(row.stain)]
+    showing = [row for row in restained if shows(row.marker or row.stain)]
+    faults = {row.pair: unsound[row.pair] for row in showing if row.pair in unsound}
     found: dict[str, SlidePair] = {}
     for pair in (pair for pair in pairs if shows(pair.marker)):
         if pair.fixed.slide_id in found:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pathoai.study.cohort import HE
+from pathoai.study.stain import HE, HES
 from pathoai_annotations.package.csv_file import Row
 from pathoai_annotations.package.shown_counts import stain_counts
 from pathoai_annotations.package.table import BLOCKS, CASES, SPECIMENS, STAINS, Table
 from pathoai_annotations.package.tier import Tier
+
+_ROUTINE = {HE: "haematoxylin and eosin", HES: "haematoxylin, eosin and saffron"}
 
 
 def entity_rows(slides: Sequence[Mapping[str, str]], tier: Tier) -> list[tuple[Table, list[Row]]]:
@@ -46,4 +48,4 @@ def _first(rows: Iterable[Mapping[str, str]], key: str, value: str) -> dict[str,
 
 
 def _in_words(stain: str) -> str:
-    return "haematoxylin and eosin" if stain == HE else f"immunohistochemistry: {stain}"
+    return _ROUTINE.get(stain, f"immunohistochemistry: {stain}")

@@ -22,7 +22,7 @@ class PackagedSlide:
         case_id: Its patient's code; empty where not known.
         block_id: Its block's code; empty where not known.
         centre_id: Its centre's code; empty where not known.
-        stain: ``HE`` or a marker.
+        stain: ``HE``, ``HES`` or a marker.
         marker: What an IHC stain shows, where ``stain`` does not say it.
         scanner: Model of the scanner; empty where not known.
         grade: Class that stands for the whole slide; empty where not known.

@@ -132,7 +132,7 @@ SLIDES = Table(
         Column("case_id", "string", "The case that it is of; empty where not known"),
         Column("block_id", "string", "The block that it was cut from; empty where not known"),
         Column("centre_id", "string", "Code of the centre that it came from; empty where unknown"),
-        Column("stain", "string", "How it is stained: HE, or a marker", required=True),
+        Column("stain", "string", "How it is stained: HE, HES, or a marker", required=True),
         Column("marker", "string", "What an immunohistochemical stain shows, where stain does not"),
         Column("scanner", "string", "Model of the scanner; empty where not known"),
         Column("grade", "string", "Class that stands for the whole slide; empty where not known"),
@@ -296,7 +296,7 @@ STAINS = Table(
     "tables/stains.csv",
     "A stain, and how many packaged slides have it.",
     (
-        _id("stain", "HE, or a marker"),
+        _id("stain", "HE, HES, or a marker"),
         Column("description", "string", "What it is called in words", required=True),
         Column("slides", "integer", "Packaged slides that have it", required=True),
     ),

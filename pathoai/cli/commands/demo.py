@@ -111,7 +111,10 @@ def _label(study: Path, slide: DemoSlide) -> None:
 def _learn_and_predict(study: Path, slide: DemoSlide, max_steps: int | None) -> None:
     label = "import/hematoxylin" if slide.truth is None else "annotation/generator"
     steps = () if max_steps is None else ("--max-steps", max_steps)
-    _step("train", study, "--recipe", _MODEL, "--label", label, "--split", "area", *steps)
+    # A quick look is no finished work: the whole demonstration may take its place.
+    replaced = ("--replace",) if Study(study).model_path(_MODEL).exists() else ()
+    options = (*steps, *replaced)
+    _step("train", study, "--recipe", _MODEL, "--label", label, "--split", "area", *options)
     _step("predict", study, "--model", _MODEL)
     _step("overview", study, "--model", _MODEL)
 

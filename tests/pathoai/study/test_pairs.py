@@ -39,6 +39,13 @@ def test_an_he_slide_pairs_with_each_restained_one_of_its_term() -> None:
     assert pairs_of(cohort, [row(1).slide_id]) == pairs[:2]
 
 
+def test_saffron_makes_no_restained_slide() -> None:
+    (pair,) = pairs_of(Cohort([row(1, "a", "HES"), row(2, "a", "IHC", "AE1AE3")]))
+    assert (pair.fixed.stain, pair.marker) == ("HES", "AE1AE3")
+    with pytest.raises(StudyError, match="shows no marker"):
+        row(3, "a", "HES", "AE1AE3")
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import shapely
 from napari.layers import Points, Shapes
 from napari.layers.base._base_constants import ActionType
 from shapely.geometry.base import BaseGeometry
@@ -26,13 +25,13 @@ from napari_pathoai.drawing.outlines import (
 )
 from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape, find_changes
 from napari_pathoai.drawing.unsaved_work import DrawnWork, UnsavedWork
+from napari_pathoai.drawing.within_slide import within_slide
 from napari_pathoai.picture.layers import METADATA, vector_frame
 from napari_pathoai.session import ReviewSession
 from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError
 from pathoai.geometry import Region
-from pathoai_annotations.annotation import Annotation, Origin, Status
-from pathoai_annotations.drawing.block import on_slide
+from pathoai_annotations.annotation import Annotation
 from pathoai_annotations.drawing.brush_stroke import Intent
 from pathoai_annotations.drawing.drawn_edits import DrawnEdit, DrawnEdits
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 _LINE_SCREEN_PX = 2.5
 _SAME_WIDTH = 1.5
-_NO_PART = -1
 _SELECTING_MODES = ("select", "direct", "vertex_insert", "vertex_remove")
 
 
@@ -300,7 +298,7 @@ class AnnotationLayer:
             self._states(self.session.change_class, [shape.annotation_id], rows[row].label)
             for row, shape in changes.relabelled
         )
-        edits.extend(partial(self._delete, shape) for shape in _last_first(changes.deleted))
+        edits.extend(partial(self._delete, shape) for shape in changes.deleted)
         gone = {id(shape) for shape in changes.deleted}
         self._shapes.shown = [shape for shape in shown if id(shape) not in gone]
         if edits:
@@ -371,7 +369,7 @@ class AnnotationLayer:
 
     def _drawn_row(self, row: int, drawn: LayerRow) -> DrawnWork:
         intent, self.intent = self.intent, Intent.NEW
-        area = self._on_slide(area_from(self._shapes.outline(row)))
+        area = within_slide(area_from(self._shapes.outline(row)), self.session.store.slide.size)
         if drawn.annotation_id != NO_ID and drawn.label in self.session.ontology:
             # A copy that was pasted brings its own class; what is drawn has the chosen one.
             return DrawnWork(area, drawn.label, partial(self._entered, area, drawn.label))
@@ -383,7 +381,8 @@ class AnnotationLayer:
         def change() -> DrawnEdit:
             # Its other parts may have been changed just before.
             state = self.session.get(shape.annotation_id)
-            changed = self._on_slide(with_outline(state.geometry, shape.part, outline))
+            whole = with_outline(state.geometry, shape.part, outline)
+            changed = within_slide(whole, self.session.store.slide.size)
             return DrawnEdit((self.session.change_outline(state.id, changed),))
 
         return DrawnWork(area_from(outline), shape.label, change)
@@ -394,32 +393,6 @@ class AnnotationLayer:
             return DrawnEdit(tuple(self.session.reject([shape.annotation_id])))
         return DrawnEdit((self.session.change_outline(shape.annotation_id, rest),))
 
-    def _on_slide(self, geometry: BaseGeometry) -> BaseGeometry:
-        """What of an area lies on the slide; left as it is where all of it does."""
-        size = self.session.store.slide.size
-        if shapely.box(0, 0, size.width, size.height).covers(geometry):
-            return geometry
-        if (found := on_slide(geometry, size)) is None:
-            raise AnnotationError(text("beside_slide"))
-        return found
-
     def _prepare_next(self) -> None:
         """What is drawn next has no id yet, the chosen class and its colour."""
-        with self._shapes.not_the_user():
-            self.layer.feature_defaults = {
-                "id": NO_ID,
-                "part": _NO_PART,
-                "label": self.label,
-                "status": Status.VALIDATED.value,
-                "origin": Origin.PATHOLOGIST.value,
-                "author": self.session.reader,
-            }
-            if not self.layer.selected_data:
-                self.layer.current_edge_color = self.session.ontology[self.label].colour
-                self.layer.current_face_color = "transparent"
-                self.layer.current_edge_width = self._shapes.line_px
-
-
-def _last_first(shapes: Sequence[ShownShape]) -> list[ShownShape]:
-    """Parts of one annotation from the last to the first, so that their numbers stay true."""
-    return sorted(shapes, key=lambda shape: shape.part, reverse=True)
+        self._shapes.prepare_next(self.label, author=self.session.reader)

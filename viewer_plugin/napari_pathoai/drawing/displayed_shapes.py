@@ -22,14 +22,15 @@ from napari_pathoai.drawing.outlines import (
     parts_of,
     vertices_of,
 )
-from napari_pathoai.drawing.shape_changes import LayerRow, ShownShape
+from napari_pathoai.drawing.shape_changes import NO_ID, LayerRow, ShownShape
 from napari_pathoai.drawing.style import edge_colours, face_colours, features_of
 from napari_pathoai.drawing.unfinished_outline import UnfinishedOutline
 from napari_pathoai.texts.texts import text
 from pathoai.errors import AnnotationError
 from pathoai.ontology import Ontology
-from pathoai_annotations.annotation import Annotation, Status
+from pathoai_annotations.annotation import Annotation, Origin, Status
 
+_NO_PART = -1
 _AREAS = ("polygon", "rectangle", "ellipse")
 
 
@@ -77,6 +78,22 @@ class DisplayedShapes:
             yield
         finally:
             self._busy = before
+
+    def prepare_next(self, label: str, *, author: str) -> None:
+        """What is drawn next has no id yet, the chosen class and its colour."""
+        with self.not_the_user():
+            self.layer.feature_defaults = {
+                "id": NO_ID,
+                "part": _NO_PART,
+                "label": label,
+                "status": Status.VALIDATED.value,
+                "origin": Origin.PATHOLOGIST.value,
+                "author": author,
+            }
+            if not self.layer.selected_data:
+                self.layer.current_edge_color = self._ontology[label].colour
+                self.layer.current_face_color = "transparent"
+                self.layer.current_edge_width = self.line_px
 
     def fill(self, annotations: Sequence[Annotation]) -> None:
         """Show these annotations and no others."""

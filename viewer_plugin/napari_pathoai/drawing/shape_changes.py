@@ -73,5 +73,6 @@ def find_changes(shown: Sequence[ShownShape], rows: Sequence[LayerRow]) -> Chang
             changes.outlined.append((position, shape))
         if shape.label != row.label:
             changes.relabelled.append((position, shape))
-    changes.deleted.extend(remaining.values())
+    # So that the numbers of an annotation's other parts stay true while one after another goes.
+    changes.deleted.extend(sorted(remaining.values(), key=lambda shape: shape.part, reverse=True))
     return changes
