@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pathoai.store.header import StoreHeader
 from pathoai.store.image_writer import ImageWriter
 from pathoai.store.label_writer import LabelRecipe, LabelWriter
 from pathoai.store.slide_store import TISSUE, SlideStore
+from pathoai.study.cohort import Cohort, CohortRow
 from pathoai.study.study import Study
 from pathoai_training.recipes.recipe import read_recipe
 from pathoai_training.splits.split import SplitKind
@@ -74,6 +76,8 @@ def test_a_network_learns_from_ihc_and_ignores_what_is_not_trusted(
 ) -> None:
     study = make_study("P000000000000000", label=None)
     (row,) = study.cohort
+    twin = CohortRow("R000000000000000", row.patient_id, stain="IHC", marker="AE1AE3", pair="a")
+    Cohort([replace(row, pair="a"), twin]).write(study.path / "cohort.csv")
     fixed = SlideStore(study.store_path(row.slide_id))
     _judged_clean(fixed.path, fixed.header)
     moving = _restained(fixed, tmp_path / "R000000000000000.zarr")

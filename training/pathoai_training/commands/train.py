@@ -154,6 +154,8 @@ def _report(bundle: ModelBundle) -> None:
         print(f"  {name:<32} {'not in what was measured' if value is None else f'{value:.4g}'}")
     if unused := record["split"].get("unused"):
         print(f"  {len(unused)} labelled slides are in no subset: {', '.join(unused)}")
+    if left_out := record.get("left_out"):
+        print(f"  no longer of a pair, to be labelled again: {', '.join(left_out)}")
     print(f"  {record['label_statement']}")
     print(f"Bundle: models/{bundle.name} in the study. Research only.")
 

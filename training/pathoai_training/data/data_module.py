@@ -130,6 +130,7 @@ class StoreDataModule(AugmentedData):
         self._decode = decode_where(decode, augmentation)
         self._decoder: BatchDecoder | None = None
         self.slides: list[SlideSurvey] = []
+        self.left_out: list[str] = []
         self.tiles: dict[str, TileColumns] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -142,7 +143,7 @@ class StoreDataModule(AugmentedData):
         """
         if self._split is not None:
             return
-        self.slides = survey_study(
+        self.slides, self.left_out = survey_study(
             self._study, self.label, self.spec, train_stride_px=self._stride_px
         )
         check_classes(self.slides, self._study.ontology, self.classes, label=self.label)
@@ -189,10 +190,11 @@ class StoreDataModule(AugmentedData):
         split = self.split
         statements = {label_statement(self.label, slide.about) for slide in self.slides}
         return {
+            **({"left_out": self.left_out} if self.left_out else {}),
             "label": self.label,
             "decoded_on": "cpu" if self._decoder is None else self._decoder.words,
             "augmented_by": self.augmented_by,
-            "label_statement": "; ".join(sorted(statements)),
+            "label_statement": "; ".join([*sorted(statements), *self._left_out_words()]),
             "slides": [
                 {
                     "slide_id": slide.slide_id,
@@ -214,6 +216,14 @@ class StoreDataModule(AugmentedData):
                 "tiles": {subset: len(tiles) for subset, tiles in self.tiles.items()},
             },
         }
+
+    def _left_out_words(self) -> list[str]:
+        if not self.left_out:
+            return []
+        return [
+            "left out, since their label was made from a slide that is no longer their pair: "
+            f"{len(self.left_out)} of {len(self.left_out) + len(self.slides)} slides"
+        ]
 
     def _divide(self) -> Split:
         if self._choice != SplitKind.AREA:

@@ -16,6 +16,7 @@ from pathoai.study.study import Study
 from pathoai.tiling.grid import TileGrid
 from pathoai.tiling.spec import TileSpec
 from pathoai.tissue.mask import TissueMask
+from pathoai_training.data.pair_of_label import lost_its_pair
 from pathoai_training.data.tiles_dataset import LabelledSlide
 
 _BACKGROUND_REMEDY = "; `pathoai label --exhaustive` takes tissue without outline as background"
@@ -50,7 +51,7 @@ class SlideSurvey:
 
 def survey_study(
     study: Study, label: str, spec: TileSpec, *, train_stride_px: int
-) -> list[SlideSurvey]:
+) -> tuple[list[SlideSurvey], list[str]]:
     """Look at every finished store that has the label, by slide id.
 
     Args:
@@ -58,6 +59,10 @@ def survey_study(
         label: Name of the label.
         spec: Size and scale of the tiles.
         train_stride_px: Distance between neighbouring training tiles, at the tiles' scale.
+
+    Returns:
+        What the slides offer; and the codes of those whose label was made from a slide that is no
+        longer their pair, which are left out.
 
     Raises:
         StudyError: No finished store, or none with such a label.
@@ -81,10 +86,31 @@ def survey_study(
             allowed=", ".join(names) or "none yet",
             remedy="make labels with `pathoai label STUDY`, or name one with --label",
         )
-    surveys = [_survey(store, store.label(label), spec, train_stride_px) for store in labelled]
+    kept, left_out = _of_present_pairs(study, labelled, label)
+    surveys = [_survey(store, store.label(label), spec, train_stride_px) for store in kept]
     if not any(len(survey.sparse) for survey in surveys):
         raise NoTissueError("no labelled tile holds enough tissue", where=label)
-    return surveys
+    return surveys, left_out
+
+
+def _of_present_pairs(
+    study: Study, labelled: list[SlideStore], label: str
+) -> tuple[list[SlideStore], list[str]]:
+    cohort = study.cohort
+    left_out = [
+        store.slide_id
+        for store in labelled
+        if lost_its_pair(cohort, store.slide_id, store.label(label).about)
+    ]
+    if len(left_out) == len(labelled):
+        raise StudyError(
+            "the labels were made from slides that are no longer the pairs of these",
+            where=label,
+            found=", ".join(left_out),
+            remedy="correct the column pair of cohort.csv, or make the labels of the present pairs "
+            f"with `pathoai label STUDY --marker {label.rpartition('/')[2]}`",
+        )
+    return [store for store in labelled if store.slide_id not in left_out], left_out
 
 
 def _survey(
