@@ -31,6 +31,7 @@ def test_without_options_the_slides_own_tiles_are_wanted() -> None:
 
 
 def test_tissue_is_sought_as_fits_the_stain() -> None:
+    assert _settings(stain="HES").tissue_method == _settings().tissue_method != "ihc"
     assert _settings(stain="CD3CD20").tissue_method == "ihc"
     assert _settings("--tissue", "faint", stain="CD3CD20").tissue_method == "faint"
     assert _settings("--tissue", "ihc").tissue_method == "ihc"
