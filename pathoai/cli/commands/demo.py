@@ -111,9 +111,7 @@ def _label(study: Path, slide: DemoSlide) -> None:
 def _learn_and_predict(study: Path, slide: DemoSlide, max_steps: int | None) -> None:
     label = "import/hematoxylin" if slide.truth is None else "annotation/generator"
     steps = () if max_steps is None else ("--max-steps", max_steps)
-    # A quick look is no finished work: the whole demonstration may take its place.
-    replaced = ("--replace",) if Study(study).model_path(_MODEL).exists() else ()
-    options = (*steps, *replaced)
+    options = (*steps, *_in_place_of(Study(study).model_path(_MODEL)))
     _step("train", study, "--recipe", _MODEL, "--label", label, "--split", "area", *options)
     _step("predict", study, "--model", _MODEL)
     _step("overview", study, "--model", _MODEL)
@@ -129,12 +127,18 @@ def _review_and_package(study: Path) -> None:
     for row in Study(study).cohort:
         _step("readers", "sign-off", study, "--reader", _READER, "--slide", row.slide_id)
     opposition_date = Study(study).sheet.created[:10]
+    package = study.parent / f"{study.name}-package"
     _step(
-        *("package", "build", study, study.parent / f"{study.name}-package"),
+        *("package", "build", study, package),
         *("--approved-by", _READER, "--role", "demonstration, no real approval"),
-        *("--opposition-date", opposition_date),
+        *("--opposition-date", opposition_date, *_in_place_of(package)),
     )
-    _step("package", "verify", study.parent / f"{study.name}-package")
+    _step("package", "verify", package)
+
+
+def _in_place_of(earlier: Path) -> tuple[str, ...]:
+    """What lets another demonstration, such as the whole after a quick look, take its place."""
+    return ("--replace",) if earlier.exists() else ()
 
 
 def _region_of_first_objects(path: Path) -> tuple[float, float, float, float]:
